@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * labyrinth.h: the layout of a labyrinth, and the contract between all who touch one.
+ *
+ * This header is the only definition of the page word. Java reads it through what jextract makes of it (bindings/),
+ * C includes it; a test compiles it and compares every number below with what the Java side uses.
+ *
+ * A labyrinth is a maze of frames. It is tiled by *runs*: a run is 2^order frames, aligned to its size. Each frame has
+ * one descriptor, `struct labyrinth_page`; the descriptor of a run's first frame (its head) speaks for the whole run,
+ * those of its other frames are TAIL. So for every labyrinth at rest
+ *
+ *     sum over all heads of 2^order == frames,   and   no frame is covered by two heads            (the tiling)
+ *
+ * and whoever changes the head's word with a compare-and-set owns the run, whatever its order: one CAS, one owner.
+ */
+#ifndef LABYRINTH_H
+#define LABYRINTH_H
+
+#include <stdint.h>
+
+/* The page word.
+ *
+ *   63                                    24 23      16 15       8 7     4 3     0
+ *  +----------------------------------------+----------+----------+-------+-------+
+ *  |               generation               |  tenant  |  flags   | order | state |
+ *  +----------------------------------------+----------+----------+-------+-------+
+ *
+ * generation  the life that the frame is in; ends, and goes up by one, with every release and every hand-over. It never
+ *             wraps: a frame whose generation is used up is QUARANTINED.
+ * tenant      the process that claimed the run, 0 while FREE; 1 in a private labyrinth.
+ * flags       LABYRINTH_EXCLUSIVE or 0, 0 while FREE.
+ * order       of the run that this word heads; means nothing in a TAIL.
+ * state       below. 0 is no state: a word that was never written is never taken for a free frame.
+ *
+ * The only transitions, each by the one who may make it:
+ *
+ *   FREE       -> HEAD         anybody, by CAS                              claim
+ *   HEAD       -> FREE         EXCLUSIVE: the owner, by a release store     release
+ *                              otherwise: anybody, once, by CAS
+ *   HEAD       -> IN_TRANSIT   as HEAD -> FREE                              hand-over
+ *   IN_TRANSIT -> HEAD, FREE   whoever has the ticket, once, by CAS         accept, return
+ *   HEAD       -> TAIL         the owner of the head before it              the run grows (runs are joined)
+ *   TAIL       -> HEAD         the owner of the head before it              the run shrinks (it is split)
+ *   any but TAIL -> QUARANTINED  generation used up; or the labyrinth closes
+ */
+#define LABYRINTH_STATE_SHIFT 0
+#define LABYRINTH_STATE_BITS 4
+#define LABYRINTH_ORDER_SHIFT 4
+#define LABYRINTH_ORDER_BITS 4
+#define LABYRINTH_FLAGS_SHIFT 8
+#define LABYRINTH_FLAGS_BITS 8
+#define LABYRINTH_TENANT_SHIFT 16
+#define LABYRINTH_TENANT_BITS 8
+#define LABYRINTH_GENERATION_SHIFT 24
+#define LABYRINTH_GENERATION_BITS 40
+
+enum labyrinth_state {
+    LABYRINTH_FREE = 1,
+    LABYRINTH_HEAD = 2,
+    LABYRINTH_TAIL = 3,
+    LABYRINTH_IN_TRANSIT = 4,
+    LABYRINTH_QUARANTINED = 5,
+};
+
+/* Flags of a claimed word. EXCLUSIVE: only the owner may touch, free or pass on the run. */
+#define LABYRINTH_EXCLUSIVE 1
+
+/* The tenant of every claim in a labyrinth that is not shared. */
+#define LABYRINTH_TENANT_PRIVATE 1
+
+/* The frame descriptor: what `struct page` is to the kernel. 16 bytes a frame, 16-byte aligned, index = pfn.
+ *
+ * word   above. Only single-word CAS and release stores change it, only acquire loads read it.
+ * owner  the 64-bit thread id of the claimer, stored by it (release) after its CAS; 0 while FREE or IN_TRANSIT, and for
+ *        the moment between claim and store: then the tenant alone says who. Cleared before the word goes FREE, so
+ *        that a HEAD never shows an earlier owner.
+ */
+struct labyrinth_page {
+    uint64_t word;
+    uint64_t owner;
+};
+
+/* Advice: "there may be a free head here". One for every group of 2^LABYRINTH_GROUP_ORDER frames, and, where there are
+ * more than LABYRINTH_MAX_SPANS groups, one for every span of groups. A line each, so that frees of different groups
+ * share no cache line.
+ *
+ * Whoever makes a word FREE stores 1 here *after* it (release), always, without looking first. Whoever wants to clear
+ * it exchanges it for 0 (acquire) and *then* looks at the words again: either the exchange read the freer's 1, and then
+ * the look sees its word, or the freer's 1 comes later, and stays. That is message passing, so release and acquire
+ * suffice, and a free needs no fence.
+ */
+struct labyrinth_advice {
+    uint64_t maybe_free;
+    uint64_t unused[7];
+};
+
+/* Geometry. A row is what a person sees as one line of the labyrinth's picture. */
+#define LABYRINTH_MAX_ORDER 10
+#define LABYRINTH_GROUP_ORDER 6
+#define LABYRINTH_ROW_ORDER 9
+#define LABYRINTH_MAX_SPANS 256
+#define LABYRINTH_MAX_FRAMES (1 << 24)
+
+/* The handle, one frame's name for one life of it; 0 is no handle.
+ *
+ *   63                                    24 23                                  0
+ *  +----------------------------------------+-------------------------------------+
+ *  |               generation               |                 pfn                 |
+ *  +----------------------------------------+-------------------------------------+
+ */
+#define LABYRINTH_PFN_BITS 24
+
+#endif

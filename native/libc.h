@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * libc.h: names the libc and kernel headers whose functions and constants Labyrinth calls; input to jextract only.
+ */
+#ifndef LABYRINTH_LIBC_H
+#define LABYRINTH_LIBC_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* From <linux/mman.h> (Linux 5.14); older libc headers lack it, and the kernel says whether it knows it. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#endif

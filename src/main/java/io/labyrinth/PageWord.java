@@ -1,0 +1,169 @@
+package io.labyrinth;
+
+import io.labyrinth.bindings.Native;
+
+/**
+ * The page word, as pure functions from word to word: no memory is touched here. {@link PageMap} applies them.
+ *
+ * <pre>
+ *   63                                    24 23      16 15       8 7     4 3     0
+ *  +----------------------------------------+----------+----------+-------+-------+
+ *  |               generation               |  tenant  |  flags   | order | state |
+ *  +----------------------------------------+----------+----------+-------+-------+
+ *  |               generation               |                 pfn                 |   the handle
+ *  +----------------------------------------+-------------------------------------+
+ * </pre>
+ *
+ * <p>{@code native/labyrinth.h} is the definition; every number here is taken from what jextract made of it.
+ */
+final class PageWord {
+
+    static final int FREE = Native.LABYRINTH_FREE();
+    static final int HEAD = Native.LABYRINTH_HEAD();
+    static final int TAIL = Native.LABYRINTH_TAIL();
+    static final int IN_TRANSIT = Native.LABYRINTH_IN_TRANSIT();
+    static final int QUARANTINED = Native.LABYRINTH_QUARANTINED();
+
+    static final int MAX_ORDER = Native.LABYRINTH_MAX_ORDER();
+
+    private static final int ORDER_SHIFT = Native.LABYRINTH_ORDER_SHIFT();
+    private static final int ORDER_MASK = (1 << Native.LABYRINTH_ORDER_BITS()) - 1;
+    private static final int STATE_MASK = (1 << Native.LABYRINTH_STATE_BITS()) - 1;
+    private static final int GENERATION_SHIFT = Native.LABYRINTH_GENERATION_SHIFT();
+
+    /** Every bit below the generation; in a handle, the pfn. */
+    static final long LOW_MASK = (1L << GENERATION_SHIFT) - 1;
+
+    private static final long ONE_LIFE = 1L << GENERATION_SHIFT;
+
+    /** The last generation: a frame released in it is quarantined instead of wrapping. */
+    static final long LAST_GENERATION = (1L << Native.LABYRINTH_GENERATION_BITS()) - 1;
+
+    /** Bit of the EXCLUSIVE flag within the word. */
+    static final long EXCLUSIVE = (long) Native.LABYRINTH_EXCLUSIVE() << Native.LABYRINTH_FLAGS_SHIFT();
+
+    /** The tenant of a labyrinth that is not shared, in its place. */
+    static final long TENANT = (long) Native.LABYRINTH_TENANT_PRIVATE() << Native.LABYRINTH_TENANT_SHIFT();
+
+    private PageWord() {
+    }
+
+    static int state(long word) {
+        return (int) word & STATE_MASK;
+    }
+
+    static int order(long word) {
+        return (int) word >>> ORDER_SHIFT & ORDER_MASK;
+    }
+
+    /** The frames in the run that this word heads. */
+    static int frames(long word) {
+        return 1 << order(word);
+    }
+
+    static long generation(long word) {
+        return word >>> GENERATION_SHIFT;
+    }
+
+    static boolean isExclusive(long word) {
+        return (word & EXCLUSIVE) != 0;
+    }
+
+    /** A word that was claimed and not yet given up: somebody holds the run, or its ticket. */
+    static boolean isOut(long word) {
+        return state(word) == HEAD || state(word) == IN_TRANSIT;
+    }
+
+    /** Whether the word is FREE and heads a run of exactly this order: one comparison, as FREE has no tenant or flags. */
+    static boolean isFree(long word, int order) {
+        return (word & LOW_MASK) == low(FREE, order);
+    }
+
+    static boolean isFree(long word) {
+        return state(word) == FREE;
+    }
+
+    private static long low(int state, int order) {
+        return (long) order << ORDER_SHIFT | state;
+    }
+
+    private static long with(long word, long low) {
+        return word & ~LOW_MASK | low;
+    }
+
+    /** First word of a frame. */
+    static long first(long generation, int state, int order) {
+        return generation << GENERATION_SHIFT | low(state, order);
+    }
+
+    /** FREE to HEAD, the same run; {@code flags} is {@link #EXCLUSIVE} or 0. */
+    static long claimed(long word, long flags) {
+        return with(word, low(HEAD, order(word)) | TENANT | flags);
+    }
+
+    /** The same claim of a run of another order: it is being split or joined by its owner. */
+    static long resized(long head, int order) {
+        return head & ~((long) ORDER_MASK << ORDER_SHIFT) | (long) order << ORDER_SHIFT;
+    }
+
+    /** TAIL to HEAD in the life that the frame is in: the upper half of a run that its owner splits. */
+    static long splitOff(long tail, int order) {
+        return with(tail, low(HEAD, order) | TENANT);
+    }
+
+    /** HEAD to TAIL in the life that the frame is in: its run becomes part of the one before. */
+    static long joined(long head) {
+        return with(head, low(TAIL, 0));
+    }
+
+    /** HEAD to FREE in the same life: a claim that is taken back before anybody saw its handle. */
+    static long unclaimed(long head) {
+        return with(head, low(FREE, order(head)));
+    }
+
+    /** The release: FREE in the next life, or, after the last one, never again. */
+    static long released(long word) {
+        return generation(word) == LAST_GENERATION ? quarantined(word) : with(word + ONE_LIFE, low(FREE, order(word)));
+    }
+
+    static long quarantined(long word) {
+        return with(word, low(QUARANTINED, order(word)));
+    }
+
+    /** HEAD to IN_TRANSIT; the giver's life of it ends here. In the last life there is no next one to pass on. */
+    static long inTransit(long head) {
+        return head + ONE_LIFE & ~(long) STATE_MASK | IN_TRANSIT;
+    }
+
+    /** IN_TRANSIT to HEAD, in the life that the ticket names. */
+    static long accepted(long word) {
+        return word & ~(long) STATE_MASK | HEAD;
+    }
+
+    static long handle(long word, int pfn) {
+        return word & ~LOW_MASK | pfn;
+    }
+
+    static int pfn(long handle) {
+        return (int) (handle & LOW_MASK);
+    }
+
+    /** Whether the handle names the life that the word is in. */
+    static boolean sameLife(long word, long handle) {
+        return ((word ^ handle) & ~LOW_MASK) == 0;
+    }
+
+    /** {@code name=value} for messages. */
+    static String describe(long word) {
+        String state = switch (state(word)) {
+            case 1 -> "FREE";
+            case 2 -> "HEAD";
+            case 3 -> "TAIL";
+            case 4 -> "IN_TRANSIT";
+            case 5 -> "QUARANTINED";
+            default -> "none(" + state(word) + ")";
+        };
+        return "state=" + state + " order=" + order(word) + " generation=" + generation(word)
+                + (isExclusive(word) ? " EXCLUSIVE" : "");
+    }
+}
