@@ -38,7 +38,7 @@
  *   HEAD       -> FREE         EXCLUSIVE: the owner, by a release store     release
  *                              otherwise: anybody, once, by CAS
  *   HEAD       -> IN_TRANSIT   as HEAD -> FREE                              hand-over
- *   IN_TRANSIT -> HEAD, FREE   whoever has the ticket, once, by CAS         accept, return
+ *   IN_TRANSIT -> HEAD         whoever has the ticket, once, by CAS         accept
  *   HEAD       -> TAIL         the owner of the head before it              the run grows (runs are joined)
  *   TAIL       -> HEAD         the owner of the head before it              the run shrinks (it is split)
  *   any but TAIL -> QUARANTINED  generation used up; or the labyrinth closes
@@ -71,10 +71,13 @@ enum labyrinth_state {
 /* The frame descriptor: what `struct page` is to the kernel. 16 bytes a frame, 16-byte aligned, index = pfn.
  *
  * word   above. Only single-word CAS and release stores change it, only acquire loads read it.
- * owner  the 64-bit thread id of the claimer, stored by it (release) after its CAS; 0 while FREE or IN_TRANSIT, and for
- *        the moment between claim and store: then the tenant alone says who. Cleared before the word goes FREE, so
- *        that a HEAD never shows an earlier owner.
+ * owner  the claimer's 63-bit thread id, and in bit 63 whether that is a virtual thread (whose life only the JVM that
+ *        runs it can tell). Stored by the claimer (release) after its CAS; 0 while FREE or IN_TRANSIT, and for the
+ *        moment between claim and store: then the tenant alone says who. Cleared before the word goes FREE, so that a
+ *        HEAD never shows an earlier owner.
  */
+#define LABYRINTH_OWNER_VIRTUAL (1ULL << 63)
+
 struct labyrinth_page {
     uint64_t word;
     uint64_t owner;
@@ -84,20 +87,21 @@ struct labyrinth_page {
  * more than LABYRINTH_MAX_SPANS groups, one for every span of groups. A line each, so that frees of different groups
  * share no cache line.
  *
- * Whoever makes a word FREE stores 1 here *after* it (release), always, without looking first. Whoever wants to clear
- * it exchanges it for 0 (acquire) and *then* looks at the words again: either the exchange read the freer's 1, and then
- * the look sees its word, or the freer's 1 comes later, and stays. That is message passing, so release and acquire
- * suffice, and a free needs no fence.
+ * 0 says no, all else says maybe. Whoever makes a word FREE stores 1 here *after* it (release), always, without looking
+ * first. Whoever wants to clear it puts a stamp of its own here by CAS (acquire; tenant and thread id, never 1), *then*
+ * looks at the words, and if none is FREE changes its stamp to 0 by CAS. Either the first CAS came after the freer's 1,
+ * and then the look sees its word; or the freer's 1 replaced the stamp, and the second CAS fails. That is message
+ * passing, so release and acquire suffice, and a free needs no fence. One that stops halfway leaves a "maybe".
  */
 struct labyrinth_advice {
     uint64_t maybe_free;
     uint64_t unused[7];
 };
 
-/* Geometry. A row is what a person sees as one line of the labyrinth's picture. */
+/* Geometry. */
 #define LABYRINTH_MAX_ORDER 10
 #define LABYRINTH_GROUP_ORDER 6
-#define LABYRINTH_ROW_ORDER 9
+#define LABYRINTH_ROW_ORDER 9 /* 512 frames: what a person sees as one row of the labyrinth */
 #define LABYRINTH_MAX_SPANS 256
 #define LABYRINTH_MAX_FRAMES (1 << 24)
 

@@ -26,6 +26,9 @@ final class PageWord {
 
     static final int MAX_ORDER = Native.LABYRINTH_MAX_ORDER();
 
+    static final int MAX_FRAMES = Native.LABYRINTH_MAX_FRAMES();
+    static final int ROW_FRAMES = 1 << Native.LABYRINTH_ROW_ORDER();
+
     private static final int ORDER_SHIFT = Native.LABYRINTH_ORDER_SHIFT();
     private static final int ORDER_MASK = (1 << Native.LABYRINTH_ORDER_BITS()) - 1;
     private static final int STATE_MASK = (1 << Native.LABYRINTH_STATE_BITS()) - 1;
@@ -44,6 +47,9 @@ final class PageWord {
 
     /** The tenant of a labyrinth that is not shared, in its place. */
     static final long TENANT = (long) Native.LABYRINTH_TENANT_PRIVATE() << Native.LABYRINTH_TENANT_SHIFT();
+
+    /** Bit of an owner word: the owner is a virtual thread. */
+    private static final long VIRTUAL = Native.LABYRINTH_OWNER_VIRTUAL();
 
     private PageWord() {
     }
@@ -153,17 +159,39 @@ final class PageWord {
         return ((word ^ handle) & ~LOW_MASK) == 0;
     }
 
+    /** What a claimer writes into the owner word: its thread id, and whether it is a virtual thread. */
+    static long owner(Thread thread) {
+        return thread.isVirtual() ? thread.threadId() | VIRTUAL : thread.threadId();
+    }
+
+    static boolean isVirtual(long owner) {
+        return (owner & VIRTUAL) != 0;
+    }
+
+    static long threadId(long owner) {
+        return owner & ~VIRTUAL;
+    }
+
+    static String stateName(int state) {
+        if (state == FREE) {
+            return "FREE";
+        } else if (state == HEAD) {
+            return "HEAD";
+        } else if (state == TAIL) {
+            return "TAIL";
+        } else if (state == IN_TRANSIT) {
+            return "IN_TRANSIT";
+        }
+        return state == QUARANTINED ? "QUARANTINED" : "none(" + state + ")";
+    }
+
     /** {@code name=value} for messages. */
     static String describe(long word) {
-        String state = switch (state(word)) {
-            case 1 -> "FREE";
-            case 2 -> "HEAD";
-            case 3 -> "TAIL";
-            case 4 -> "IN_TRANSIT";
-            case 5 -> "QUARANTINED";
-            default -> "none(" + state(word) + ")";
-        };
-        return "state=" + state + " order=" + order(word) + " generation=" + generation(word)
+        return "state=" + stateName(state(word)) + " order=" + order(word) + " generation=" + generation(word)
                 + (isExclusive(word) ? " EXCLUSIVE" : "");
+    }
+
+    static String describeHandle(long handle) {
+        return "pfn=" + pfn(handle) + " generation=" + generation(handle);
     }
 }

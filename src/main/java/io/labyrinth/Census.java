@@ -1,0 +1,199 @@
+package io.labyrinth;
+
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The passes over all page words: who has what, what is free, whose owner is gone. Reads while others allocate, and then
+ * may see a frame before its change and another after it; exact for a labyrinth at rest.
+ */
+final class Census {
+
+    private final PageMap map;
+    private final int ordinary;
+
+    Census(PageMap map, int ordinary) {
+        this.map = map;
+        this.ordinary = ordinary;
+    }
+
+    /** A run and its head's word as they were seen. */
+    record Seen(int pfn, long word, long owner) {
+        int order() {
+            return PageWord.order(word);
+        }
+
+        int frames() {
+            return PageWord.frames(word);
+        }
+    }
+
+    /** All runs that are out: claimed or in transit. */
+    List<Seen> out() {
+        List<Seen> out = new ArrayList<>();
+        int pfn = 0;
+        while (pfn < map.frames) {
+            long word = map.lvWord(pfn);
+            if (PageWord.isOut(word)) {
+                out.add(new Seen(pfn, word, map.lvOwner(pfn)));
+            }
+            pfn = PageMap.next(pfn, word);
+        }
+        return out;
+    }
+
+    /** Who holds what, for a message: {@code thread=31 "main" runs=2 frames=5; tickets=1 frames=1}. */
+    String describeOut(List<Seen> out) {
+        Map<String, int[]> byOwner = new TreeMap<>();
+        for (Seen run : out) {
+            int[] sums = byOwner.computeIfAbsent(holder(run), holder -> new int[2]);
+            sums[0]++;
+            sums[1] += run.frames();
+        }
+        StringBuilder text = new StringBuilder();
+        byOwner.forEach((holder, sums) -> text.append(text.isEmpty() ? "" : "; ").append(holder)
+                .append(" runs=").append(sums[0]).append(" frames=").append(sums[1]));
+        return text.toString();
+    }
+
+    private String holder(Seen run) {
+        if (PageWord.state(run.word) == PageWord.IN_TRANSIT) {
+            return "ticket not accepted";
+        }
+        Thread virtual = PageWord.isVirtual(run.owner) ? map.virtualOwner(run.pfn) : null;
+        return (PageWord.isExclusive(run.word) ? "" : "not EXCLUSIVE, claimed by ") + "thread="
+                + PageWord.threadId(run.owner) + (virtual == null ? "" : " (virtual)");
+    }
+
+    /**
+     * Takes EXCLUSIVE runs back whose owner has ended. Lock-free; any number of sweeps may run at once.
+     *
+     * @return the frames freed
+     */
+    int sweep() {
+        // First the claims, then the living: who owned a run before the list of the living was made, and is not in it,
+        // has ended; ids are never used again. The other way round a thread that is just starting would look dead.
+        List<Seen> candidates = new ArrayList<>();
+        for (Seen run : out()) {
+            if (PageWord.state(run.word) == PageWord.HEAD && PageWord.isExclusive(run.word) && run.owner != 0) {
+                candidates.add(run);
+            }
+        }
+        if (candidates.isEmpty()) {
+            return 0;
+        }
+        Set<Long> living = livingPlatformThreads();
+        int freed = 0;
+        for (Seen run : candidates) {
+            if (hasEnded(run, living) && map.reclaim(run.pfn, run.word)) {
+                freed += run.frames();
+            }
+        }
+        return freed;
+    }
+
+    private boolean hasEnded(Seen run, Set<Long> living) {
+        if (!PageWord.isVirtual(run.owner)) {
+            return !living.contains(run.owner);
+        }
+        Thread virtual = map.virtualOwner(run.pfn);
+        // No thread, or another's: the owner is leaving, or has left, by itself.
+        return virtual != null && PageWord.owner(virtual) == run.owner && !virtual.isAlive();
+    }
+
+    private static Set<Long> livingPlatformThreads() {
+        ThreadGroup root = Thread.currentThread().getThreadGroup();
+        while (root.getParent() != null) {
+            root = root.getParent();
+        }
+        Thread[] threads;
+        int count;
+        do {
+            threads = new Thread[root.activeCount() * 2 + 16];
+            count = root.enumerate(threads);
+        } while (count == threads.length);
+        Set<Long> living = new HashSet<>();
+        for (int i = 0; i < count; i++) {
+            living.add(threads[i].threadId());
+        }
+        return living;
+    }
+
+    /**
+     * Claims all that is free, for ever, so that nobody can claim it any more; all or nothing.
+     *
+     * @return null, or what is out: then everything is as it was
+     */
+    @Nullable List<Seen> drain() {
+        List<Seen> out = out();
+        if (out.isEmpty()) {
+            int pfn = 0;
+            while (pfn < map.frames && out.isEmpty()) {
+                long word = map.lvWord(pfn);
+                if (PageWord.isFree(word) && !map.quarantine(pfn, word)) {
+                    continue;
+                }
+                if (PageWord.isOut(word)) {
+                    out = out();
+                }
+                pfn = PageMap.next(pfn, word);
+            }
+            if (out.isEmpty()) {
+                return null;
+            }
+            undrain(pfn);
+        }
+        return out;
+    }
+
+    /** Undoes {@link #drain} below {@code end}. */
+    void undrain(int end) {
+        int pfn = 0;
+        while (pfn < end) {
+            long word = map.lvWord(pfn);
+            map.reopen(pfn, word);
+            pfn = PageMap.next(pfn, word);
+        }
+    }
+
+    /** One character a frame: {@link Labyrinth#picture}. */
+    String picture() {
+        StringBuilder picture = new StringBuilder(map.frames);
+        while (picture.length() < map.frames) {
+            int pfn = picture.length();
+            long word = map.lvWord(pfn);
+            char state = '?';
+            if (PageWord.isFree(word)) {
+                state = pfn < ordinary ? '.' : 'r';
+            } else if (PageWord.state(word) == PageWord.HEAD) {
+                state = PageWord.isExclusive(word) ? 'E' : 'S';
+            } else if (PageWord.state(word) == PageWord.IN_TRANSIT) {
+                state = 'T';
+            } else if (PageWord.state(word) == PageWord.QUARANTINED) {
+                state = 'Q';
+            }
+            picture.repeat(state, Math.min(PageMap.next(pfn, word), map.frames) - pfn);
+        }
+        return picture.toString();
+    }
+
+    /** Counts frames by state, free runs by order, and lives by the generations that the words have used up. */
+    LabyrinthStats count(LabyrinthStats.Builder stats, long firstGeneration) {
+        int pfn = 0;
+        while (pfn < map.frames) {
+            long word = map.lvWord(pfn);
+            stats.add(pfn >= ordinary, PageWord.state(word), PageWord.order(word));
+            pfn = PageMap.next(pfn, word);
+        }
+        long ended = 0;
+        for (int frame = 0; frame < map.frames; frame++) {
+            ended += PageWord.generation(map.lvWord(frame)) - firstGeneration;
+        }
+        return stats.build(ended);
+    }
+}

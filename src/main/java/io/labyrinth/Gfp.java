@@ -1,0 +1,150 @@
+package io.labyrinth;
+
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * Request flags, named as the kernel names its {@code gfp_t}; only those that mean something here. Immutable.
+ *
+ * <p>One chooses a base, {@link #ATOMIC} or {@link #NOWAIT}, and adds to it: {@code Gfp.NOWAIT.with(Gfp.ZERO)}.
+ */
+public final class Gfp {
+
+    private static final int RESERVE = 1;
+    private static final int ZEROED = 1 << 1;
+    private static final int OWNED = 1 << 2;
+    private static final int NO_RESERVE = 1 << 3;
+    private static final int QUIET = 1 << 4;
+    private static final int SHORT = 1 << 5;
+
+    private static final String[] NAMES = {"HIGH", "ZERO", "EXCLUSIVE", "NOMEMALLOC", "NOWARN", "SPRINT"};
+
+    /** May use the reserve, once the rest of the labyrinth has nothing. */
+    public static final Gfp HIGH = new Gfp(RESERVE);
+    /** The frame reads as zeros. Costs one pass over it; without this flag a frame holds what its last owner left. */
+    public static final Gfp ZERO = new Gfp(ZEROED);
+    /** Only the owner, the thread that allocates or accepts, may touch, free or pass on the frame. */
+    public static final Gfp EXCLUSIVE = new Gfp(OWNED);
+    /** Never the reserve; contradicts {@link #HIGH}. */
+    public static final Gfp NOMEMALLOC = new Gfp(NO_RESERVE);
+    /** A {@code null} is expected: it is left out of the warning about refused requests that {@code close()} logs. */
+    public static final Gfp NOWARN = new Gfp(QUIET);
+
+    /** A sprint: a short walk, then the reserve, then {@code null}. For those who would rather be refused than late. */
+    public static final Gfp ATOMIC = new Gfp(RESERVE | SHORT);
+    /** The whole labyrinth, not the reserve: {@code null} only if nothing is free. */
+    public static final Gfp NOWAIT = new Gfp(0);
+    /** {@link #ATOMIC} and {@link #EXCLUSIVE}: {@code alloc_page_gfp_atomic_exclusive}. */
+    public static final Gfp ATOMIC_EXCLUSIVE = ATOMIC.with(EXCLUSIVE);
+
+    private static final Map<String, Gfp> BY_NAME = Map.of("HIGH", HIGH, "ZERO", ZERO, "EXCLUSIVE", EXCLUSIVE,
+            "NOMEMALLOC", NOMEMALLOC, "NOWARN", NOWARN, "ATOMIC", ATOMIC, "NOWAIT", NOWAIT,
+            "ATOMIC_EXCLUSIVE", ATOMIC_EXCLUSIVE);
+
+    private static final Map<String, String> REFUSED = Map.of(
+            "KERNEL", "it may sleep and reclaim",
+            "USER", "it may sleep and reclaim",
+            "NOIO", "it may sleep",
+            "NOFS", "it may sleep",
+            "RECLAIM", "it asks for reclaim",
+            "DIRECT_RECLAIM", "it asks for reclaim",
+            "KSWAPD_RECLAIM", "it wakes a reclaimer, and there is none",
+            "RETRY_MAYFAIL", "it waits",
+            "NOFAIL", "it waits for ever");
+
+    private final int bits;
+
+    private Gfp(int bits) {
+        this.bits = bits;
+    }
+
+    /**
+     * These flags and the others.
+     *
+     * @throws LabyrinthException.InvalidRequest if the two contradict each other
+     */
+    public Gfp with(Gfp other) {
+        int both = bits | other.bits;
+        if ((both & (RESERVE | NO_RESERVE)) == (RESERVE | NO_RESERVE)) {
+            throw new LabyrinthException.InvalidRequest("gfp=" + new Gfp(both)
+                    + ": HIGH asks for the reserve and NOMEMALLOC forbids it; leave one out");
+        }
+        return new Gfp(both);
+    }
+
+    /**
+     * Reads names joined by {@code |}, {@code +} or {@code ,}, in any case, with or without the kernel's prefixes:
+     * {@code "ATOMIC|ZERO"}, {@code "GFP_ATOMIC"}, {@code "__GFP_HIGH"}.
+     *
+     * @throws LabyrinthException.InvalidRequest for unknown names, for contradictions, and for flags that ask to sleep
+     */
+    public static Gfp parse(String text) {
+        Gfp all = NOWAIT;
+        for (String part : text.split("[|+,]", -1)) {
+            String name = part.strip().toUpperCase(Locale.ROOT).replaceFirst("^(__)?GFP_", "");
+            Gfp flag = BY_NAME.get(name);
+            if (flag == null) {
+                String why = REFUSED.get(name);
+                throw new LabyrinthException.InvalidRequest("gfp=" + name + (why == null
+                        ? ": no such flag; there are ATOMIC, NOWAIT, ATOMIC_EXCLUSIVE, HIGH, ZERO, EXCLUSIVE, NOMEMALLOC, NOWARN"
+                        : ": " + why + ", and an allocation here never does; use NOWAIT, and take null for back-pressure"));
+            }
+            all = all.with(flag);
+        }
+        return all;
+    }
+
+    boolean mayUseReserve() {
+        return (bits & RESERVE) != 0;
+    }
+
+    boolean isZeroed() {
+        return (bits & ZEROED) != 0;
+    }
+
+    boolean isExclusive() {
+        return (bits & OWNED) != 0;
+    }
+
+    boolean isQuiet() {
+        return (bits & QUIET) != 0;
+    }
+
+    boolean isSprint() {
+        return (bits & SHORT) != 0;
+    }
+
+    /** The flag bits of a page word claimed with this. */
+    long wordFlags() {
+        return (bits & OWNED) != 0 ? PageWord.EXCLUSIVE : 0;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Gfp gfp && gfp.bits == bits;
+    }
+
+    @Override
+    public int hashCode() {
+        return bits;
+    }
+
+    @Override
+    public String toString() {
+        if (bits == 0) {
+            return "NOWAIT";
+        }
+        StringBuilder text = new StringBuilder();
+        int rest = bits;
+        if ((rest & ATOMIC.bits) == ATOMIC.bits) {
+            text.append("ATOMIC");
+            rest &= ~ATOMIC.bits;
+        }
+        for (int i = 0; i < NAMES.length; i++) {
+            if ((rest & 1 << i) != 0) {
+                text.append(text.isEmpty() ? "" : "|").append(NAMES[i]);
+            }
+        }
+        return text.toString();
+    }
+}

@@ -1,0 +1,369 @@
+package io.labyrinth;
+
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A pool of locked page frames: the user-space counterpart of {@code alloc_pages(GFP_ATOMIC)}.
+ *
+ * {@snippet :
+ * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(1024).reserve(64).open()) {
+ *     Frame frame = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE);       // null: nothing within reach, and it said so at once
+ *     if (frame != null) try (frame) {
+ *         MemorySegment page = frame.segment();                      // 4096 bytes, this thread's alone, dead after close()
+ *         page.set(ValueLayout.JAVA_LONG, 0, 42L);
+ *     }
+ * }
+ * }
+ *
+ * <p>All pages are mapped, faulted in and locked when the labyrinth opens. After that an allocation never sleeps, calls
+ * the system, or triggers reclaim or GC; it looks at a bounded number of places, and where it finds nothing it returns
+ * {@code null}. A run of 2^order frames is aligned to its size within the labyrinth, and in memory up to 2 MiB.
+ *
+ * <p><b>Threads.</b> All methods may be called by any thread, platform or virtual, at any time. Allocation is lock-free,
+ * freeing an EXCLUSIVE frame is wait-free: a thread that is frozen anywhere stops no other.
+ *
+ * <p><b>Contents.</b> Without {@link Gfp#ZERO} a frame holds what its last owner left there.
+ *
+ * <p>There are two faces to it: this one, with a {@link Frame} for each run, and {@link #handles()}, with a {@code long}.
+ */
+public final class Labyrinth implements AutoCloseable {
+
+    /*
+     * A frame is built before it is claimed: between the claim and the return nothing may throw, and a constructor can
+     * (OutOfMemoryError). Where that costs a garbage Frame for a null, escape analysis usually removes it.
+     *
+     * Every call that meets a closed labyrinth meets it in the page map's memory, whose arena is closed: the JDK throws
+     * IllegalStateException, and closed() gives that its name. So the hot path has no check of its own for it.
+     */
+
+    private static final Logger LOG = LoggerFactory.getLogger(Labyrinth.class);
+
+    /** Highest order of a run: 2^10 frames, 4 MiB of 4 KiB pages, as in the kernel's buddy allocator. */
+    public static final int MAX_ORDER = PageWord.MAX_ORDER;
+
+    /** Most frames of a labyrinth: 2^24, 64 GiB of 4 KiB pages; the width of a pfn in a handle. */
+    public static final int MAX_FRAMES = PageWord.MAX_FRAMES;
+
+    /** Frames of one row of the labyrinth's picture. */
+    public static final int ROW_FRAMES = PageWord.ROW_FRAMES;
+
+    final Region region;
+    final Zone zone;
+    private final Census census;
+    private final String name;
+    private final long firstGeneration;
+    private final Handles handles;
+
+    private Labyrinth(Builder builder) {
+        this.name = builder.name;
+        this.region = Region.open(name, builder.frames, PageMap.bytesFor(builder.frames), builder.locking);
+        PageMap map = new PageMap(region.metadata, builder.frames);
+        this.zone = new Zone(map, builder.reserve, Runtime.getRuntime().availableProcessors());
+        // Generations of different labyrinths begin at random, so that a handle of one is as good as always stale in
+        // another; below 2^32, so that no more than 1/256 of the lives are given away.
+        this.firstGeneration = 1 + ThreadLocalRandom.current().nextLong(1L << 32);
+        map.tile(0, zone.ordinary, firstGeneration);
+        map.tile(zone.ordinary, builder.frames, firstGeneration);
+        this.census = new Census(map, zone.ordinary);
+        this.handles = new Handles(this);
+    }
+
+    /**
+     * Starts to describe a labyrinth.
+     *
+     * @param name for messages, logs and metrics
+     */
+    public static Builder builder(String name) {
+        return new Builder(name);
+    }
+
+    /** As it was given to the builder. */
+    public String name() {
+        return name;
+    }
+
+    /** Size of a frame in bytes: that of an OS page. */
+    public long frameSize() {
+        return region.pageSize;
+    }
+
+    /** {@link #allocPages} of order 0: one frame. */
+    public @Nullable Frame allocPage(Gfp gfp) {
+        return allocPages(gfp, 0);
+    }
+
+    /**
+     * Allocates a run of 2^order frames for the calling thread. Lock-free. Makes no system call, and allocates nothing
+     * on the heap but the {@link Frame}, which escape analysis removes where it does not escape. Looks at no more than
+     * 3 (frames + groups) + 2,000 words of the page map (a group is 64 frames), usually at 1; with {@link Gfp#ATOMIC} at
+     * no more than 800 for orders up to 6.
+     *
+     * @return the frame; {@code null} if nothing was found: with NOWAIT and no other thread at work, exactly if no free
+     *         aligned run of this order exists outside of the reserve
+     * @throws LabyrinthException.InvalidRequest if the order is not within 0 to {@link #MAX_ORDER}
+     * @throws LabyrinthException.Closed         if the labyrinth is closed
+     */
+    public @Nullable Frame allocPages(Gfp gfp, int order) {
+        checkOrder(order);
+        Frame frame = new Frame(this, order, gfp.isExclusive());
+        long handle = claim(gfp, order, Thread.currentThread());
+        if (handle == 0) {
+            return null;
+        }
+        frame.handle = handle;
+        return frame;
+    }
+
+    /** The raw face: {@code long} handles, no objects, every check of this one. */
+    public Handles handles() {
+        return handles;
+    }
+
+    static void checkOrder(int order) {
+        if (order < 0 || order > MAX_ORDER) {
+            throw new LabyrinthException.InvalidRequest("order=" + order + " limit=" + MAX_ORDER
+                    + ": ask for an order from 0 to " + MAX_ORDER + ", a run of 2^order frames");
+        }
+    }
+
+    long claim(Gfp gfp, int order, Thread me) {
+        long handle;
+        try {
+            handle = zone.claim(gfp, order, me);
+        } catch (IllegalStateException e) {
+            throw closed(e);
+        }
+        if (handle != 0 && gfp.isZeroed()) {
+            zero(handle, order);
+        }
+        return handle;
+    }
+
+    private void zero(long handle, int order) {
+        try {
+            region.frames.asSlice(PageWord.pfn(handle) * region.pageSize, region.pageSize << order).fill((byte) 0);
+        } catch (Throwable e) {
+            zone.map.abandon(handle);
+            throw e;
+        }
+    }
+
+    void free(long handle, Thread me) {
+        try {
+            zone.free(handle, me);
+        } catch (IllegalStateException e) {
+            throw closed(e);
+        }
+    }
+
+    long handOff(long handle, Thread me) {
+        try {
+            return zone.map.handOff(handle, me);
+        } catch (IllegalStateException e) {
+            throw closed(e);
+        }
+    }
+
+    long accept(long ticket, Thread me) {
+        try {
+            return zone.map.accept(ticket, me);
+        } catch (IllegalStateException e) {
+            throw closed(e);
+        }
+    }
+
+    /** The word of a live run that this thread may touch. */
+    long checked(long handle, String verb, Thread me) {
+        try {
+            return zone.map.checked(handle, verb, me);
+        } catch (IllegalStateException e) {
+            throw closed(e);
+        }
+    }
+
+    long ownerOf(long handle) {
+        try {
+            return PageWord.threadId(zone.map.ownerOf(handle));
+        } catch (IllegalStateException e) {
+            throw closed(e);
+        }
+    }
+
+    LabyrinthException closed(IllegalStateException cause) {
+        LabyrinthException closed = new LabyrinthException.Closed("labyrinth=" + name
+                + " is closed: whatever it handed out ended with it");
+        closed.initCause(cause);
+        return closed;
+    }
+
+    /** Counts. Looks at every page word twice; safe while others allocate, exact at rest. */
+    public LabyrinthStats stats() {
+        try {
+            return census.count(new LabyrinthStats.Builder(this, region), firstGeneration);
+        } catch (IllegalStateException e) {
+            throw closed(e);
+        }
+    }
+
+    /**
+     * Checks every invariant of a labyrinth at rest from the page words alone: runs tile it, each is aligned, has an
+     * owner or none as its state says, and what is free can be found. Meaningless while others allocate.
+     *
+     * @throws AssertionError that names the first violation
+     */
+    public void validate() {
+        String violation;
+        try {
+            violation = zone.map.violation(zone.ordinary);
+        } catch (IllegalStateException e) {
+            throw closed(e);
+        }
+        if (violation != null) {
+            throw new AssertionError("labyrinth=" + name + " " + violation);
+        }
+    }
+
+    /**
+     * The state of each frame, one character a frame in pfn order: {@code .} free, {@code r} free in the reserve,
+     * {@code E} exclusive, {@code S} claimed and not exclusive, {@code T} in transit, {@code Q} quarantined.
+     */
+    public String picture() {
+        try {
+            return census.picture();
+        } catch (IllegalStateException e) {
+            throw closed(e);
+        }
+    }
+
+    /**
+     * Frees EXCLUSIVE frames whose owner thread has ended. Lock-free; never taken by an allocation itself. A frame that
+     * is not EXCLUSIVE may be used and freed by any thread, so the end of the one that claimed it means nothing.
+     *
+     * @return the number of frames freed
+     */
+    public int sweepDeadOwners() {
+        try {
+            return census.sweep();
+        } catch (IllegalStateException e) {
+            throw closed(e);
+        }
+    }
+
+    /**
+     * Unmaps all. Refused, without any change, while frames or tickets are out. May call the system, and handshakes with
+     * every thread. Closing again does nothing.
+     *
+     * @throws LabyrinthException.FramesOut with who holds what
+     */
+    @Override
+    public synchronized void close() {
+        if (!region.isOpen()) {
+            return;
+        }
+        long unexpected = zone.refusedUnexpectedly();
+        List<Census.Seen> out = census.drain();
+        if (out != null) {
+            throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: " + census.describeOut(out)
+                    + ": free them, sweepDeadOwners() if their owners have ended, or closeNow()");
+        }
+        try {
+            region.close();
+        } catch (IllegalStateException inUse) {
+            census.undrain(zone.map.frames);
+            throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: a native call or a channel is using"
+                    + " one of its segments (" + inUse.getMessage() + "): close it afterwards");
+        }
+        if (unexpected > 0) {
+            LOG.warn("labyrinth={} refused about {} requests that did not say NOWARN: more frames or a larger reserve?",
+                    name, unexpected);
+        }
+    }
+
+    /**
+     * Closes although frames are out. Their handles, frames and tickets are refused from now on, and segments of frames
+     * that are not EXCLUSIVE are dead. The segments of EXCLUSIVE ones are their owners', and cannot be killed from here:
+     * they read as zeros until each is closed, and then its address range goes as well.
+     *
+     * @return the number of runs that were out
+     * @throws LabyrinthException.FramesOut if native code or a channel is using a segment right now; nothing has changed
+     */
+    public synchronized int closeNow() {
+        if (!region.isOpen()) {
+            return 0;
+        }
+        List<Census.Seen> out = census.out();
+        try {
+            region.closeLeaving(out.stream().filter(run -> PageWord.isExclusive(run.word())).toList());
+        } catch (IllegalStateException inUse) {
+            throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: a native call or a channel is using"
+                    + " one of its segments (" + inUse.getMessage() + "): close it afterwards");
+        }
+        return out.size();
+    }
+
+    @Override
+    public String toString() {
+        return "labyrinth=" + name + " frames=" + zone.map.frames + " frameSize=" + region.pageSize + " reserve="
+                + (zone.map.frames - zone.ordinary);
+    }
+
+    /** Describes a labyrinth and opens it. Not for several threads at once. */
+    public static final class Builder {
+
+        private final String name;
+        private int frames = 1024;
+        private int reserve;
+        private Locking locking = Locking.REQUIRED;
+
+        private Builder(String name) {
+            this.name = Objects.requireNonNull(name);
+        }
+
+        /** Frames in all, the reserve included: 1 to {@link #MAX_FRAMES}. Default 1,024, which 8 MiB of lock limit allow. */
+        public Builder frames(long frames) {
+            if (frames < 1 || frames > MAX_FRAMES) {
+                throw new LabyrinthException.InvalidRequest("frames=" + frames + " limit=" + MAX_FRAMES
+                        + ": ask for 1 to " + MAX_FRAMES + " frames, or open several labyrinths");
+            }
+            this.frames = (int) frames;
+            return this;
+        }
+
+        /** Frames that only {@link Gfp#HIGH} requests can have: 0, the default, to less than all. */
+        public Builder reserve(long reserve) {
+            if (reserve < 0 || reserve >= MAX_FRAMES) {
+                throw new LabyrinthException.InvalidRequest("reserve=" + reserve + " limit=" + (MAX_FRAMES - 1)
+                        + ": the reserve is a part of the frames, 0 at least");
+            }
+            this.reserve = (int) reserve;
+            return this;
+        }
+
+        /** Whether the pages must be locked. Default {@link Locking#REQUIRED}. */
+        public Builder locking(Locking locking) {
+            this.locking = Objects.requireNonNull(locking);
+            return this;
+        }
+
+        /**
+         * Maps, faults in and locks the pages. Blocks, for about 0.3 s a GiB. On failure nothing stays mapped or locked.
+         *
+         * @throws LabyrinthException.InvalidRequest     if the reserve is not less than the frames
+         * @throws LabyrinthException.MapRefused         if the system has not so much memory or address space to give
+         * @throws LabyrinthException.LockRefused        if locking is REQUIRED and the lock limit is too low
+         * @throws LabyrinthException.NativeAccessDenied if the JVM does not let the library call native code
+         */
+        public Labyrinth open() {
+            if (reserve >= frames) {
+                throw new LabyrinthException.InvalidRequest("reserve=" + reserve + " frames=" + frames
+                        + ": the reserve is a part of the frames; leave at least 1 for the others");
+            }
+            return new Labyrinth(this);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+package io.labyrinth;
+
+/**
+ * What a labyrinth refuses. Each kind is a type of its own; each message has the fact, the limit and the remedy, as
+ * {@code name=value}. A refusal changes nothing: the page map and the mapping are as they were before the call.
+ *
+ * <p>Not among them: an allocation that finds nothing. That is {@code null}, as it is no mistake of anybody's.
+ */
+public abstract sealed class LabyrinthException extends RuntimeException {
+
+    private static final long serialVersionUID = 1L;
+
+    private LabyrinthException(String message) {
+        super(message);
+    }
+
+    /** The request means nothing: a size, an order or a combination of flags that no labyrinth can serve. */
+    public static final class InvalidRequest extends LabyrinthException {
+        private static final long serialVersionUID = 1L;
+
+        InvalidRequest(String message) {
+            super(message);
+        }
+    }
+
+    /** The system would not map or fault in so much memory. */
+    public static final class MapRefused extends LabyrinthException {
+        private static final long serialVersionUID = 1L;
+
+        MapRefused(String message) {
+            super(message);
+        }
+    }
+
+    /** The system would not lock so much memory. */
+    public static final class LockRefused extends LabyrinthException {
+        private static final long serialVersionUID = 1L;
+
+        LockRefused(String message) {
+            super(message);
+        }
+    }
+
+    /** The JVM would not let the library call native code. */
+    public static final class NativeAccessDenied extends LabyrinthException {
+        private static final long serialVersionUID = 1L;
+
+        NativeAccessDenied(String message) {
+            super(message);
+        }
+    }
+
+    /** The handle, frame or ticket is of a life that has ended: freed, handed over or swept before. */
+    public static final class Stale extends LabyrinthException {
+        private static final long serialVersionUID = 1L;
+
+        Stale(String message) {
+            super(message);
+        }
+    }
+
+    /** The run is EXCLUSIVE, and another thread's. */
+    public static final class NotOwner extends LabyrinthException {
+        private static final long serialVersionUID = 1L;
+
+        NotOwner(String message) {
+            super(message);
+        }
+    }
+
+    /** The handle names a frame that this labyrinth does not have. */
+    public static final class Foreign extends LabyrinthException {
+        private static final long serialVersionUID = 1L;
+
+        Foreign(String message) {
+            super(message);
+        }
+    }
+
+    /** The labyrinth cannot close: frames or tickets are out, or native code still uses one. */
+    public static final class FramesOut extends LabyrinthException {
+        private static final long serialVersionUID = 1L;
+
+        FramesOut(String message) {
+            super(message);
+        }
+    }
+
+    /** The labyrinth is closed. */
+    public static final class Closed extends LabyrinthException {
+        private static final long serialVersionUID = 1L;
+
+        Closed(String message) {
+            super(message);
+        }
+    }
+
+    // The messages of those that PageMap throws; made here so that the map's methods stay small enough to be inlined.
+
+    static Stale stale(String verb, long handle, long word) {
+        return new Stale(verb + " refused: " + PageWord.describeHandle(handle) + ", but the frame is " + PageWord.describe(word)
+                + ": this life of it has ended (freed, handed over or swept before); use each handle or ticket once");
+    }
+
+    static NotOwner notOwner(String verb, long handle, long owner, Thread me) {
+        return new NotOwner(verb + " refused: " + PageWord.describeHandle(handle) + " is EXCLUSIVE to thread="
+                + PageWord.threadId(owner) + ", caller is thread=" + me.threadId() + " \"" + me.getName()
+                + "\": let the owner do it, or hand the frame over first");
+    }
+
+    static Foreign foreign(String verb, long handle, int frames) {
+        return new Foreign(verb + " refused: " + PageWord.describeHandle(handle) + " frames=" + frames
+                + ": the handle is of another labyrinth, or forged");
+    }
+}

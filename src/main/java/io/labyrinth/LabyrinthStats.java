@@ -1,0 +1,73 @@
+package io.labyrinth;
+
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * A labyrinth in figures. Frames are counted from the page words, one after the other: exact for a labyrinth at rest,
+ * otherwise each figure is right for some moment of the pass. What is approximate even at rest says so in its name.
+ *
+ * @param name            of the labyrinth
+ * @param frames          in all
+ * @param frameSize       bytes
+ * @param free            frames that anybody may have; those of the reserve not counted
+ * @param reserve         frames in the reserve
+ * @param reserveFree     frames of the reserve that are free
+ * @param claimed         frames that have an owner
+ * @param inTransit       frames whose ticket is out
+ * @param quarantined     frames out of use for good: their generations are used up, or the labyrinth is closing
+ * @param freeRuns        free runs by order, index 0 to 10; adjacent ones count as they lie, not as they could be joined
+ * @param livesEnded      frees, hand-overs and sweeps so far, counted by the generations that the words have used up
+ * @param refusedApprox   requests that got {@code null}; lanes count them by plain increments, so races lose some
+ * @param reserveHitsApprox requests that the reserve has served; counted likewise
+ * @param mappedBytes     of frames and page map together
+ * @param lockedBytes     of these, what {@code /proc/self/smaps} showed as locked when the labyrinth had opened
+ * @param metadataBytes   of the mapped bytes, those of the page map
+ */
+public record LabyrinthStats(String name, int frames, long frameSize, int free, int reserve, int reserveFree, int claimed,
+        int inTransit, int quarantined, List<Integer> freeRuns, long livesEnded, long refusedApprox,
+        long reserveHitsApprox, long mappedBytes, long lockedBytes, long metadataBytes) {
+
+    /** The largest order of a free run, or -1 where nothing is free. */
+    public int largestFreeOrder() {
+        for (int order = freeRuns.size() - 1; order >= 0; order--) {
+            if (freeRuns.get(order) > 0) {
+                return order;
+            }
+        }
+        return -1;
+    }
+
+    /** Adds up one pass over the words. */
+    static final class Builder {
+        private final Labyrinth labyrinth;
+        private final Region region;
+        private final int[] byState = new int[PageWord.QUARANTINED + 1];
+        private final Integer[] freeRuns = new Integer[PageWord.MAX_ORDER + 1];
+        private int reserveFree;
+
+        Builder(Labyrinth labyrinth, Region region) {
+            this.labyrinth = labyrinth;
+            this.region = region;
+            Arrays.fill(freeRuns, 0);
+        }
+
+        void add(boolean inReserve, int state, int order) {
+            byState[state] += state == PageWord.TAIL ? 0 : 1 << order;
+            if (state == PageWord.FREE) {
+                freeRuns[order]++;
+                reserveFree += inReserve ? 1 << order : 0;
+            }
+        }
+
+        LabyrinthStats build(long livesEnded) {
+            Zone zone = labyrinth.zone;
+            return new LabyrinthStats(labyrinth.name(), zone.map.frames, region.pageSize,
+                    byState[PageWord.FREE] - reserveFree, zone.map.frames - zone.ordinary, reserveFree,
+                    byState[PageWord.HEAD], byState[PageWord.IN_TRANSIT], byState[PageWord.QUARANTINED],
+                    List.of(freeRuns), livesEnded, zone.refused(), zone.reserveHits(),
+                    region.frames.byteSize() + region.metadata.byteSize(), region.lockedBytes,
+                    region.metadata.byteSize());
+        }
+    }
+}

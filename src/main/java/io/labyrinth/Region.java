@@ -1,0 +1,303 @@
+package io.labyrinth;
+
+import io.labyrinth.bindings.Native;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The mapped memory: frames, and behind them the page map. All that is asked of the system is asked here, through
+ * {@link Libc}, when a labyrinth opens and when it closes; an allocation or a free asks for nothing.
+ */
+final class Region {
+
+    /*
+     * Opening: map, advise, reserve the lock, fault in on all cores, lock, prove it.
+     *
+     * mlock2(MLOCK_ONFAULT) comes before the first fault, as it tells within microseconds whether the limit allows the
+     * lock; a plain mlock would first fault in gigabytes, on one core, and then be refused. The plain mlock at the end
+     * finds all pages present; it is what turns "locked when touched" into "locked", and its result is the kernel's word
+     * for it. MAP_POPULATE and MAP_LOCKED are not used: they fail silently.
+     *
+     * Both the frames and the page map are locked: an allocation must not fault either.
+     *
+     * Closing: one shared arena spans the mapping. To close it costs a handshake with all threads, and after it no
+     * thread is inside an access to the page map or to a frame that is not EXCLUSIVE; only then comes munmap. The
+     * segments of EXCLUSIVE frames have arenas of their own, so a region unmaps only when none is out (Labyrinth sees
+     * to that), or leaves those runs behind, emptied: see closeLeaving.
+     */
+
+    private static final Logger LOG = LoggerFactory.getLogger(Region.class);
+
+    /** What huge pages are aligned to on x86-64, and on arm64 with 4 KiB pages; elsewhere it is merely a fine alignment. */
+    private static final long HUGE = 2L << 20;
+
+    /** Faulted in by one thread at a time: large enough to amortise the call, small enough to balance the threads. */
+    private static final long CHUNK = 32L << 20;
+
+    final long pageSize;
+    /** Bytes of this mapping that smaps says are locked, read once after opening. */
+    final long lockedBytes;
+    final MemorySegment frames;
+    final MemorySegment metadata;
+
+    private final Arena arena;
+    private final long start;
+    private final long length;
+    /** Runs that closeLeaving left mapped: address, length. Guarded by itself. */
+    private final List<long[]> left = new ArrayList<>();
+
+    private Region(long pageSize, long start, long frameBytes, long metadataBytes, long lockedBytes) {
+        this.pageSize = pageSize;
+        this.lockedBytes = lockedBytes;
+        this.start = start;
+        this.length = frameBytes + metadataBytes;
+        this.arena = Arena.ofShared();
+        MemorySegment all = segment(start, length, arena);
+        this.frames = all.asSlice(0, frameBytes);
+        this.metadata = all.asSlice(frameBytes);
+    }
+
+    /**
+     * Maps, faults in and locks. Blocks, for about 0.3 s a GiB. On failure nothing stays mapped or locked.
+     *
+     * @param metadata what the page map needs, in bytes, for so many frames
+     */
+    static Region open(String name, int frames, long metadata, Locking locking) {
+        Libc.requireNativeAccess();
+        long pageSize = Libc.pageSize();
+        long frameBytes = Math.multiplyExact(pageSize, (long) frames);
+        long metadataBytes = (metadata + pageSize - 1) / pageSize * pageSize;
+        long length = Math.addExact(frameBytes, metadataBytes);
+        Machine.requireMemory(name, length);
+        long start = map(name, length);
+        boolean opened = false;
+        try {
+            advise(start, length);
+            boolean lock = locking != Locking.NONE && lock(name, start, length, locking, Native.MLOCK_ONFAULT());
+            populate(name, start, length, pageSize);
+            if (lock) {
+                lock = lock(name, start, length, locking, 0);
+            }
+            long locked = lock ? lockedBytes(start, length) : 0;
+            if (lock && locked < length && locking == Locking.REQUIRED) {
+                throw new LabyrinthException.LockRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
+                        + " locked=" + Machine.bytes(locked) + ": mlock succeeded, but /proc/self/smaps does not show it;"
+                        + " open it with locking(PREFERRED) to go on without");
+            }
+            Region region = new Region(pageSize, start, frameBytes, metadataBytes, locked);
+            opened = true;
+            return region;
+        } finally {
+            if (!opened) {
+                Libc.munmap(start, length);
+            }
+        }
+    }
+
+    private static long map(String name, long length) {
+        long padded = length < HUGE ? length : Math.addExact(length, HUGE);
+        Libc.Result result = Libc.mmap(0, padded, Native.MAP_PRIVATE() | Native.MAP_ANONYMOUS());
+        if (result.failed()) {
+            throw new LabyrinthException.MapRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
+                    + " errno=" + result.error() + " " + Machine.addressSpace()
+                    + ": ask for fewer frames, or raise the limit (ulimit -v, vm.max_map_count, vm.overcommit_memory)");
+        }
+        if (padded == length) {
+            return result.value();
+        }
+        long aligned = (result.value() + HUGE - 1) / HUGE * HUGE;
+        if (aligned > result.value()) {
+            Libc.munmap(result.value(), aligned - result.value());
+        }
+        if (result.value() + HUGE > aligned) {
+            Libc.munmap(aligned + length, result.value() + HUGE - aligned);
+        }
+        return aligned;
+    }
+
+    /** Advice that the kernel may lack changes nothing that is promised, so its errors are only logged. */
+    private static void advise(long start, long length) {
+        int[] all = {Native.MADV_HUGEPAGE(), Native.MADV_DONTFORK(), Native.MADV_DONTDUMP()};
+        for (int advice : all) {
+            Libc.Result result = Libc.madvise(start, length, advice);
+            if (result.failed()) {
+                LOG.debug("madvise({}) refused: errno={}", advice, result.error());
+            }
+        }
+    }
+
+    /** One lock call: false if it was refused and need not be granted. */
+    private static boolean lock(String name, long start, long length, Locking locking, int flags) {
+        Libc.Result result = Libc.mlock2(start, length, flags);
+        if (result.errno() == Native.ENOSYS() || result.errno() == Native.EINVAL()) {
+            result = Libc.mlock(start, length);
+        }
+        if (!result.failed()) {
+            return true;
+        }
+        Libc.munlock(start, length);
+        String refusal = "labyrinth=" + name + " requested=" + Machine.bytes(length) + " errno=" + result.error() + " "
+                + Machine.lockLimits() + ": raise it with ulimit -l, limits.conf or LimitMEMLOCK= (labyrinth doctor says how),"
+                + " ask for fewer frames, or open it with locking(PREFERRED)";
+        if (locking == Locking.REQUIRED) {
+            throw new LabyrinthException.LockRefused(refusal);
+        }
+        LOG.warn("not locked: {}", refusal);
+        return false;
+    }
+
+    /** Faults in every page, on all cores. */
+    private static void populate(String name, long start, long length, long pageSize) {
+        int chunks = (int) ((length + CHUNK - 1) / CHUNK);
+        AtomicInteger next = new AtomicInteger();
+        AtomicInteger errno = new AtomicInteger();
+        Runnable work = () -> {
+            for (int i = next.getAndIncrement(); i < chunks && errno.get() == 0; i = next.getAndIncrement()) {
+                long from = start + i * CHUNK;
+                errno.compareAndSet(0, populateChunk(from, Math.min(CHUNK, start + length - from), pageSize));
+            }
+        };
+        List<Thread> helpers = new ArrayList<>();
+        for (int i = 1; i < Math.min(chunks, Runtime.getRuntime().availableProcessors()); i++) {
+            helpers.add(Thread.ofPlatform().name("labyrinth-populate-" + i).start(work));
+        }
+        work.run();
+        boolean interrupted = false;
+        for (Thread helper : helpers) {
+            while (helper.isAlive()) {
+                try {
+                    helper.join();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        if (errno.get() != 0) {
+            throw new LabyrinthException.MapRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
+                    + " errno=" + Libc.describe(errno.get()) + " " + Machine.memory()
+                    + ": the pages could not be faulted in; ask for fewer frames, or give the machine or cgroup more");
+        }
+    }
+
+    /** Returns 0 or errno. */
+    private static int populateChunk(long from, long length, long pageSize) {
+        Libc.Result result = Libc.madvise(from, length, Native.MADV_POPULATE_WRITE());
+        if (!result.failed()) {
+            return 0;
+        }
+        if (result.errno() != Native.EINVAL()) {
+            return result.errno();
+        }
+        // Before Linux 5.14. New pages are zero, so to write a zero is only to touch.
+        MemorySegment chunk = segment(from, length, Arena.global());
+        for (long at = 0; at < length; at += pageSize) {
+            chunk.set(ValueLayout.JAVA_BYTE, at, (byte) 0);
+        }
+        return 0;
+    }
+
+    /** What smaps shows as locked of this mapping, whose flags make it a mapping of its own or of its like. */
+    private static long lockedBytes(long start, long length) {
+        long locked = 0;
+        long within = 0;
+        try (Stream<String> lines = Files.lines(Path.of("/proc/self/smaps"), StandardCharsets.ISO_8859_1)) {
+            for (String line : (Iterable<String>) lines::iterator) {
+                if (line.startsWith("Locked:")) {
+                    locked += Math.min(within, Long.parseLong(line.replaceAll("\\D", "")) * 1024);
+                } else if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) {
+                    long from = Long.parseUnsignedLong(line.substring(0, line.indexOf('-')), 16);
+                    long to = Long.parseUnsignedLong(line.substring(line.indexOf('-') + 1, line.indexOf(' ')), 16);
+                    within = Math.max(0, Math.min(to, start + length) - Math.max(from, start));
+                }
+            }
+        } catch (IOException e) {
+            LOG.debug("/proc/self/smaps cannot be read", e);
+        }
+        return locked;
+    }
+
+    /** The memory of a run, for as long as {@code arena} lives. */
+    MemorySegment run(int pfn, int order, Arena arena) {
+        return segment(address(pfn), pageSize << order, arena);
+    }
+
+    /** The memory of a run, for as long as the labyrinth lives. */
+    MemorySegment shared(int pfn, int order) {
+        return frames.asSlice(pfn * pageSize, pageSize << order);
+    }
+
+    boolean isOpen() {
+        return arena.scope().isAlive();
+    }
+
+    long address(int pfn) {
+        return start + pfn * pageSize;
+    }
+
+    /**
+     * Ends all access and unmaps. May call the system; handshakes with every thread.
+     *
+     * @throws IllegalStateException if native code or a channel is using a segment right now; nothing has changed then
+     */
+    void close() {
+        arena.close();
+        Libc.munmap(start, length);
+    }
+
+    /**
+     * As {@link #close}, while EXCLUSIVE runs are out whose segments this thread cannot kill: those runs lose their
+     * memory and their lock, but stay mapped, as fresh zeros, so that a late access by their owner harms nobody. Each
+     * goes with the close of its frame: {@link #release}.
+     *
+     * @param runs in ascending order
+     */
+    void closeLeaving(List<Census.Seen> runs) {
+        arena.close();
+        long from = start;
+        for (Census.Seen run : runs) {
+            long at = address(run.pfn());
+            long bytes = pageSize << run.order();
+            if (at > from) {
+                Libc.munmap(from, at - from);
+            }
+            Libc.Result result = Libc.mmap(at, bytes,
+                    Native.MAP_PRIVATE() | Native.MAP_ANONYMOUS() | Native.MAP_NORESERVE() | Native.MAP_FIXED());
+            if (result.failed()) {
+                Libc.munlock(at, bytes);
+            }
+            synchronized (left) {
+                left.add(new long[] {at, bytes});
+            }
+            from = at + bytes;
+        }
+        if (start + length > from) {
+            Libc.munmap(from, start + length - from);
+        }
+    }
+
+    /** Unmaps what {@link #closeLeaving} left of this run; the caller has made sure that no segment of it lives. */
+    void release(int pfn) {
+        synchronized (left) {
+            left.removeIf(run -> run[0] == address(pfn) && !Libc.munmap(run[0], run[1]).failed());
+        }
+    }
+
+    @SuppressWarnings("restricted")
+    private static MemorySegment segment(long address, long bytes, Arena arena) {
+        return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
+    }
+}
