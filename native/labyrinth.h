@@ -71,11 +71,20 @@ enum labyrinth_state {
 /* The frame descriptor: what `struct page` is to the kernel. 16 bytes a frame, 16-byte aligned, index = pfn.
  *
  * word   above. Only single-word CAS and release stores change it, only acquire loads read it.
- * owner  the claimer's 63-bit thread id, and in bit 63 whether that is a virtual thread (whose life only the JVM that
- *        runs it can tell). Stored by the claimer (release) after its CAS; 0 while FREE or IN_TRANSIT, and for the
- *        moment between claim and store: then the tenant alone says who. Cleared before the word goes FREE, so that a
- *        HEAD never shows an earlier owner.
+ * owner  who claimed the run, stored by the claimer (release) after its CAS, and never cleared:
+ *
+ *   63   62                   52 51                                                  0
+ *  +----+-----------------------+-----------------------------------------------------+
+ *  |virt|  generation, 11 bits  |                      thread id                      |
+ *  +----+-----------------------+-----------------------------------------------------+
+ *
+ *        virt says that it is a virtual thread, whose life only the JVM that runs it can tell. Where the 11 bits are not
+ *        the lowest of the word's generation, the owner word is of an earlier life: the claimer has won its CAS and not
+ *        yet signed, and the tenant alone says who. (Every life signs its frame once, so an owner word is one life old
+ *        at that point, and 11 bits are plenty; 2^52 thread ids last 142 years at a million threads a second.)
  */
+#define LABYRINTH_OWNER_ID_BITS 52
+#define LABYRINTH_OWNER_GENERATION_BITS 11
 #define LABYRINTH_OWNER_VIRTUAL (1ULL << 63)
 
 struct labyrinth_page {

@@ -131,6 +131,24 @@ public class Native extends Native$shared {
     public static int LABYRINTH_TENANT_PRIVATE() {
         return LABYRINTH_TENANT_PRIVATE;
     }
+    private static final int LABYRINTH_OWNER_ID_BITS = (int)52L;
+    /**
+     * {@snippet lang=c :
+     * #define LABYRINTH_OWNER_ID_BITS 52
+     * }
+     */
+    public static int LABYRINTH_OWNER_ID_BITS() {
+        return LABYRINTH_OWNER_ID_BITS;
+    }
+    private static final int LABYRINTH_OWNER_GENERATION_BITS = (int)11L;
+    /**
+     * {@snippet lang=c :
+     * #define LABYRINTH_OWNER_GENERATION_BITS 11
+     * }
+     */
+    public static int LABYRINTH_OWNER_GENERATION_BITS() {
+        return LABYRINTH_OWNER_GENERATION_BITS;
+    }
     private static final int LABYRINTH_MAX_ORDER = (int)10L;
     /**
      * {@snippet lang=c :
@@ -221,15 +239,6 @@ public class Native extends Native$shared {
     public static int ENOSYS() {
         return ENOSYS;
     }
-    private static final int MAP_NORESERVE = (int)16384L;
-    /**
-     * {@snippet lang=c :
-     * #define MAP_NORESERVE 16384
-     * }
-     */
-    public static int MAP_NORESERVE() {
-        return MAP_NORESERVE;
-    }
     private static final int PROT_READ = (int)1L;
     /**
      * {@snippet lang=c :
@@ -257,15 +266,6 @@ public class Native extends Native$shared {
     public static int MAP_PRIVATE() {
         return MAP_PRIVATE;
     }
-    private static final int MAP_FIXED = (int)16L;
-    /**
-     * {@snippet lang=c :
-     * #define MAP_FIXED 16
-     * }
-     */
-    public static int MAP_FIXED() {
-        return MAP_FIXED;
-    }
     private static final int MAP_ANONYMOUS = (int)32L;
     /**
      * {@snippet lang=c :
@@ -274,6 +274,15 @@ public class Native extends Native$shared {
      */
     public static int MAP_ANONYMOUS() {
         return MAP_ANONYMOUS;
+    }
+    private static final int MADV_DONTNEED = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * #define MADV_DONTNEED 4
+     * }
+     */
+    public static int MADV_DONTNEED() {
+        return MADV_DONTNEED;
     }
     private static final int MADV_DONTFORK = (int)10L;
     /**

@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The passes over all page words: who has what, what is free, whose owner is gone. Reads while others allocate, and then
@@ -80,7 +79,8 @@ final class Census {
         // has ended; ids are never used again. The other way round a thread that is just starting would look dead.
         List<Seen> candidates = new ArrayList<>();
         for (Seen run : out()) {
-            if (PageWord.state(run.word) == PageWord.HEAD && PageWord.isExclusive(run.word) && run.owner != 0) {
+            if (PageWord.state(run.word) == PageWord.HEAD && PageWord.isExclusive(run.word)
+                    && PageWord.isSigned(run.word, run.owner)) {
                 candidates.add(run);
             }
         }
@@ -99,11 +99,11 @@ final class Census {
 
     private boolean hasEnded(Seen run, Set<Long> living) {
         if (!PageWord.isVirtual(run.owner)) {
-            return !living.contains(run.owner);
+            return !living.contains(PageWord.threadId(run.owner));
         }
         Thread virtual = map.virtualOwner(run.pfn);
         // No thread, or another's: the owner is leaving, or has left, by itself.
-        return virtual != null && PageWord.owner(virtual) == run.owner && !virtual.isAlive();
+        return virtual != null && virtual.threadId() == PageWord.threadId(run.owner) && !virtual.isAlive();
     }
 
     private static Set<Long> livingPlatformThreads() {
@@ -125,27 +125,26 @@ final class Census {
     }
 
     /**
-     * Claims all that is free, for ever, so that nobody can claim it any more; all or nothing.
+     * Claims all that is free, for ever, so that nobody can claim it any more. What this pass has behind it is at rest:
+     * runs that tile it, each of them quarantined or seen to be out.
      *
-     * @return null, or what is out: then everything is as it was
+     * @param anyway whether to go on where something is out; else everything is then as it was
+     * @return what is out
      */
-    @Nullable List<Seen> drain() {
+    List<Seen> drain(boolean anyway) {
         List<Seen> out = out();
-        if (out.isEmpty()) {
-            int pfn = 0;
-            while (pfn < map.frames && out.isEmpty()) {
-                long word = map.lvWord(pfn);
-                if (PageWord.isFree(word) && !map.quarantine(pfn, word)) {
-                    continue;
-                }
-                if (PageWord.isOut(word)) {
-                    out = out();
-                }
+        int pfn = 0;
+        while (pfn < map.frames && (out.isEmpty() || anyway)) {
+            long word = map.lvWord(pfn);
+            boolean behind = PageWord.isFree(word) ? map.quarantine(pfn, word) : !PageWord.isOut(word) || !out.isEmpty();
+            if (behind) {
                 pfn = PageMap.next(pfn, word);
+            } else {
+                // Lost to a claim, or out: look again, and if nothing is out any more, go on from here.
+                out = out();
             }
-            if (out.isEmpty()) {
-                return null;
-            }
+        }
+        if (!out.isEmpty() && !anyway) {
             undrain(pfn);
         }
         return out;

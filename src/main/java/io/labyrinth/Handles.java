@@ -24,7 +24,7 @@ public final class Handles {
     /** {@link Labyrinth#allocPages}, with a handle for the frame and 0 for {@code null}. */
     public long alloc(Gfp gfp, int order) {
         Labyrinth.checkOrder(order);
-        return labyrinth.claim(gfp, order, Thread.currentThread());
+        return labyrinth.claim(gfp.bits(), order, Thread.currentThread());
     }
 
     /** {@link Frame#close}. */

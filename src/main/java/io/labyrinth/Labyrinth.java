@@ -1,5 +1,6 @@
 package io.labyrinth;
 
+import java.lang.ref.Reference;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
@@ -37,8 +38,11 @@ public final class Labyrinth implements AutoCloseable {
      * A frame is built before it is claimed: between the claim and the return nothing may throw, and a constructor can
      * (OutOfMemoryError). Where that costs a garbage Frame for a null, escape analysis usually removes it.
      *
-     * Every call that meets a closed labyrinth meets it in the page map's memory, whose arena is closed: the JDK throws
-     * IllegalStateException, and closed() gives that its name. So the hot path has no check of its own for it.
+     * The hot path has no check for a closed labyrinth: its page words have no state then (Region), so a claim finds
+     * nothing and anything else is stale, and only these failures ask whether it is closed.
+     *
+     * Reference.reachabilityFence costs no instruction. Without it the collector could find this object dead while a
+     * call of it is still walking the page map, as nothing else of it is needed by then.
      */
 
     private static final Logger LOG = LoggerFactory.getLogger(Labyrinth.class);
@@ -59,9 +63,9 @@ public final class Labyrinth implements AutoCloseable {
     private final long firstGeneration;
     private final Handles handles;
 
-    private Labyrinth(Builder builder) {
+    private Labyrinth(Builder builder, Region region) {
         this.name = builder.name;
-        this.region = Region.open(name, builder.frames, PageMap.bytesFor(builder.frames), builder.locking);
+        this.region = region;
         PageMap map = new PageMap(region.metadata, builder.frames);
         this.zone = new Zone(map, builder.reserve, Runtime.getRuntime().availableProcessors());
         // Generations of different labyrinths begin at random, so that a handle of one is as good as always stale in
@@ -110,8 +114,10 @@ public final class Labyrinth implements AutoCloseable {
      */
     public @Nullable Frame allocPages(Gfp gfp, int order) {
         checkOrder(order);
-        Frame frame = new Frame(this, order, gfp.isExclusive());
-        long handle = claim(gfp, order, Thread.currentThread());
+        Thread me = Thread.currentThread();
+        int bits = gfp.bits();
+        Frame frame = new Frame(this, order, Gfp.isExclusive(bits) ? me : null);
+        long handle = claim(bits, order, me);
         if (handle == 0) {
             return null;
         }
@@ -131,16 +137,14 @@ public final class Labyrinth implements AutoCloseable {
         }
     }
 
-    long claim(Gfp gfp, int order, Thread me) {
-        long handle;
-        try {
-            handle = zone.claim(gfp, order, me);
-        } catch (IllegalStateException e) {
-            throw closed(e);
-        }
-        if (handle != 0 && gfp.isZeroed()) {
+    long claim(int gfp, int order, Thread me) {
+        long handle = zone.claim(gfp, order, me);
+        if (handle == 0) {
+            checkOpen();
+        } else if (Gfp.isZeroed(gfp)) {
             zero(handle, order);
         }
+        Reference.reachabilityFence(this);
         return handle;
     }
 
@@ -156,73 +160,79 @@ public final class Labyrinth implements AutoCloseable {
     void free(long handle, Thread me) {
         try {
             zone.free(handle, me);
-        } catch (IllegalStateException e) {
-            throw closed(e);
+        } catch (LabyrinthException.Stale e) {
+            throw staleOrClosed(e);
         }
+        Reference.reachabilityFence(this);
     }
 
     long handOff(long handle, Thread me) {
         try {
-            return zone.map.handOff(handle, me);
-        } catch (IllegalStateException e) {
-            throw closed(e);
+            long ticket = zone.map.handOff(handle, me);
+            Reference.reachabilityFence(this);
+            return ticket;
+        } catch (LabyrinthException.Stale e) {
+            throw staleOrClosed(e);
         }
     }
 
     long accept(long ticket, Thread me) {
         try {
-            return zone.map.accept(ticket, me);
-        } catch (IllegalStateException e) {
-            throw closed(e);
+            long handle = zone.map.accept(ticket, me);
+            Reference.reachabilityFence(this);
+            return handle;
+        } catch (LabyrinthException.Stale e) {
+            throw staleOrClosed(e);
         }
     }
 
     /** The word of a live run that this thread may touch. */
     long checked(long handle, String verb, Thread me) {
         try {
-            return zone.map.checked(handle, verb, me);
-        } catch (IllegalStateException e) {
-            throw closed(e);
+            long word = zone.map.checked(handle, verb, me);
+            Reference.reachabilityFence(this);
+            return word;
+        } catch (LabyrinthException.Stale e) {
+            throw staleOrClosed(e);
         }
     }
 
     long ownerOf(long handle) {
         try {
-            return PageWord.threadId(zone.map.ownerOf(handle));
-        } catch (IllegalStateException e) {
-            throw closed(e);
+            long owner = PageWord.threadId(zone.map.ownerOf(handle));
+            Reference.reachabilityFence(this);
+            return owner;
+        } catch (LabyrinthException.Stale e) {
+            throw staleOrClosed(e);
         }
     }
 
-    LabyrinthException closed(IllegalStateException cause) {
-        LabyrinthException closed = new LabyrinthException.Closed("labyrinth=" + name
-                + " is closed: whatever it handed out ended with it");
-        closed.initCause(cause);
-        return closed;
+    private LabyrinthException staleOrClosed(LabyrinthException.Stale stale) {
+        checkOpen();
+        return stale;
+    }
+
+    private void checkOpen() {
+        if (!region.isOpen()) {
+            throw new LabyrinthException.Closed("labyrinth=" + name + " is closed: whatever it handed out ended with it");
+        }
     }
 
     /** Counts. Looks at every page word twice; safe while others allocate, exact at rest. */
     public LabyrinthStats stats() {
-        try {
-            return census.count(new LabyrinthStats.Builder(this, region), firstGeneration);
-        } catch (IllegalStateException e) {
-            throw closed(e);
-        }
+        checkOpen();
+        return census.count(new LabyrinthStats.Builder(this, region), firstGeneration);
     }
 
     /**
-     * Checks every invariant of a labyrinth at rest from the page words alone: runs tile it, each is aligned, has an
-     * owner or none as its state says, and what is free can be found. Meaningless while others allocate.
+     * Checks every invariant of a labyrinth at rest from the page words alone: runs tile it, each is aligned, a claimed
+     * one has an owner, and what is free can be found. Meaningless while others allocate.
      *
      * @throws AssertionError that names the first violation
      */
     public void validate() {
-        String violation;
-        try {
-            violation = zone.map.violation(zone.ordinary);
-        } catch (IllegalStateException e) {
-            throw closed(e);
-        }
+        checkOpen();
+        String violation = zone.map.violation(zone.ordinary);
         if (violation != null) {
             throw new AssertionError("labyrinth=" + name + " " + violation);
         }
@@ -233,11 +243,8 @@ public final class Labyrinth implements AutoCloseable {
      * {@code E} exclusive, {@code S} claimed and not exclusive, {@code T} in transit, {@code Q} quarantined.
      */
     public String picture() {
-        try {
-            return census.picture();
-        } catch (IllegalStateException e) {
-            throw closed(e);
-        }
+        checkOpen();
+        return census.picture();
     }
 
     /**
@@ -247,61 +254,54 @@ public final class Labyrinth implements AutoCloseable {
      * @return the number of frames freed
      */
     public int sweepDeadOwners() {
-        try {
-            return census.sweep();
-        } catch (IllegalStateException e) {
-            throw closed(e);
-        }
+        checkOpen();
+        return census.sweep();
     }
 
     /**
-     * Unmaps all. Refused, without any change, while frames or tickets are out. May call the system, and handshakes with
-     * every thread. Closing again does nothing.
+     * Unlocks and unmaps. Refused, without any change, while frames or tickets are out. May call the system, and
+     * handshakes with every thread. Closing again does nothing. (The page map's addresses, emptied, stay reserved until
+     * this object is unreachable: late calls are refused by them.)
      *
      * @throws LabyrinthException.FramesOut with who holds what
      */
     @Override
-    public synchronized void close() {
-        if (!region.isOpen()) {
-            return;
-        }
-        long unexpected = zone.refusedUnexpectedly();
-        List<Census.Seen> out = census.drain();
-        if (out != null) {
-            throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: " + census.describeOut(out)
-                    + ": free them, sweepDeadOwners() if their owners have ended, or closeNow()");
-        }
-        try {
-            region.close();
-        } catch (IllegalStateException inUse) {
-            census.undrain(zone.map.frames);
-            throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: a native call or a channel is using"
-                    + " one of its segments (" + inUse.getMessage() + "): close it afterwards");
-        }
-        if (unexpected > 0) {
-            LOG.warn("labyrinth={} refused about {} requests that did not say NOWARN: more frames or a larger reserve?",
-                    name, unexpected);
-        }
+    public void close() {
+        close(false);
     }
 
     /**
      * Closes although frames are out. Their handles, frames and tickets are refused from now on, and segments of frames
      * that are not EXCLUSIVE are dead. The segments of EXCLUSIVE ones are their owners', and cannot be killed from here:
-     * they read as zeros until each is closed, and then its address range goes as well.
+     * they read as zeros. Therefore, if anything was out, the frames' addresses stay reserved for good; their memory and
+     * their lock are given back.
      *
      * @return the number of runs that were out
      * @throws LabyrinthException.FramesOut if native code or a channel is using a segment right now; nothing has changed
      */
-    public synchronized int closeNow() {
+    public int closeNow() {
+        return close(true);
+    }
+
+    private synchronized int close(boolean now) {
         if (!region.isOpen()) {
             return 0;
         }
-        List<Census.Seen> out = census.out();
+        List<Census.Seen> out = census.drain(now);
+        if (!out.isEmpty() && !now) {
+            throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: " + census.describeOut(out)
+                    + ": free them, sweepDeadOwners() if their owners have ended, or closeNow()");
+        }
         try {
-            region.closeLeaving(out.stream().filter(run -> PageWord.isExclusive(run.word())).toList());
+            region.close(!out.isEmpty());
         } catch (IllegalStateException inUse) {
+            census.undrain(zone.map.frames);
             throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: a native call or a channel is using"
                     + " one of its segments (" + inUse.getMessage() + "): close it afterwards");
+        }
+        if (zone.refusedUnexpectedly() > 0) {
+            LOG.warn("labyrinth={} refused about {} requests that did not say NOWARN: more frames or a larger reserve?",
+                    name, zone.refusedUnexpectedly());
         }
         return out.size();
     }
@@ -363,7 +363,14 @@ public final class Labyrinth implements AutoCloseable {
                 throw new LabyrinthException.InvalidRequest("reserve=" + reserve + " frames=" + frames
                         + ": the reserve is a part of the frames; leave at least 1 for the others");
             }
-            return new Labyrinth(this);
+            Libc.requireNativeAccess();
+            Region region = Region.open(name, frames, PageMap.bytesFor(frames), locking);
+            try {
+                return new Labyrinth(this, region);
+            } catch (Throwable e) {
+                region.close(false);
+                throw e;
+            }
         }
     }
 }

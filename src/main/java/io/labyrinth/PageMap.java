@@ -33,20 +33,37 @@ final class PageMap {
      *
      * Why nothing is lost on the way. Between a won CAS and the return, any call can throw StackOverflowError (in the
      * interpreter; compiled code has all of it inlined). The short stretches are try blocks whose handler takes the
-     * step back by the very call, at the very depth, that had just succeeded: casWord, soOwner. Where a word is FREE
+     * step back by the very call, at the very depth, that had just succeeded: casWord. Where a word is FREE
      * already and only its advice is missing, the handler sets a field, which needs no stack: adviceLost, which the
      * next walk that finds nothing mends. The long ones, split and join, first make sure that there is stack: room().
      *
      * Why releases need no fence: see `labyrinth_advice` in the header. Why a release of an EXCLUSIVE run is a store:
      * only its owner may change the word, and the owner is one thread.
      *
-     * Why the owner word is cleared first: a sweep may see HEAD of a new claim before the new owner's id. An old id
-     * there could be that of a dead thread, and the sweep would take a live frame. With 0 there it looks elsewhere.
-     * For the same reason a virtual owner says so in its id, and leaves virtualOwners before the id goes: a sweep that
-     * sees the id and no thread knows that the owner is just leaving.
+     * Why the owner word has bits of the generation: a sweep may see HEAD of a new claim before the new owner's id, and
+     * the old id there could be that of a dead thread. (Clearing the owner word with each release did the same, for one
+     * store more; and a free by CAS needed two steps.) A virtual owner leaves virtualOwners before it releases: a sweep
+     * that sees its id and no thread knows that it is just leaving.
      */
 
-    private static final VarHandle WORD = ValueLayout.JAVA_LONG.varHandle().withInvokeExactBehavior();
+    /**
+     * Not withInvokeExactBehavior: all its calls are in the seven methods below, in the exact types, and the check of that
+     * alone made a frame pair too large for C2 to inline as a whole (NodeCountInliningCutoff; 16.2 ns instead of 13.6).
+     */
+    private static final VarHandle WORD = ValueLayout.JAVA_LONG.varHandle();
+
+    /**
+     * All memory, as one constant: an access is one instruction and no check of bounds or liveness that is not ours.
+     * Through a segment of each labyrinth's own a pair took 28 ns instead of 17, and grew too large to be inlined.
+     */
+    private static final MemorySegment MEMORY = everything();
+
+    /**
+     * All that an address can be: positive and a multiple of 8. With this mask the compiler knows as much, and leaves
+     * out the VarHandle's own checks; without it a handle pair was 15.6 ns, and its code too large to be inlined.
+     */
+    private static final long ADDRESS = (1L << 62) - Long.BYTES;
+
     private static final long PAGE_BYTES = labyrinth_page.sizeof();
     private static final long WORD_AT = labyrinth_page.word$offset();
     private static final long OWNER_AT = labyrinth_page.owner$offset();
@@ -64,8 +81,10 @@ final class PageMap {
     final int spanShift;
     final int spans;
 
-    private final MemorySegment pages;
-    private final MemorySegment advice;
+    /** Keeps the table mapped as long as this object is reachable, the labyrinth closed or not. */
+    private final MemorySegment table;
+    private final long pages;
+    private final long advice;
 
     /** Who, where the owner is a virtual thread: nothing else can tell whether one is alive. 4 bytes a frame. */
     private final @Nullable Thread[] virtualOwners;
@@ -81,18 +100,19 @@ final class PageMap {
         this.groups = groupsFor(frames);
         this.spanShift = spanShiftFor(groups);
         this.spans = spanShift < 0 ? 0 : (groups - 1 >> spanShift) + 1;
-        this.pages = memory.asSlice(0, frames * PAGE_BYTES);
-        this.advice = memory.asSlice(adviceAt(frames), (groups + spans) * ADVICE_BYTES);
+        this.table = memory.asSlice(0, bytesFor(frames));
+        this.pages = table.address();
+        this.advice = pages + adviceOffset(frames);
         this.virtualOwners = new Thread[frames];
     }
 
     static long bytesFor(int frames) {
         int groups = groupsFor(frames);
         int shift = spanShiftFor(groups);
-        return adviceAt(frames) + (groups + (shift < 0 ? 0 : (groups - 1 >> shift) + 1)) * ADVICE_BYTES;
+        return adviceOffset(frames) + (groups + (shift < 0 ? 0 : (groups - 1 >> shift) + 1)) * ADVICE_BYTES;
     }
 
-    private static long adviceAt(int frames) {
+    private static long adviceOffset(int frames) {
         return (frames * PAGE_BYTES + ADVICE_BYTES - 1) / ADVICE_BYTES * ADVICE_BYTES;
     }
 
@@ -122,48 +142,64 @@ final class PageMap {
 
     // ------------------------------------------------------------------------------------------------ single steps
 
+    @SuppressWarnings("restricted")
+    private static MemorySegment everything() {
+        return MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
+    }
+
+    private long wordAt(int pfn) {
+        return pages + pfn * PAGE_BYTES + WORD_AT & ADDRESS;
+    }
+
+    private long ownerAt(int pfn) {
+        return pages + pfn * PAGE_BYTES + OWNER_AT & ADDRESS;
+    }
+
+    private long adviceAt(int index) {
+        return advice + index * ADVICE_BYTES & ADDRESS;
+    }
+
     long lvWord(int pfn) {
-        return (long) WORD.getAcquire(pages, pfn * PAGE_BYTES + WORD_AT);
+        return (long) WORD.getAcquire(MEMORY, wordAt(pfn));
     }
 
     private void soWord(int pfn, long word) {
-        WORD.setRelease(pages, pfn * PAGE_BYTES + WORD_AT, word);
+        WORD.setRelease(MEMORY, wordAt(pfn), word);
     }
 
     private boolean casWord(int pfn, long from, long to) {
-        return WORD.compareAndSet(pages, pfn * PAGE_BYTES + WORD_AT, from, to);
+        return WORD.compareAndSet(MEMORY, wordAt(pfn), from, to);
     }
 
     long lvOwner(int pfn) {
-        return (long) WORD.getAcquire(pages, pfn * PAGE_BYTES + OWNER_AT);
+        return (long) WORD.getAcquire(MEMORY, ownerAt(pfn));
     }
 
     private void soOwner(int pfn, long owner) {
-        WORD.setRelease(pages, pfn * PAGE_BYTES + OWNER_AT, owner);
+        WORD.setRelease(MEMORY, ownerAt(pfn), owner);
     }
 
     private long lvAdvice(int index) {
-        return (long) WORD.getAcquire(advice, index * ADVICE_BYTES);
+        return (long) WORD.getAcquire(MEMORY, adviceAt(index));
     }
 
     private void soAdvice(int index) {
-        WORD.setRelease(advice, index * ADVICE_BYTES, 1L);
+        WORD.setRelease(MEMORY, adviceAt(index), 1L);
     }
 
     private boolean casAdvice(int index, long from, long to) {
-        return WORD.compareAndSet(advice, index * ADVICE_BYTES, from, to);
+        return WORD.compareAndSet(MEMORY, adviceAt(index), from, to);
     }
 
     // ------------------------------------------------------------------------------------------------ claim
 
     /**
-     * Claims the free run at {@code pfn}, if it is exactly of this order: one CAS. Wait-free.
+     * Claims the run if it is free, of this order, and in the life that the hint names: one CAS. Wait-free.
      *
-     * @return the handle, or 0 if the run is not free, not of this order, or was lost to another thread
+     * @param hint the handle that the claim makes; within the labyrinth, but otherwise as wrong as can be
      */
-    long claimExactly(int pfn, int order, long flags, Thread me) {
-        long word = lvWord(pfn);
-        return PageWord.isFree(word, order) ? claim(pfn, word, flags, me) : 0;
+    boolean claimHinted(long hint, int order, long flags, Thread me) {
+        return claim(PageWord.pfn(hint), PageWord.free(hint, order), flags, me) != 0;
     }
 
     /** Claims this order out of the free run seen as {@code word}, of this order or larger. 0 if it was lost. */
@@ -173,7 +209,7 @@ final class PageMap {
 
     /** Claims the run whose head was seen as {@code word}, FREE. Wait-free. 0 if that is no longer so. */
     private long claim(int pfn, long word, long flags, Thread me) {
-        long owner = PageWord.owner(me);
+        long owner = PageWord.owner(me, word);
         long claimed = PageWord.claimed(word, flags);
         if (!casWord(pfn, word, claimed)) {
             return 0;
@@ -201,7 +237,7 @@ final class PageMap {
      */
     private long claimAndSplit(int pfn, long word, int order, long flags, Thread me) {
         room(ROOM);
-        long owner = PageWord.owner(me);
+        long owner = PageWord.owner(me, word);
         long head = PageWord.claimed(word, flags);
         if (!casWord(pfn, word, head)) {
             return 0;
@@ -244,7 +280,6 @@ final class PageMap {
             return 0;
         }
         room(ROOM);
-        long owner = PageWord.owner(me);
         int end = pfn + (1 << order);
         int next = pfn;
         while (next < end) {
@@ -265,7 +300,7 @@ final class PageMap {
             soWord(inner, PageWord.joined(head));
             inner += PageWord.frames(head);
         }
-        own(pfn, owner, me);
+        own(pfn, PageWord.owner(me, first), me);
         return PageWord.handle(first, pfn);
     }
 
@@ -289,22 +324,20 @@ final class PageMap {
     /**
      * Frees the run: wait-free for an EXCLUSIVE one, one CAS otherwise.
      *
-     * @return the order of the run that is free now
      * @throws LabyrinthException if the handle is not that of a live run, or the run is another thread's
      */
-    int release(long handle, Thread me) {
+    void release(long handle, Thread me) {
         int pfn = inBounds(handle, "free");
         long word = lvWord(pfn);
-        if (PageWord.state(word) != HEAD || !PageWord.sameLife(word, handle)) {
+        if (!PageWord.isLive(word, handle)) {
             throw LabyrinthException.stale("free", handle, word);
         }
         if (PageWord.isExclusive(word)) {
             leave(pfn, handle, me, "free", PageWord.released(word));
-            nowFree(pfn);
-        } else if (!take(pfn, word, PageWord.released(word))) {
+        } else if (!casWord(pfn, word, PageWord.released(word))) {
             throw LabyrinthException.stale("free", handle, lvWord(pfn));
         }
-        return PageWord.order(word);
+        nowFree(pfn);
     }
 
     /**
@@ -315,66 +348,48 @@ final class PageMap {
     long handOff(long handle, Thread me) {
         int pfn = inBounds(handle, "hand-over");
         long word = lvWord(pfn);
-        if (PageWord.state(word) != HEAD || !PageWord.sameLife(word, handle)) {
+        if (!PageWord.isLive(word, handle)) {
             throw LabyrinthException.stale("hand-over", handle, word);
         }
-        if (PageWord.generation(word) == PageWord.LAST_GENERATION) {
+        if (PageWord.isLastLife(word)) {
             throw LabyrinthException.stale("hand-over in the frame's last generation: free it instead", handle, word);
         }
         long transit = PageWord.inTransit(word);
         if (PageWord.isExclusive(word)) {
             leave(pfn, handle, me, "hand-over", transit);
-        } else if (!take(pfn, word, transit)) {
+        } else if (!casWord(pfn, word, transit)) {
             throw LabyrinthException.stale("hand-over", handle, lvWord(pfn));
         }
         return PageWord.handle(transit, pfn);
     }
 
-    /** The owner's last steps: first its name goes, then the word. */
+    /** The owner's last step: the word is its own, so a store will do. */
     private void leave(int pfn, long handle, Thread me, String verb, long target) {
-        long owner = lvOwner(pfn);
-        if (owner != PageWord.owner(me)) {
-            throw LabyrinthException.notOwner(verb, handle, owner, me);
+        long owner = PageWord.owner(me, handle);
+        if (lvOwner(pfn) != owner) {
+            throw LabyrinthException.notOwner(verb, handle, lvOwner(pfn), me);
         }
         if (PageWord.isVirtual(owner)) {
-            virtualOwners[pfn] = null;
-        }
-        soOwner(pfn, 0);
-        try {
+            leaveVirtually(pfn, me, target);
+        } else {
             soWord(pfn, target);
-        } catch (Throwable outOfStack) {
-            soOwner(pfn, owner);
-            if (PageWord.isVirtual(owner)) {
-                virtualOwners[pfn] = me;
-            }
-            throw outOfStack;
         }
     }
 
-    /**
-     * Takes a claimed run from whoever has it, by CAS, to {@code target}. In two steps, as the owner word must be clear
-     * before the word says FREE: the CAS ends the life (the word stays HEAD, and nobody has a handle of it), then the
-     * stores finish.
-     */
-    private boolean take(int pfn, long word, long target) {
-        long taken = PageWord.accepted(target);
-        if (!casWord(pfn, word, taken)) {
-            return false;
-        }
+    private void leaveVirtually(int pfn, Thread me, long target) {
+        virtualOwners[pfn] = null;
         try {
-            virtualOwners[pfn] = null;
-            soOwner(pfn, 0);
-        } finally {
-            casWord(pfn, taken, target);
+            soWord(pfn, target);
+        } catch (Throwable outOfStack) {
+            virtualOwners[pfn] = me;
+            throw outOfStack;
         }
-        nowFree(pfn);
-        return true;
     }
 
     /** The new owner of a run in transit, once: one CAS. */
     long accept(long ticket, Thread me) {
         int pfn = inBounds(ticket, "accept");
-        long owner = PageWord.owner(me);
+        long owner = PageWord.owner(me, ticket);
         long word = lvWord(pfn);
         if (PageWord.state(word) != IN_TRANSIT || !PageWord.sameLife(word, ticket)) {
             throw LabyrinthException.stale("accept", ticket, word);
@@ -394,10 +409,15 @@ final class PageMap {
 
     /** Takes the run from an owner that is known to be gone. False if the run moved on. */
     boolean reclaim(int pfn, long word) {
-        return take(pfn, word, PageWord.released(word));
+        // virtualOwners keeps the dead thread until the next virtual one comes: to clear it here could race with that.
+        boolean taken = casWord(pfn, word, PageWord.released(word));
+        if (taken) {
+            nowFree(pfn);
+        }
+        return taken;
     }
 
-    /** Undoes a claim, an accept included, whose handle never reached the caller. */
+    /** Undoes a claim whose handle never reached the caller. */
     void abandon(long handle) {
         int pfn = PageWord.pfn(handle);
         reclaim(pfn, lvWord(pfn));
@@ -532,10 +552,10 @@ final class PageMap {
     long checked(long handle, String verb, Thread me) {
         int pfn = inBounds(handle, verb);
         long word = lvWord(pfn);
-        if (PageWord.state(word) != HEAD || !PageWord.sameLife(word, handle)) {
+        if (!PageWord.isLive(word, handle)) {
             throw LabyrinthException.stale(verb, handle, word);
         }
-        if (PageWord.isExclusive(word) && lvOwner(pfn) != PageWord.owner(me)) {
+        if (PageWord.isExclusive(word) && lvOwner(pfn) != PageWord.owner(me, handle)) {
             throw LabyrinthException.notOwner(verb, handle, lvOwner(pfn), me);
         }
         return word;
@@ -546,7 +566,7 @@ final class PageMap {
         int pfn = inBounds(handle, "owner");
         long owner = lvOwner(pfn);
         long word = lvWord(pfn);
-        if (PageWord.state(word) != HEAD || !PageWord.sameLife(word, handle)) {
+        if (!PageWord.isLive(word, handle)) {
             throw LabyrinthException.stale("owner", handle, word);
         }
         return owner;
@@ -559,7 +579,7 @@ final class PageMap {
 
     /** The 16 bytes of {@code struct labyrinth_page}, not to be written. */
     MemorySegment descriptor(int pfn) {
-        return pages.asSlice(pfn * PAGE_BYTES, PAGE_BYTES, Long.BYTES).asReadOnly();
+        return table.asSlice(pfn * PAGE_BYTES, PAGE_BYTES, Long.BYTES).asReadOnly();
     }
 
     /** Where to go on after the word at {@code pfn} in a pass over all runs: past the run, or, in a TAIL, to the next. */
@@ -584,8 +604,8 @@ final class PageMap {
             if (pfn < ordinary && end > ordinary) {
                 return at + "a run must not reach into the reserve, which begins at pfn=" + ordinary;
             }
-            if ((lvOwner(pfn) == 0) == (state == HEAD)) {
-                return at + "a HEAD has an owner, nothing else has";
+            if (state == HEAD && !PageWord.isSigned(word, lvOwner(pfn))) {
+                return at + "a HEAD has an owner of the same generation";
             }
             if (state == PageWord.FREE && !advised(pfn)) {
                 return at + "free, and its group's or span's advice says it is not";

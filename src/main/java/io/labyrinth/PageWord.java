@@ -51,6 +51,9 @@ final class PageWord {
     /** Bit of an owner word: the owner is a virtual thread. */
     private static final long VIRTUAL = Native.LABYRINTH_OWNER_VIRTUAL();
 
+    private static final int OWNER_LIFE_SHIFT = Native.LABYRINTH_OWNER_ID_BITS();
+    private static final long OWNER_LIFE = (1L << Native.LABYRINTH_OWNER_GENERATION_BITS()) - 1 << OWNER_LIFE_SHIFT;
+
     private PageWord() {
     }
 
@@ -69,6 +72,11 @@ final class PageWord {
 
     static long generation(long word) {
         return word >>> GENERATION_SHIFT;
+    }
+
+    /** One comparison, as the last generation is all ones. */
+    static boolean isLastLife(long word) {
+        return (word | LOW_MASK) == -1;
     }
 
     static boolean isExclusive(long word) {
@@ -104,7 +112,7 @@ final class PageWord {
 
     /** FREE to HEAD, the same run; {@code flags} is {@link #EXCLUSIVE} or 0. */
     static long claimed(long word, long flags) {
-        return with(word, low(HEAD, order(word)) | TENANT | flags);
+        return word ^ (FREE ^ HEAD) | TENANT | flags;
     }
 
     /** The same claim of a run of another order: it is being split or joined by its owner. */
@@ -129,7 +137,8 @@ final class PageWord {
 
     /** The release: FREE in the next life, or, after the last one, never again. */
     static long released(long word) {
-        return generation(word) == LAST_GENERATION ? quarantined(word) : with(word + ONE_LIFE, low(FREE, order(word)));
+        return isLastLife(word) ? quarantined(word)
+                : word + ONE_LIFE & (~LOW_MASK | (long) ORDER_MASK << ORDER_SHIFT) | FREE;
     }
 
     static long quarantined(long word) {
@@ -150,8 +159,23 @@ final class PageWord {
         return word & ~LOW_MASK | pfn;
     }
 
+    /** The handle of the same run, if it is claimed once more. */
+    static long nextLife(long handle) {
+        return handle + ONE_LIFE;
+    }
+
+    /** The word of the run in the life that the handle names, before it is claimed. */
+    static long free(long handle, int order) {
+        return handle & ~LOW_MASK | low(FREE, order);
+    }
+
     static int pfn(long handle) {
         return (int) (handle & LOW_MASK);
+    }
+
+    /** Whether the word is HEAD of a run in the life that the handle names. */
+    static boolean isLive(long word, long handle) {
+        return ((word ^ (handle & ~LOW_MASK | HEAD)) & (~LOW_MASK | STATE_MASK)) == 0;
     }
 
     /** Whether the handle names the life that the word is in. */
@@ -159,9 +183,24 @@ final class PageWord {
         return ((word ^ handle) & ~LOW_MASK) == 0;
     }
 
-    /** What a claimer writes into the owner word: its thread id, and whether it is a virtual thread. */
-    static long owner(Thread thread) {
-        return thread.isVirtual() ? thread.threadId() | VIRTUAL : thread.threadId();
+    /**
+     * The owner word of this thread for the life that {@code handle} (or a word of it) names.
+     *
+     * <pre>
+     *   63   62                   52 51                                                  0
+     *  +----+-----------------------+-----------------------------------------------------+
+     *  |virt|  generation, 11 bits  |                      thread id                      |
+     *  +----+-----------------------+-----------------------------------------------------+
+     * </pre>
+     */
+    static long owner(Thread thread, long handle) {
+        long owner = thread.threadId() | handle << OWNER_LIFE_SHIFT - GENERATION_SHIFT & OWNER_LIFE;
+        return thread.isVirtual() ? owner | VIRTUAL : owner;
+    }
+
+    /** Whether the owner word was written in the life that the word is in; else its claimer has not signed yet. */
+    static boolean isSigned(long word, long owner) {
+        return ((word << OWNER_LIFE_SHIFT - GENERATION_SHIFT ^ owner) & OWNER_LIFE) == 0;
     }
 
     static boolean isVirtual(long owner) {
@@ -169,7 +208,7 @@ final class PageWord {
     }
 
     static long threadId(long owner) {
-        return owner & ~VIRTUAL;
+        return owner & (1L << OWNER_LIFE_SHIFT) - 1;
     }
 
     static String stateName(int state) {

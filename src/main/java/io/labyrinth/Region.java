@@ -31,10 +31,14 @@ final class Region {
      *
      * Both the frames and the page map are locked: an allocation must not fault either.
      *
-     * Closing: one shared arena spans the mapping. To close it costs a handshake with all threads, and after it no
-     * thread is inside an access to the page map or to a frame that is not EXCLUSIVE; only then comes munmap. The
-     * segments of EXCLUSIVE frames have arenas of their own, so a region unmaps only when none is out (Labyrinth sees
-     * to that), or leaves those runs behind, emptied: see closeLeaving.
+     * Closing: the shared arena of the frames is closed, which costs a handshake with all threads; after it nobody is
+     * inside an access to a frame that is not EXCLUSIVE, and the frames are unmapped. The segments of EXCLUSIVE frames
+     * have arenas of their own, so with any frame out the frames' memory is only given back, and their addresses are
+     * kept: a late access reads zeros, and harms nobody.
+     *
+     * The page map is reached without an arena (PageMap.MEMORY), so it stays mapped as long as anybody can reach its
+     * PageMap, in an arena that the collector closes. From the close on it reads as zeros: a word of 0 is in no state,
+     * so that every late call is refused by the words themselves, and the hot path needs no check for it.
      */
 
     private static final Logger LOG = LoggerFactory.getLogger(Region.class);
@@ -53,19 +57,14 @@ final class Region {
 
     private final Arena arena;
     private final long start;
-    private final long length;
-    /** Runs that closeLeaving left mapped: address, length. Guarded by itself. */
-    private final List<long[]> left = new ArrayList<>();
 
     private Region(long pageSize, long start, long frameBytes, long metadataBytes, long lockedBytes) {
         this.pageSize = pageSize;
         this.lockedBytes = lockedBytes;
         this.start = start;
-        this.length = frameBytes + metadataBytes;
         this.arena = Arena.ofShared();
-        MemorySegment all = segment(start, length, arena);
-        this.frames = all.asSlice(0, frameBytes);
-        this.metadata = all.asSlice(frameBytes);
+        this.frames = segment(start, frameBytes, arena);
+        this.metadata = collected(start + frameBytes, metadataBytes);
     }
 
     /**
@@ -249,55 +248,36 @@ final class Region {
     }
 
     /**
-     * Ends all access and unmaps. May call the system; handshakes with every thread.
+     * Ends all access. Nothing stays locked, nor any memory in use. May call the system; handshakes with every thread.
      *
+     * @param keepAddresses of the frames, as a late access may still come
      * @throws IllegalStateException if native code or a channel is using a segment right now; nothing has changed then
      */
-    void close() {
+    void close(boolean keepAddresses) {
         arena.close();
-        Libc.munmap(start, length);
+        if (keepAddresses) {
+            giveBack(start, frames.byteSize());
+        } else {
+            Libc.munmap(start, frames.byteSize());
+        }
+        giveBack(metadata.address(), metadata.byteSize());
     }
 
-    /**
-     * As {@link #close}, while EXCLUSIVE runs are out whose segments this thread cannot kill: those runs lose their
-     * memory and their lock, but stay mapped, as fresh zeros, so that a late access by their owner harms nobody. Each
-     * goes with the close of its frame: {@link #release}.
-     *
-     * @param runs in ascending order
-     */
-    void closeLeaving(List<Census.Seen> runs) {
-        arena.close();
-        long from = start;
-        for (Census.Seen run : runs) {
-            long at = address(run.pfn());
-            long bytes = pageSize << run.order();
-            if (at > from) {
-                Libc.munmap(from, at - from);
-            }
-            Libc.Result result = Libc.mmap(at, bytes,
-                    Native.MAP_PRIVATE() | Native.MAP_ANONYMOUS() | Native.MAP_NORESERVE() | Native.MAP_FIXED());
-            if (result.failed()) {
-                Libc.munlock(at, bytes);
-            }
-            synchronized (left) {
-                left.add(new long[] {at, bytes});
-            }
-            from = at + bytes;
-        }
-        if (start + length > from) {
-            Libc.munmap(from, start + length - from);
-        }
-    }
-
-    /** Unmaps what {@link #closeLeaving} left of this run; the caller has made sure that no segment of it lives. */
-    void release(int pfn) {
-        synchronized (left) {
-            left.removeIf(run -> run[0] == address(pfn) && !Libc.munmap(run[0], run[1]).failed());
-        }
+    /** Unlocks and empties: what is read there from now on is zero. */
+    private static void giveBack(long from, long length) {
+        Libc.munlock(from, length);
+        Libc.madvise(from, length, Native.MADV_DONTNEED());
     }
 
     @SuppressWarnings("restricted")
     private static MemorySegment segment(long address, long bytes, Arena arena) {
         return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
+    }
+
+    /** Memory that is unmapped when the last segment of it is unreachable. */
+    @SuppressWarnings("restricted")
+    private static MemorySegment collected(long address, long bytes) {
+        return MemorySegment.ofAddress(address)
+                .reinterpret(bytes, Arena.ofAuto(), memory -> Libc.munmap(address, bytes));
     }
 }

@@ -25,8 +25,9 @@ public final class Ticket {
      * @throws LabyrinthException.Stale if the ticket was accepted before
      */
     public Frame accept() {
-        Frame frame = new Frame(labyrinth, order, exclusive);
-        frame.handle = labyrinth.accept(ticket, Thread.currentThread());
+        Thread me = Thread.currentThread();
+        Frame frame = new Frame(labyrinth, order, exclusive ? me : null);
+        frame.handle = labyrinth.accept(ticket, me);
         return frame;
     }
 

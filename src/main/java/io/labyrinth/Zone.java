@@ -15,8 +15,12 @@ final class Zone {
      * Lanes are chosen by the thread id's low bits: ids are given out in sequence, so threads that were started
      * together get lanes of their own, and a million virtual threads share them. No ThreadLocal.
      *
-     * Lanes are plain ints, read and written by races on purpose: an int cannot tear, a hint that is wrong costs one
-     * failed look at a page word, and the frames that hints forget are found through the advice.
+     * A hint is the frame's next handle, generation and all: if the frame still is as it was left, the claim knows what
+     * its word must be, and needs no look at it before the CAS. A hint is taken out when it is tried, so that none is
+     * tried twice.
+     *
+     * Lanes are plain longs, read and written by races on purpose: a hint that is wrong, or even torn, costs one failed
+     * CAS, as it is the page word that decides; and the frames that hints forget are found through the advice.
      *
      * The walk. From the cursor to the end, then from the beginning to the cursor's group: every group whose advice
      * says "maybe", each run in it by its head. A group that turns out to have nothing free has its advice settled, so
@@ -32,8 +36,8 @@ final class Zone {
     private static final int REFUSED = HINTS + 3;
     private static final int REFUSED_QUIETLY = HINTS + 4;
     private static final int RESERVE_HITS = HINTS + 5;
-    /** Ints from lane to lane: 256 bytes, as prefetchers pull in the line next door. */
-    private static final int LANE = 64;
+    /** Longs from lane to lane: 256 bytes, as prefetchers pull in the line next door. */
+    private static final int LANE = 32;
 
     /** A sprint's bounds, in looks at the advice, in groups searched and in words: about as long as 5 good pairs. */
     private static final int SPRINT_LOOKS = 16;
@@ -45,24 +49,20 @@ final class Zone {
     /** Frames below this one are for everybody; the rest is the reserve. */
     final int ordinary;
     private final int laneMask;
-    private final int[] lanes;
+    private final long[] lanes;
 
     Zone(PageMap map, int reserve, int processors) {
         this.map = map;
         this.ordinary = map.frames - reserve;
         int count = Integer.highestOneBit(Math.max(1, Math.min(Math.max(processors, 2) * 8, map.frames >> 3)) );
         this.laneMask = count - 1;
-        this.lanes = new int[(count + 1) * LANE];
+        this.lanes = new long[(count + 1) * LANE];
         for (int lane = 0; lane < count; lane++) {
-            int cursor = (int) ((long) ordinary * lane / count) & -GROUP_FRAMES;
-            lanes[at(lane) + CURSOR] = cursor;
-            for (int i = 0; i < HINTS; i++) {
-                lanes[at(lane) + i] = cursor;
-            }
+            lanes[at(lane) + CURSOR] = (int) ((long) ordinary * lane / count) & -GROUP_FRAMES;
         }
     }
 
-    /** One lane's worth of ints is left free at the front: the array's header is nobody's line. */
+    /** One lane's worth of longs is left free at the front: the array's header is nobody's line. */
     private static int at(int lane) {
         return (lane + 1) * LANE;
     }
@@ -77,13 +77,16 @@ final class Zone {
      *
      * @return the handle, or 0 if nothing was found within the bound
      */
-    long claim(Gfp gfp, int order, Thread me) {
+    long claim(int gfp, int order, Thread me) {
         int lane = laneOf(me);
-        int top = lanes[lane + TOP];
-        long handle = map.claimExactly(lanes[lane + top], order, gfp.wordFlags(), me);
-        if (handle != 0) {
-            lanes[lane + TOP] = top - 1 & HINTS - 1;
-            return handle;
+        int top = (int) lanes[lane + TOP] & HINTS - 1;
+        long hint = lanes[lane + top];
+        if (hint != 0) {
+            lanes[lane + top] = 0;
+            lanes[lane + TOP] = top - 1;
+            if (map.claimHinted(hint, order, Gfp.wordFlags(gfp), me)) {
+                return hint;
+            }
         }
         return walk(gfp, order, lane, me);
     }
@@ -93,32 +96,31 @@ final class Zone {
      */
     void free(long handle, Thread me) {
         map.release(handle, me);
-        int pfn = PageWord.pfn(handle);
-        if (pfn < ordinary) {
+        if (PageWord.pfn(handle) < ordinary) {
             int lane = laneOf(me);
-            int top = lanes[lane + TOP] + 1 & HINTS - 1;
-            lanes[lane + top] = pfn;
+            int top = (int) lanes[lane + TOP] + 1 & HINTS - 1;
+            lanes[lane + top] = PageWord.nextLife(handle);
             lanes[lane + TOP] = top;
         }
     }
 
-    private long walk(Gfp gfp, int order, int lane, Thread me) {
-        long flags = gfp.wordFlags();
-        int looks = gfp.isSprint() ? SPRINT_LOOKS : Integer.MAX_VALUE;
-        int groups = gfp.isSprint() ? SPRINT_GROUPS : Integer.MAX_VALUE;
+    private long walk(int gfp, int order, int lane, Thread me) {
+        long flags = Gfp.wordFlags(gfp);
+        int looks = Gfp.isSprint(gfp) ? SPRINT_LOOKS : Integer.MAX_VALUE;
+        int groups = Gfp.isSprint(gfp) ? SPRINT_GROUPS : Integer.MAX_VALUE;
         lanes[lane + STEPS] = 0;
-        int cursor = Math.min(lanes[lane + CURSOR], ordinary);
+        int cursor = (int) Math.min(lanes[lane + CURSOR], ordinary);
         // The cursor's group is searched twice: from the cursor on at first, as a whole at the end.
         int wrap = Math.min((cursor | GROUP_FRAMES - 1) + 1, ordinary);
         long handle = search(cursor, ordinary, ordinary, order, flags, me, lane, looks, groups);
-        if (handle == 0 && (!gfp.isSprint() || lanes[lane + CURSOR] >= ordinary)) {
-            handle = search(0, gfp.isSprint() ? ordinary : wrap, ordinary, order, flags, me, lane, looks, groups);
+        if (handle == 0 && (!Gfp.isSprint(gfp) || lanes[lane + CURSOR] >= ordinary)) {
+            handle = search(0, Gfp.isSprint(gfp) ? ordinary : wrap, ordinary, order, flags, me, lane, looks, groups);
         }
         if (handle == 0 && map.mendAdvice()) {
             handle = search(0, ordinary, ordinary, order, flags, me, lane, looks, groups);
         }
-        if (handle == 0 && gfp.mayUseReserve()) {
-            int resume = lanes[lane + CURSOR];
+        if (handle == 0 && Gfp.mayUseReserve(gfp)) {
+            long resume = lanes[lane + CURSOR];
             handle = search(ordinary, map.frames, map.frames, order, flags, me, lane, looks, groups);
             lanes[lane + CURSOR] = resume;
             if (handle != 0) {
@@ -126,7 +128,7 @@ final class Zone {
             }
         }
         if (handle == 0) {
-            lanes[lane + (gfp.isQuiet() ? REFUSED_QUIETLY : REFUSED)]++;
+            lanes[lane + (Gfp.isQuiet(gfp) ? REFUSED_QUIETLY : REFUSED)]++;
         }
         return handle;
     }
@@ -202,7 +204,7 @@ final class Zone {
 
     /** Looks at words and advice that the caller's lane took in its last walk; for tests, with one thread at work. */
     int lastWalkSteps(Thread me) {
-        return lanes[laneOf(me) + STEPS];
+        return (int) lanes[laneOf(me) + STEPS];
     }
 
     /** The most looks that any walk takes, of one caller at least; in a walk that mends advice, twice as many. */
@@ -233,7 +235,7 @@ final class Zone {
     private long sum(int counter) {
         long sum = 0;
         for (int lane = 0; lane <= laneMask; lane++) {
-            sum += Integer.toUnsignedLong(lanes[at(lane) + counter]);
+            sum += lanes[at(lane) + counter];
         }
         return sum;
     }
