@@ -364,6 +364,7 @@ public final class Labyrinth implements AutoCloseable {
                         + ": the reserve is a part of the frames; leave at least 1 for the others");
             }
             Libc.requireNativeAccess();
+            Rehearsal.done();
             Region region = Region.open(name, frames, PageMap.bytesFor(frames), locking);
             try {
                 return new Labyrinth(this, region);

@@ -1,0 +1,61 @@
+package io.labyrinth;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Every step of the page map and of a walk, once, on a small map of its own, before the first labyrinth opens.
+ *
+ * <p>A VarHandle's call site links itself when it is first reached: it loads classes and allocates, and where there is
+ * no memory or no stack for that, it throws. That must not happen between a claim and its return, nor may the first
+ * allocation take milliseconds and system calls.
+ */
+final class Rehearsal {
+
+    private static final int FRAMES = 2 << PageWord.MAX_ORDER;
+
+    static {
+        Thread me = Thread.currentThread();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment memory = arena.allocate(PageMap.bytesFor(FRAMES), 64);
+            PageMap map = new PageMap(memory, FRAMES);
+            map.tile(0, FRAMES - 1, 1);
+            map.tile(FRAMES - 1, FRAMES, 1);
+            Zone zone = new Zone(map, 1, 1);
+            // A claim of each kind: split, whole, joined, refused, from the reserve, by a hint.
+            for (int order = 0; order <= PageWord.MAX_ORDER; order++) {
+                zone.free(zone.claim(Gfp.NOWAIT.bits(), order, me), me);
+                zone.free(zone.claim(Gfp.ATOMIC_EXCLUSIVE.bits(), order, me), me);
+            }
+            long pair = zone.claim(Gfp.NOWAIT.bits(), PageWord.MAX_ORDER, me);
+            refuse(() -> map.release(PageWord.nextLife(pair), me));
+            refuse(() -> map.accept(pair, me));
+            zone.free(map.accept(map.handOff(pair, me), me), me);
+            long exclusive = zone.claim(Gfp.ATOMIC_EXCLUSIVE.bits(), 0, me);
+            exclusive = map.accept(map.handOff(exclusive, me), me);
+            map.checked(exclusive, "rehearsal", me);
+            map.abandon(exclusive);
+            long last;
+            do {
+                last = zone.claim(Gfp.ATOMIC.with(Gfp.NOWARN).bits(), 0, me);
+            } while (last != 0);
+            zone.claim(Gfp.NOWAIT.bits(), 3, me);
+        }
+    }
+
+    private Rehearsal() {
+    }
+
+    /** Does its work when this class is initialised, so once in a JVM. */
+    static void done() {
+    }
+
+    private static void refuse(Runnable call) {
+        try {
+            call.run();
+            throw new AssertionError("a handle of another life was taken");
+        } catch (LabyrinthException.Stale expected) {
+            // The exception's classes and its message's concatenation are linked now, too.
+        }
+    }
+}
