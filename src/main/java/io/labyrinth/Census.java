@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The passes over all page words: who has what, what is free, whose owner is gone. Reads while others allocate, and then
@@ -64,9 +65,8 @@ final class Census {
         if (PageWord.state(run.word) == PageWord.IN_TRANSIT) {
             return "ticket not accepted";
         }
-        Thread virtual = PageWord.isVirtual(run.owner) ? map.virtualOwner(run.pfn) : null;
         return (PageWord.isExclusive(run.word) ? "" : "not EXCLUSIVE, claimed by ") + "thread="
-                + PageWord.threadId(run.owner) + (virtual == null ? "" : " (virtual)");
+                + PageWord.threadId(run.owner) + (PageWord.isVirtual(run.owner) ? " (virtual)" : "");
     }
 
     /**
@@ -132,22 +132,27 @@ final class Census {
      * @return what is out
      */
     List<Seen> drain(boolean anyway) {
-        List<Seen> out = out();
+        boolean drained = false;
         int pfn = 0;
-        while (pfn < map.frames && (out.isEmpty() || anyway)) {
-            long word = map.lvWord(pfn);
-            boolean behind = PageWord.isFree(word) ? map.quarantine(pfn, word) : !PageWord.isOut(word) || !out.isEmpty();
-            if (behind) {
-                pfn = PageMap.next(pfn, word);
-            } else {
-                // Lost to a claim, or out: look again, and if nothing is out any more, go on from here.
-                out = out();
+        try {
+            List<Seen> out = out();
+            while (pfn < map.frames && (out.isEmpty() || anyway)) {
+                long word = map.lvWord(pfn);
+                boolean behind = PageWord.isFree(word) ? map.quarantine(pfn, word) : !PageWord.isOut(word) || !out.isEmpty();
+                if (behind) {
+                    pfn = PageMap.next(pfn, word);
+                } else {
+                    // Lost to a claim, or out: look again, and if nothing is out any more, go on from here.
+                    out = out();
+                }
+            }
+            drained = out.isEmpty() || anyway;
+            return out;
+        } finally {
+            if (!drained) {
+                undrain(pfn);
             }
         }
-        if (!out.isEmpty() && !anyway) {
-            undrain(pfn);
-        }
-        return out;
     }
 
     /** Undoes {@link #drain} below {@code end}. */
@@ -158,6 +163,41 @@ final class Census {
             map.reopen(pfn, word);
             pfn = PageMap.next(pfn, word);
         }
+    }
+
+    /** Every invariant of native/labyrinth.h, from the words alone; for a labyrinth at rest. Null if all hold. */
+    @Nullable String violation() {
+        int pfn = 0;
+        while (pfn < map.frames) {
+            long word = map.lvWord(pfn);
+            int state = PageWord.state(word);
+            int end = pfn + PageWord.frames(word);
+            String rule = null;
+            if (state == PageWord.TAIL || state < PageWord.FREE || state > PageWord.QUARANTINED) {
+                rule = "a run must begin here";
+            } else if (PageWord.order(word) > PageWord.MAX_ORDER || end > map.frames
+                    || (pfn & PageWord.frames(word) - 1) != 0) {
+                rule = "a run must be aligned, within the labyrinth, of order 0 to " + PageWord.MAX_ORDER;
+            } else if (pfn < ordinary && end > ordinary) {
+                rule = "a run must not reach into the reserve, which begins at pfn=" + ordinary;
+            } else if (state == PageWord.HEAD && !PageWord.isSigned(word, map.lvOwner(pfn))) {
+                rule = "a HEAD must have an owner of the same generation";
+            } else if (state == PageWord.FREE && !map.isAdvised(pfn)) {
+                rule = "a free run must not be hidden by its group's or its span's advice";
+            } else {
+                for (int tail = pfn + 1; tail < end && rule == null; tail++) {
+                    if (PageWord.state(map.lvWord(tail)) != PageWord.TAIL) {
+                        rule = "it covers pfn=" + tail + " " + PageWord.describe(map.lvWord(tail)) + ", which is no TAIL";
+                    }
+                }
+            }
+            if (rule != null) {
+                return "pfn=" + pfn + " " + PageWord.describe(word) + " thread=" + PageWord.threadId(map.lvOwner(pfn))
+                        + ": " + rule;
+            }
+            pfn = end;
+        }
+        return null;
     }
 
     /** One character a frame: {@link Labyrinth#picture}. */

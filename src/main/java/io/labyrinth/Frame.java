@@ -21,11 +21,14 @@ public final class Frame implements AutoCloseable {
      *
      * An EXCLUSIVE frame's life is ended by its owner, through this object, or after the owner's own end; so the owner
      * needs no look at the page map to know that it has not. (Looking cost 3 ns, and made segment() too large to be
-     * inlined, and with it 160 bytes a frame.) To end it, the page map is asked all the same.
+     * inlined, and with it 160 bytes a frame.) To end it, the page map is asked all the same, and `ended` is set before:
+     * a StackOverflowError right behind the release must not leave a descriptor that still makes segments. One that
+     * strikes right before the release leaves the frame out, and this descriptor good for close() alone.
      */
 
     private final Labyrinth labyrinth;
-    private final int order;
+    /** A byte, and so is `ended`: with them an escaped Frame is 40 bytes, with an int it is 48. */
+    private final byte order;
     /** The thread that the frame is EXCLUSIVE to; null if it is not EXCLUSIVE. */
     private final @Nullable Thread owner;
     /** 0 until the claim that this object was made for has succeeded; before that it is nobody's. */
@@ -37,7 +40,7 @@ public final class Frame implements AutoCloseable {
 
     Frame(Labyrinth labyrinth, int order, @Nullable Thread owner) {
         this.labyrinth = labyrinth;
-        this.order = order;
+        this.order = (byte) order;
         this.owner = owner;
     }
 
@@ -63,10 +66,14 @@ public final class Frame implements AutoCloseable {
 
     /** The segment of a frame that is not EXCLUSIVE; any other's is refused here. */
     private MemorySegment unowned() {
+        long word;
         try {
-            labyrinth.checked(handle, "segment", Thread.currentThread());
+            word = labyrinth.checked(handle, "segment", Thread.currentThread());
         } catch (LabyrinthException.NotOwner e) {
             throw (WrongThreadException) new WrongThreadException(e.getMessage()).initCause(e);
+        }
+        if (owner != null) {
+            throw LabyrinthException.stale("segment after a close() or handOff() that failed half-way", handle, word);
         }
         return labyrinth.region.shared(pfn(), order);
     }
@@ -123,10 +130,10 @@ public final class Frame implements AutoCloseable {
      * @throws IllegalStateException       if a native call or a channel is using the segment right now
      */
     public Ticket handOff() {
+        Thread me = Thread.currentThread();
         Ticket ticket = new Ticket(labyrinth, order, owner != null);
-        endAccess("hand-over");
-        ticket.ticket = labyrinth.handOff(handle, Thread.currentThread());
-        ended = true;
+        endAccess(me);
+        ticket.ticket = labyrinth.handOff(handle, me);
         return ticket;
     }
 
@@ -139,21 +146,22 @@ public final class Frame implements AutoCloseable {
      */
     @Override
     public void close() {
-        endAccess("free");
-        labyrinth.free(handle, Thread.currentThread());
-        ended = true;
+        Thread me = Thread.currentThread();
+        endAccess(me);
+        labyrinth.free(handle, me);
     }
 
     /** Kills the segment, if there is one: first, as the next owner may have the frame a nanosecond after its release. */
-    private void endAccess(String verb) {
+    private void endAccess(Thread me) {
+        if (owner != me) {
+            return;    // not EXCLUSIVE; or another thread's, which the page map is about to refuse
+        }
         Arena confined = arena;
         if (confined != null) {
-            if (owner != Thread.currentThread()) {
-                labyrinth.checked(handle, verb, Thread.currentThread());
-            }
             confined.close();
             arena = null;
         }
+        ended = true;
     }
 
     @Override

@@ -4,6 +4,7 @@ import java.lang.ref.Reference;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -138,14 +139,17 @@ public final class Labyrinth implements AutoCloseable {
     }
 
     long claim(int gfp, int order, Thread me) {
-        long handle = zone.claim(gfp, order, me);
-        if (handle == 0) {
-            checkOpen();
-        } else if (Gfp.isZeroed(gfp)) {
-            zero(handle, order);
+        try {
+            long handle = zone.claim(gfp, order, me);
+            if (handle == 0) {
+                checkOpen();
+            } else if (Gfp.isZeroed(gfp)) {
+                zero(handle, order);
+            }
+            return handle;
+        } finally {
+            Reference.reachabilityFence(this);
         }
-        Reference.reachabilityFence(this);
-        return handle;
     }
 
     private void zero(long handle, int order) {
@@ -162,48 +166,49 @@ public final class Labyrinth implements AutoCloseable {
             zone.free(handle, me);
         } catch (LabyrinthException.Stale e) {
             throw staleOrClosed(e);
+        } finally {
+            Reference.reachabilityFence(this);
         }
-        Reference.reachabilityFence(this);
     }
 
     long handOff(long handle, Thread me) {
         try {
-            long ticket = zone.map.handOff(handle, me);
-            Reference.reachabilityFence(this);
-            return ticket;
+            return zone.map.handOff(handle, me);
         } catch (LabyrinthException.Stale e) {
             throw staleOrClosed(e);
+        } finally {
+            Reference.reachabilityFence(this);
         }
     }
 
     long accept(long ticket, Thread me) {
         try {
-            long handle = zone.map.accept(ticket, me);
-            Reference.reachabilityFence(this);
-            return handle;
+            return zone.map.accept(ticket, me);
         } catch (LabyrinthException.Stale e) {
             throw staleOrClosed(e);
+        } finally {
+            Reference.reachabilityFence(this);
         }
     }
 
     /** The word of a live run that this thread may touch. */
     long checked(long handle, String verb, Thread me) {
         try {
-            long word = zone.map.checked(handle, verb, me);
-            Reference.reachabilityFence(this);
-            return word;
+            return zone.map.checked(handle, verb, me);
         } catch (LabyrinthException.Stale e) {
             throw staleOrClosed(e);
+        } finally {
+            Reference.reachabilityFence(this);
         }
     }
 
     long ownerOf(long handle) {
         try {
-            long owner = PageWord.threadId(zone.map.ownerOf(handle));
-            Reference.reachabilityFence(this);
-            return owner;
+            return PageWord.threadId(zone.map.ownerOf(handle));
         } catch (LabyrinthException.Stale e) {
             throw staleOrClosed(e);
+        } finally {
+            Reference.reachabilityFence(this);
         }
     }
 
@@ -218,10 +223,18 @@ public final class Labyrinth implements AutoCloseable {
         }
     }
 
+    private <T extends @Nullable Object> T pass(Supplier<T> overAllWords) {
+        checkOpen();
+        try {
+            return overAllWords.get();
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
     /** Counts. Looks at every page word twice; safe while others allocate, exact at rest. */
     public LabyrinthStats stats() {
-        checkOpen();
-        return census.count(new LabyrinthStats.Builder(this, region), firstGeneration);
+        return pass(() -> census.count(new LabyrinthStats.Builder(this, region), firstGeneration));
     }
 
     /**
@@ -231,8 +244,7 @@ public final class Labyrinth implements AutoCloseable {
      * @throws AssertionError that names the first violation
      */
     public void validate() {
-        checkOpen();
-        String violation = zone.map.violation(zone.ordinary);
+        String violation = pass(census::violation);
         if (violation != null) {
             throw new AssertionError("labyrinth=" + name + " " + violation);
         }
@@ -243,8 +255,7 @@ public final class Labyrinth implements AutoCloseable {
      * {@code E} exclusive, {@code S} claimed and not exclusive, {@code T} in transit, {@code Q} quarantined.
      */
     public String picture() {
-        checkOpen();
-        return census.picture();
+        return pass(census::picture);
     }
 
     /**
@@ -254,8 +265,7 @@ public final class Labyrinth implements AutoCloseable {
      * @return the number of frames freed
      */
     public int sweepDeadOwners() {
-        checkOpen();
-        return census.sweep();
+        return pass(census::sweep);
     }
 
     /**

@@ -7,8 +7,8 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.lang.invoke.VarHandle;
 
 /**
  * The native functions, with their errno: the only file that makes native calls.
@@ -19,7 +19,7 @@ import java.lang.invoke.VarHandle;
 final class Libc {
 
     private static final MemoryLayout STATE = Linker.Option.captureStateLayout();
-    private static final VarHandle ERRNO = STATE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
+    private static final long ERRNO_AT = STATE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
 
     private static final MethodHandle MMAP = handle(Native.mmap$address(), Native.mmap$descriptor());
     private static final MethodHandle MUNMAP = handle(Native.munmap$address(), Native.munmap$descriptor());
@@ -121,7 +121,7 @@ final class Libc {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment state = arena.allocate(STATE);
             long value = call.with(state);
-            return new Result(value, value == -1 ? (int) ERRNO.get(state, 0L) : 0);
+            return new Result(value, value == -1 ? state.get(ValueLayout.JAVA_INT, ERRNO_AT) : 0);
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {

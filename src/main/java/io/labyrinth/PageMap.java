@@ -215,7 +215,7 @@ final class PageMap {
             return 0;
         }
         try {
-            own(pfn, owner, me);
+            own(pfn, claimed, owner, me);
         } catch (Throwable outOfStack) {
             casWord(pfn, claimed, word);
             adviceLost = true;
@@ -224,8 +224,9 @@ final class PageMap {
         return PageWord.handle(word, pfn);
     }
 
-    private void own(int pfn, long owner, Thread me) {
-        if (PageWord.isVirtual(owner)) {
+    /** Signs. A virtual thread is noted only where a sweep will ask for it, and where it leaves itself: see leave. */
+    private void own(int pfn, long head, long owner, Thread me) {
+        if (PageWord.isVirtual(owner) && PageWord.isExclusive(head)) {
             virtualOwners[pfn] = me;
         }
         soOwner(pfn, owner);
@@ -251,7 +252,7 @@ final class PageMap {
             soWord(pfn, head);
             free(upper, PageWord.unclaimed(split));
         }
-        own(pfn, owner, me);
+        own(pfn, head, owner, me);
         return PageWord.handle(word, pfn);
     }
 
@@ -300,7 +301,7 @@ final class PageMap {
             soWord(inner, PageWord.joined(head));
             inner += PageWord.frames(head);
         }
-        own(pfn, PageWord.owner(me, first), me);
+        own(pfn, first, PageWord.owner(me, first), me);
         return PageWord.handle(first, pfn);
     }
 
@@ -399,7 +400,7 @@ final class PageMap {
             throw LabyrinthException.stale("accept", ticket, lvWord(pfn));
         }
         try {
-            own(pfn, owner, me);
+            own(pfn, head, owner, me);
         } catch (Throwable outOfStack) {
             casWord(pfn, head, word);
             throw outOfStack;
@@ -417,10 +418,13 @@ final class PageMap {
         return taken;
     }
 
-    /** Undoes a claim whose handle never reached the caller. */
+    /** Undoes a claim whose handle never reached the caller; of a labyrinth that closed meanwhile, nothing is left to. */
     void abandon(long handle) {
         int pfn = PageWord.pfn(handle);
-        reclaim(pfn, lvWord(pfn));
+        long word = lvWord(pfn);
+        if (PageWord.isLive(word, handle)) {
+            reclaim(pfn, word);
+        }
     }
 
     /** FREE to QUARANTINED, so that nobody claims it any more: a labyrinth closes by claiming all there is. */
@@ -587,41 +591,9 @@ final class PageMap {
         return pfn + (PageWord.state(word) == TAIL ? 1 : PageWord.frames(word));
     }
 
-    /** Every invariant of the header, from the words alone; for a labyrinth at rest. Null if all hold. */
-    @Nullable String violation(int ordinary) {
-        int pfn = 0;
-        while (pfn < frames) {
-            long word = lvWord(pfn);
-            String at = "pfn=" + pfn + " " + PageWord.describe(word) + " owner=" + lvOwner(pfn) + ": ";
-            int state = PageWord.state(word);
-            int end = pfn + PageWord.frames(word);
-            if (state == TAIL || state < PageWord.FREE || state > QUARANTINED) {
-                return at + "a run must begin here";
-            }
-            if (PageWord.order(word) > PageWord.MAX_ORDER || end > frames || (pfn & PageWord.frames(word) - 1) != 0) {
-                return at + "a run must be aligned, within the labyrinth, of order 0 to " + PageWord.MAX_ORDER;
-            }
-            if (pfn < ordinary && end > ordinary) {
-                return at + "a run must not reach into the reserve, which begins at pfn=" + ordinary;
-            }
-            if (state == HEAD && !PageWord.isSigned(word, lvOwner(pfn))) {
-                return at + "a HEAD has an owner of the same generation";
-            }
-            if (state == PageWord.FREE && !advised(pfn)) {
-                return at + "free, and its group's or span's advice says it is not";
-            }
-            for (int tail = pfn + 1; tail < end; tail++) {
-                if (PageWord.state(lvWord(tail)) != TAIL) {
-                    return at + "covers pfn=" + tail + " " + PageWord.describe(lvWord(tail)) + ", which is no TAIL";
-                }
-            }
-            pfn = end;
-        }
-        return null;
-    }
-
-    private boolean advised(int pfn) {
+    /** Whether a walk would come by this frame if it is free: by its advice, or because the next walk mends that. */
+    boolean isAdvised(int pfn) {
         int group = pfn >> GROUP_ORDER;
-        return groupMayBeFree(group) && (spanShift < 0 || spanMayBeFree(group >> spanShift));
+        return adviceLost || groupMayBeFree(group) && (spanShift < 0 || spanMayBeFree(group >> spanShift));
     }
 }

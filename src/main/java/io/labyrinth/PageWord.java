@@ -198,9 +198,12 @@ final class PageWord {
         return thread.isVirtual() ? owner | VIRTUAL : owner;
     }
 
-    /** Whether the owner word was written in the life that the word is in; else its claimer has not signed yet. */
+    /**
+     * Whether the owner word was written in the life that the word is in; else its claimer has not signed yet. An owner
+     * word that was never written is 0, whose generation bits could be right by chance: no thread has the id 0.
+     */
     static boolean isSigned(long word, long owner) {
-        return ((word << OWNER_LIFE_SHIFT - GENERATION_SHIFT ^ owner) & OWNER_LIFE) == 0;
+        return ((word << OWNER_LIFE_SHIFT - GENERATION_SHIFT ^ owner) & OWNER_LIFE) == 0 && threadId(owner) != 0;
     }
 
     static boolean isVirtual(long owner) {

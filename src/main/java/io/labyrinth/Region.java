@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -58,13 +59,13 @@ final class Region {
     private final Arena arena;
     private final long start;
 
-    private Region(long pageSize, long start, long frameBytes, long metadataBytes, long lockedBytes) {
+    private Region(long pageSize, long start, long frameBytes, MemorySegment metadata, long lockedBytes) {
         this.pageSize = pageSize;
         this.lockedBytes = lockedBytes;
         this.start = start;
         this.arena = Arena.ofShared();
         this.frames = segment(start, frameBytes, arena);
-        this.metadata = collected(start + frameBytes, metadataBytes);
+        this.metadata = metadata;
     }
 
     /**
@@ -80,6 +81,7 @@ final class Region {
         long length = Math.addExact(frameBytes, metadataBytes);
         Machine.requireMemory(name, length);
         long start = map(name, length);
+        Unmap unmapMetadata = new Unmap(start + frameBytes, metadataBytes);
         boolean opened = false;
         try {
             advise(start, length);
@@ -94,12 +96,13 @@ final class Region {
                         + " locked=" + Machine.bytes(locked) + ": mlock succeeded, but /proc/self/smaps does not show it;"
                         + " open it with locking(PREFERRED) to go on without");
             }
-            Region region = new Region(pageSize, start, frameBytes, metadataBytes, locked);
+            Region region = new Region(pageSize, start, frameBytes, unmapMetadata.whenUnreachable(), locked);
             opened = true;
             return region;
         } finally {
             if (!opened) {
-                Libc.munmap(start, length);
+                Libc.munmap(start, frameBytes);
+                unmapMetadata.run();
             }
         }
     }
@@ -160,23 +163,43 @@ final class Region {
     private static void populate(String name, long start, long length, long pageSize) {
         int chunks = (int) ((length + CHUNK - 1) / CHUNK);
         AtomicInteger next = new AtomicInteger();
+        AtomicInteger done = new AtomicInteger();
         AtomicInteger errno = new AtomicInteger();
         Runnable work = () -> {
             for (int i = next.getAndIncrement(); i < chunks && errno.get() == 0; i = next.getAndIncrement()) {
                 long from = start + i * CHUNK;
                 errno.compareAndSet(0, populateChunk(from, Math.min(CHUNK, start + length - from), pageSize));
+                done.getAndIncrement();
             }
         };
         List<Thread> helpers = new ArrayList<>();
-        for (int i = 1; i < Math.min(chunks, Runtime.getRuntime().availableProcessors()); i++) {
-            helpers.add(Thread.ofPlatform().name("labyrinth-populate-" + i).start(work));
+        try {
+            for (int i = 1; i < Math.min(chunks, Runtime.getRuntime().availableProcessors()); i++) {
+                helpers.add(Thread.ofPlatform().name("labyrinth-populate-" + i).start(work));
+            }
+            work.run();
+        } finally {
+            // Whatever went wrong, nobody may still be writing to these addresses when they are unmapped.
+            next.set(chunks);
+            joinAll(helpers);
         }
-        work.run();
+        if (errno.get() == 0 && done.get() < chunks) {
+            throw new IllegalStateException("labyrinth=" + name + ": a helper thread died while it faulted in pages");
+        }
+        if (errno.get() != 0) {
+            throw new LabyrinthException.MapRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
+                    + " errno=" + Libc.describe(errno.get()) + " " + Machine.memory()
+                    + ": the pages could not be faulted in; ask for fewer frames, or give the machine or cgroup more");
+        }
+    }
+
+    /** An interrupt is kept for later. */
+    private static void joinAll(List<Thread> threads) {
         boolean interrupted = false;
-        for (Thread helper : helpers) {
-            while (helper.isAlive()) {
+        for (Thread thread : threads) {
+            while (thread.isAlive()) {
                 try {
-                    helper.join();
+                    thread.join();
                 } catch (InterruptedException e) {
                     interrupted = true;
                 }
@@ -184,11 +207,6 @@ final class Region {
         }
         if (interrupted) {
             Thread.currentThread().interrupt();
-        }
-        if (errno.get() != 0) {
-            throw new LabyrinthException.MapRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
-                    + " errno=" + Libc.describe(errno.get()) + " " + Machine.memory()
-                    + ": the pages could not be faulted in; ask for fewer frames, or give the machine or cgroup more");
         }
     }
 
@@ -274,10 +292,28 @@ final class Region {
         return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
     }
 
-    /** Memory that is unmapped when the last segment of it is unreachable. */
-    @SuppressWarnings("restricted")
-    private static MemorySegment collected(long address, long bytes) {
-        return MemorySegment.ofAddress(address)
-                .reinterpret(bytes, Arena.ofAuto(), memory -> Libc.munmap(address, bytes));
+    /** Unmaps once, by whoever comes first: an opening that failed half-way, or the collector. */
+    private static final class Unmap implements Runnable {
+        private final long address;
+        private final long bytes;
+        private final AtomicBoolean done = new AtomicBoolean();
+
+        Unmap(long address, long bytes) {
+            this.address = address;
+            this.bytes = bytes;
+        }
+
+        /** The memory, unmapped when the last segment of it is unreachable. */
+        @SuppressWarnings("restricted")
+        MemorySegment whenUnreachable() {
+            return MemorySegment.ofAddress(address).reinterpret(bytes, Arena.ofAuto(), memory -> run());
+        }
+
+        @Override
+        public void run() {
+            if (done.compareAndSet(false, true)) {
+                Libc.munmap(address, bytes);
+            }
+        }
     }
 }

@@ -54,7 +54,7 @@ final class Zone {
     Zone(PageMap map, int reserve, int processors) {
         this.map = map;
         this.ordinary = map.frames - reserve;
-        int count = Integer.highestOneBit(Math.max(1, Math.min(Math.max(processors, 2) * 8, map.frames >> 3)) );
+        int count = Integer.highestOneBit(Math.max(1, Math.min(Math.max(processors, 2) * 8, map.frames >> 3)));
         this.laneMask = count - 1;
         this.lanes = new long[(count + 1) * LANE];
         for (int lane = 0; lane < count; lane++) {
