@@ -15,11 +15,9 @@ import org.jspecify.annotations.Nullable;
 final class Census {
 
     private final PageMap map;
-    private final int ordinary;
 
-    Census(PageMap map, int ordinary) {
+    Census(PageMap map) {
         this.map = map;
-        this.ordinary = ordinary;
     }
 
     /** A run and its head's word as they were seen. */
@@ -42,7 +40,7 @@ final class Census {
             if (PageWord.isOut(word)) {
                 out.add(new Seen(pfn, word, map.lvOwner(pfn)));
             }
-            pfn = PageMap.next(pfn, word);
+            pfn = PageWord.next(pfn, word);
         }
         return out;
     }
@@ -140,7 +138,7 @@ final class Census {
                 long word = map.lvWord(pfn);
                 boolean behind = PageWord.isFree(word) ? map.quarantine(pfn, word) : !PageWord.isOut(word) || !out.isEmpty();
                 if (behind) {
-                    pfn = PageMap.next(pfn, word);
+                    pfn = PageWord.next(pfn, word);
                 } else {
                     // Lost to a claim, or out: look again, and if nothing is out any more, go on from here.
                     out = out();
@@ -161,7 +159,7 @@ final class Census {
         while (pfn < end) {
             long word = map.lvWord(pfn);
             map.reopen(pfn, word);
-            pfn = PageMap.next(pfn, word);
+            pfn = PageWord.next(pfn, word);
         }
     }
 
@@ -178,8 +176,8 @@ final class Census {
             } else if (PageWord.order(word) > PageWord.MAX_ORDER || end > map.frames
                     || (pfn & PageWord.frames(word) - 1) != 0) {
                 rule = "a run must be aligned, within the labyrinth, of order 0 to " + PageWord.MAX_ORDER;
-            } else if (pfn < ordinary && end > ordinary) {
-                rule = "a run must not reach into the reserve, which begins at pfn=" + ordinary;
+            } else if (pfn < map.ordinary && end > map.ordinary) {
+                rule = "a run must not reach into the reserve, which begins at pfn=" + map.ordinary;
             } else if (state == PageWord.HEAD && !PageWord.isSigned(word, map.lvOwner(pfn))) {
                 rule = "a HEAD must have an owner of the same generation";
             } else if (state == PageWord.FREE && !map.isAdvised(pfn)) {
@@ -208,7 +206,7 @@ final class Census {
             long word = map.lvWord(pfn);
             char state = '?';
             if (PageWord.isFree(word)) {
-                state = pfn < ordinary ? '.' : 'r';
+                state = pfn < map.ordinary ? '.' : 'r';
             } else if (PageWord.state(word) == PageWord.HEAD) {
                 state = PageWord.isExclusive(word) ? 'E' : 'S';
             } else if (PageWord.state(word) == PageWord.IN_TRANSIT) {
@@ -216,7 +214,7 @@ final class Census {
             } else if (PageWord.state(word) == PageWord.QUARANTINED) {
                 state = 'Q';
             }
-            picture.repeat(state, Math.min(PageMap.next(pfn, word), map.frames) - pfn);
+            picture.repeat(state, Math.min(PageWord.next(pfn, word), map.frames) - pfn);
         }
         return picture.toString();
     }
@@ -226,8 +224,8 @@ final class Census {
         int pfn = 0;
         while (pfn < map.frames) {
             long word = map.lvWord(pfn);
-            stats.add(pfn >= ordinary, PageWord.state(word), PageWord.order(word));
-            pfn = PageMap.next(pfn, word);
+            stats.add(pfn >= map.ordinary, PageWord.state(word), PageWord.order(word));
+            pfn = PageWord.next(pfn, word);
         }
         long ended = 0;
         for (int frame = 0; frame < map.frames; frame++) {

@@ -26,7 +26,7 @@ public final class Frame implements AutoCloseable {
      * strikes right before the release leaves the frame out, and this descriptor good for close() alone.
      */
 
-    private final Labyrinth labyrinth;
+    private final Face labyrinth;
     /** A byte, and so is `ended`: with them an escaped Frame is 40 bytes, with an int it is 48. */
     private final byte order;
     /** The thread that the frame is EXCLUSIVE to; null if it is not EXCLUSIVE. */
@@ -38,7 +38,7 @@ public final class Frame implements AutoCloseable {
     /** Written by the owner alone; means nothing where there is none. */
     private boolean ended;
 
-    Frame(Labyrinth labyrinth, int order, @Nullable Thread owner) {
+    Frame(Face labyrinth, int order, @Nullable Thread owner) {
         this.labyrinth = labyrinth;
         this.order = (byte) order;
         this.owner = owner;
@@ -57,7 +57,7 @@ public final class Frame implements AutoCloseable {
                 return unowned();
             }
             Arena confined = Arena.ofConfined();
-            made = labyrinth.region.run(pfn(), order, confined);
+            made = labyrinth.segment(handle, order, confined);
             arena = confined;
             segment = made;
         }
@@ -75,7 +75,7 @@ public final class Frame implements AutoCloseable {
         if (owner != null) {
             throw LabyrinthException.stale("segment after a close() or handOff() that failed half-way", handle, word);
         }
-        return labyrinth.region.shared(pfn(), order);
+        return labyrinth.segment(handle, order);
     }
 
     /** Number of the first frame within the labyrinth. */
@@ -109,7 +109,7 @@ public final class Frame implements AutoCloseable {
 
     /** Bytes of the run: 2^order times the frame size. */
     public long byteSize() {
-        return labyrinth.region.pageSize << order;
+        return labyrinth.byteSize(order);
     }
 
     /**
@@ -117,7 +117,7 @@ public final class Frame implements AutoCloseable {
      * they are now, even after this life has ended. Alive as long as the labyrinth.
      */
     public MemorySegment descriptor() {
-        return labyrinth.zone.map.descriptor(pfn());
+        return labyrinth.descriptor(handle);
     }
 
     /**

@@ -7,8 +7,13 @@ import java.util.Map;
  * Request flags, named as the kernel names its {@code gfp_t}; only those that mean something here. Immutable.
  *
  * <p>One chooses a base, {@link #ATOMIC} or {@link #NOWAIT}, and adds to it: {@code Gfp.NOWAIT.with(Gfp.ZERO)}.
+ *
+ * <p>A record, as the compiler trusts a record's fields: a request by a constant is then compiled for its flags, which a
+ * handle pair shows (a final field of a class is read anew behind every fence).
+ *
+ * @param bits the sum of 1 HIGH, 2 ZERO, 4 EXCLUSIVE, 8 NOMEMALLOC, 16 NOWARN and 32, a sprint
  */
-public final class Gfp {
+public record Gfp(int bits) {
 
     private static final int RESERVE = 1;
     private static final int ZEROED = 1 << 1;
@@ -16,6 +21,7 @@ public final class Gfp {
     private static final int NO_RESERVE = 1 << 3;
     private static final int QUIET = 1 << 4;
     private static final int SHORT = 1 << 5;
+    private static final int ALL = (1 << 6) - 1;
 
     private static final String[] NAMES = {"HIGH", "ZERO", "EXCLUSIVE", "NOMEMALLOC", "NOWARN", "SPRINT"};
 
@@ -52,10 +58,19 @@ public final class Gfp {
             "RETRY_MAYFAIL", "it waits",
             "NOFAIL", "it waits for ever");
 
-    private final int bits;
-
-    private Gfp(int bits) {
-        this.bits = bits;
+    /**
+     * Flags by their bits.
+     *
+     * @throws LabyrinthException.InvalidRequest if there is no such flag, or two contradict each other
+     */
+    public Gfp {
+        if ((bits & ~ALL) != 0) {
+            throw new LabyrinthException.InvalidRequest("gfp=" + bits + " limit=" + ALL + ": no such flag; use the constants");
+        }
+        if ((bits & (RESERVE | NO_RESERVE)) == (RESERVE | NO_RESERVE)) {
+            throw new LabyrinthException.InvalidRequest("gfp=" + names(bits)
+                    + ": HIGH asks for the reserve and NOMEMALLOC forbids it; leave one out");
+        }
     }
 
     /**
@@ -64,12 +79,7 @@ public final class Gfp {
      * @throws LabyrinthException.InvalidRequest if the two contradict each other
      */
     public Gfp with(Gfp other) {
-        int both = bits | other.bits;
-        if ((both & (RESERVE | NO_RESERVE)) == (RESERVE | NO_RESERVE)) {
-            throw new LabyrinthException.InvalidRequest("gfp=" + new Gfp(both)
-                    + ": HIGH asks for the reserve and NOMEMALLOC forbids it; leave one out");
-        }
-        return new Gfp(both);
+        return new Gfp(bits | other.bits);
     }
 
     /**
@@ -92,11 +102,6 @@ public final class Gfp {
             all = all.with(flag);
         }
         return all;
-    }
-
-    /** What the hot path passes on: an int costs the compiler less than an object's getters. */
-    int bits() {
-        return bits;
     }
 
     boolean isExclusive() {
@@ -129,25 +134,19 @@ public final class Gfp {
     }
 
     @Override
-    public boolean equals(Object other) {
-        return other instanceof Gfp gfp && gfp.bits == bits;
-    }
-
-    @Override
-    public int hashCode() {
-        return bits;
-    }
-
-    @Override
     public String toString() {
+        return names(bits);
+    }
+
+    private static String names(int bits) {
         if (bits == 0) {
             return "NOWAIT";
         }
         StringBuilder text = new StringBuilder();
         int rest = bits;
-        if ((rest & ATOMIC.bits) == ATOMIC.bits) {
+        if ((rest & (RESERVE | SHORT)) == (RESERVE | SHORT)) {
             text.append("ATOMIC");
-            rest &= ~ATOMIC.bits;
+            rest &= ~(RESERVE | SHORT);
         }
         for (int i = 0; i < NAMES.length; i++) {
             if ((rest & 1 << i) != 0) {

@@ -13,33 +13,31 @@ import java.lang.foreign.ValueLayout;
  * <p>A handle of another labyrinth is refused as well, but by chance: generations start at random, so that the odds of
  * a match are those of 2^32. A {@link Frame} knows its labyrinth.
  */
-public final class Handles {
+public final class Handles extends Face {
 
-    private final Labyrinth labyrinth;
-
-    Handles(Labyrinth labyrinth) {
-        this.labyrinth = labyrinth;
+    Handles(Face face) {
+        super(face.name, face.map, face.zone, face.region);
     }
 
     /** {@link Labyrinth#allocPages}, with a handle for the frame and 0 for {@code null}. */
     public long alloc(Gfp gfp, int order) {
-        Labyrinth.checkOrder(order);
-        return labyrinth.claim(gfp.bits(), order, Thread.currentThread());
+        checkOrder(order);
+        return claim(gfp.bits(), order, Thread.currentThread());
     }
 
     /** {@link Frame#close}. */
     public void free(long handle) {
-        labyrinth.free(handle, Thread.currentThread());
+        free(handle, Thread.currentThread());
     }
 
     /** {@link Frame#handOff}, with a handle for the ticket. */
     public long handOff(long handle) {
-        return labyrinth.handOff(handle, Thread.currentThread());
+        return handOff(handle, Thread.currentThread());
     }
 
     /** {@link Ticket#accept}. */
     public long accept(long ticket) {
-        return labyrinth.accept(ticket, Thread.currentThread());
+        return accept(ticket, Thread.currentThread());
     }
 
     /** Number of the run's first frame. Not checked. */
@@ -59,7 +57,7 @@ public final class Handles {
 
     /** Bytes of the run. Checked as an access is. */
     public long byteSize(long handle) {
-        return labyrinth.region.pageSize << order(handle);
+        return byteSize(order(handle));
     }
 
     /**
@@ -68,7 +66,7 @@ public final class Handles {
      */
     public long address(long handle) {
         checked(handle, "address");
-        return labyrinth.region.address(PageWord.pfn(handle));
+        return region.address(PageWord.pfn(handle));
     }
 
     /**
@@ -82,7 +80,7 @@ public final class Handles {
             throw new LabyrinthException.InvalidRequest("segment refused: " + PageWord.describeHandle(handle)
                     + " is EXCLUSIVE: use getLong and its like, or allocate a Frame, whose segment dies with it");
         }
-        return labyrinth.region.shared(PageWord.pfn(handle), PageWord.order(word));
+        return segment(handle, PageWord.order(word));
     }
 
     /**
@@ -93,33 +91,33 @@ public final class Handles {
      * @throws IndexOutOfBoundsException   if they are not all within the run
      */
     public long getLong(long handle, long offset) {
-        return labyrinth.region.frames.get(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES));
+        return region.frames.get(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES));
     }
 
     /** Writes 8 bytes; otherwise as {@link #getLong}. */
     public void putLong(long handle, long offset, long value) {
-        labyrinth.region.frames.set(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES), value);
+        region.frames.set(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES), value);
     }
 
     /** Reads 1 byte; otherwise as {@link #getLong}. */
     public byte getByte(long handle, long offset) {
-        return labyrinth.region.frames.get(ValueLayout.JAVA_BYTE, at(handle, offset, 1));
+        return region.frames.get(ValueLayout.JAVA_BYTE, at(handle, offset, 1));
     }
 
     /** Writes 1 byte; otherwise as {@link #getLong}. */
     public void putByte(long handle, long offset, byte value) {
-        labyrinth.region.frames.set(ValueLayout.JAVA_BYTE, at(handle, offset, 1), value);
+        region.frames.set(ValueLayout.JAVA_BYTE, at(handle, offset, 1), value);
     }
 
     private long at(long handle, long offset, int bytes) {
-        long size = labyrinth.region.pageSize << PageWord.order(checked(handle, "access"));
+        long size = byteSize(PageWord.order(checked(handle, "access")));
         if (offset < 0 || offset > size - bytes) {
             throw new IndexOutOfBoundsException("access refused: offset=" + offset + " bytes=" + bytes + " limit=" + size);
         }
-        return PageWord.pfn(handle) * labyrinth.region.pageSize + offset;
+        return PageWord.pfn(handle) * region.pageSize + offset;
     }
 
     private long checked(long handle, String verb) {
-        return labyrinth.checked(handle, verb, Thread.currentThread());
+        return checked(handle, verb, Thread.currentThread());
     }
 }

@@ -33,17 +33,11 @@ import org.slf4j.LoggerFactory;
  *
  * <p>There are two faces to it: this one, with a {@link Frame} for each run, and {@link #handles()}, with a {@code long}.
  */
-public final class Labyrinth implements AutoCloseable {
+public final class Labyrinth extends Face implements AutoCloseable {
 
     /*
      * A frame is built before it is claimed: between the claim and the return nothing may throw, and a constructor can
      * (OutOfMemoryError). Where that costs a garbage Frame for a null, escape analysis usually removes it.
-     *
-     * The hot path has no check for a closed labyrinth: its page words have no state then (Region), so a claim finds
-     * nothing and anything else is stale, and only these failures ask whether it is closed.
-     *
-     * Reference.reachabilityFence costs no instruction. Without it the collector could find this object dead while a
-     * call of it is still walking the page map, as nothing else of it is needed by then.
      */
 
     private static final Logger LOG = LoggerFactory.getLogger(Labyrinth.class);
@@ -57,24 +51,17 @@ public final class Labyrinth implements AutoCloseable {
     /** Frames of one row of the labyrinth's picture. */
     public static final int ROW_FRAMES = PageWord.ROW_FRAMES;
 
-    final Region region;
-    final Zone zone;
     private final Census census;
-    private final String name;
     private final long firstGeneration;
     private final Handles handles;
 
-    private Labyrinth(Builder builder, Region region) {
-        this.name = builder.name;
-        this.region = region;
-        PageMap map = new PageMap(region.metadata, builder.frames);
-        this.zone = new Zone(map, builder.reserve, Runtime.getRuntime().availableProcessors());
+    private Labyrinth(String name, PageMap map, Zone zone, Region region) {
+        super(name, map, zone, region);
         // Generations of different labyrinths begin at random, so that a handle of one is as good as always stale in
         // another; below 2^32, so that no more than 1/256 of the lives are given away.
         this.firstGeneration = 1 + ThreadLocalRandom.current().nextLong(1L << 32);
-        map.tile(0, zone.ordinary, firstGeneration);
-        map.tile(zone.ordinary, builder.frames, firstGeneration);
-        this.census = new Census(map, zone.ordinary);
+        map.tile(firstGeneration);
+        this.census = new Census(map);
         this.handles = new Handles(this);
     }
 
@@ -131,98 +118,6 @@ public final class Labyrinth implements AutoCloseable {
         return handles;
     }
 
-    static void checkOrder(int order) {
-        if (order < 0 || order > MAX_ORDER) {
-            throw new LabyrinthException.InvalidRequest("order=" + order + " limit=" + MAX_ORDER
-                    + ": ask for an order from 0 to " + MAX_ORDER + ", a run of 2^order frames");
-        }
-    }
-
-    long claim(int gfp, int order, Thread me) {
-        try {
-            long handle = zone.claim(gfp, order, me);
-            if (handle == 0) {
-                checkOpen();
-            } else if (Gfp.isZeroed(gfp)) {
-                zero(handle, order);
-            }
-            return handle;
-        } finally {
-            Reference.reachabilityFence(this);
-        }
-    }
-
-    private void zero(long handle, int order) {
-        try {
-            region.frames.asSlice(PageWord.pfn(handle) * region.pageSize, region.pageSize << order).fill((byte) 0);
-        } catch (Throwable e) {
-            zone.map.abandon(handle);
-            throw e;
-        }
-    }
-
-    void free(long handle, Thread me) {
-        try {
-            zone.free(handle, me);
-        } catch (LabyrinthException.Stale e) {
-            throw staleOrClosed(e);
-        } finally {
-            Reference.reachabilityFence(this);
-        }
-    }
-
-    long handOff(long handle, Thread me) {
-        try {
-            return zone.map.handOff(handle, me);
-        } catch (LabyrinthException.Stale e) {
-            throw staleOrClosed(e);
-        } finally {
-            Reference.reachabilityFence(this);
-        }
-    }
-
-    long accept(long ticket, Thread me) {
-        try {
-            return zone.map.accept(ticket, me);
-        } catch (LabyrinthException.Stale e) {
-            throw staleOrClosed(e);
-        } finally {
-            Reference.reachabilityFence(this);
-        }
-    }
-
-    /** The word of a live run that this thread may touch. */
-    long checked(long handle, String verb, Thread me) {
-        try {
-            return zone.map.checked(handle, verb, me);
-        } catch (LabyrinthException.Stale e) {
-            throw staleOrClosed(e);
-        } finally {
-            Reference.reachabilityFence(this);
-        }
-    }
-
-    long ownerOf(long handle) {
-        try {
-            return PageWord.threadId(zone.map.ownerOf(handle));
-        } catch (LabyrinthException.Stale e) {
-            throw staleOrClosed(e);
-        } finally {
-            Reference.reachabilityFence(this);
-        }
-    }
-
-    private LabyrinthException staleOrClosed(LabyrinthException.Stale stale) {
-        checkOpen();
-        return stale;
-    }
-
-    private void checkOpen() {
-        if (!region.isOpen()) {
-            throw new LabyrinthException.Closed("labyrinth=" + name + " is closed: whatever it handed out ended with it");
-        }
-    }
-
     private <T extends @Nullable Object> T pass(Supplier<T> overAllWords) {
         checkOpen();
         try {
@@ -234,7 +129,7 @@ public final class Labyrinth implements AutoCloseable {
 
     /** Counts. Looks at every page word twice; safe while others allocate, exact at rest. */
     public LabyrinthStats stats() {
-        return pass(() -> census.count(new LabyrinthStats.Builder(this, region), firstGeneration));
+        return pass(() -> census.count(new LabyrinthStats.Builder(name, zone, region), firstGeneration));
     }
 
     /**
@@ -305,7 +200,7 @@ public final class Labyrinth implements AutoCloseable {
         try {
             region.close(!out.isEmpty());
         } catch (IllegalStateException inUse) {
-            census.undrain(zone.map.frames);
+            census.undrain(map.frames);
             throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: a native call or a channel is using"
                     + " one of its segments (" + inUse.getMessage() + "): close it afterwards");
         }
@@ -318,8 +213,8 @@ public final class Labyrinth implements AutoCloseable {
 
     @Override
     public String toString() {
-        return "labyrinth=" + name + " frames=" + zone.map.frames + " frameSize=" + region.pageSize + " reserve="
-                + (zone.map.frames - zone.ordinary);
+        return "labyrinth=" + name + " frames=" + map.frames + " frameSize=" + region.pageSize + " reserve="
+                + (map.frames - map.ordinary);
     }
 
     /** Describes a labyrinth and opens it. Not for several threads at once. */
@@ -377,7 +272,9 @@ public final class Labyrinth implements AutoCloseable {
             Rehearsal.done();
             Region region = Region.open(name, frames, PageMap.bytesFor(frames), locking);
             try {
-                return new Labyrinth(this, region);
+                PageMap map = new PageMap(region.metadata, frames, reserve);
+                Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors());
+                return new Labyrinth(name, map, zone, region);
             } catch (Throwable e) {
                 region.close(false);
                 throw e;

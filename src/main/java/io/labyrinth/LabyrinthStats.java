@@ -40,14 +40,16 @@ public record LabyrinthStats(String name, int frames, long frameSize, int free, 
 
     /** Adds up one pass over the words. */
     static final class Builder {
-        private final Labyrinth labyrinth;
+        private final String name;
+        private final Zone zone;
         private final Region region;
         private final int[] byState = new int[PageWord.QUARANTINED + 1];
         private final Integer[] freeRuns = new Integer[PageWord.MAX_ORDER + 1];
         private int reserveFree;
 
-        Builder(Labyrinth labyrinth, Region region) {
-            this.labyrinth = labyrinth;
+        Builder(String name, Zone zone, Region region) {
+            this.name = name;
+            this.zone = zone;
             this.region = region;
             Arrays.fill(freeRuns, 0);
         }
@@ -61,9 +63,8 @@ public record LabyrinthStats(String name, int frames, long frameSize, int free, 
         }
 
         LabyrinthStats build(long livesEnded) {
-            Zone zone = labyrinth.zone;
-            return new LabyrinthStats(labyrinth.name(), zone.map.frames, region.pageSize,
-                    byState[PageWord.FREE] - reserveFree, zone.map.frames - zone.ordinary, reserveFree,
+            return new LabyrinthStats(name, zone.map.frames, region.pageSize,
+                    byState[PageWord.FREE] - reserveFree, zone.map.frames - zone.map.ordinary, reserveFree,
                     byState[PageWord.HEAD], byState[PageWord.IN_TRANSIT], byState[PageWord.QUARANTINED],
                     List.of(freeRuns), livesEnded, zone.refused(), zone.reserveHits(),
                     region.frames.byteSize() + region.metadata.byteSize(), region.lockedBytes,

@@ -76,6 +76,8 @@ final class PageMap {
     static final int GROUP_ORDER = Native.LABYRINTH_GROUP_ORDER();
 
     final int frames;
+    /** Frames below this one are for everybody; the rest is the reserve. */
+    final int ordinary;
     final int groups;
     /** log2 of the groups in a span, or -1 where there are so few groups that spans would not pay. */
     final int spanShift;
@@ -95,8 +97,9 @@ final class PageMap {
     /**
      * @param memory {@link #bytesFor} zeroed bytes, 64-byte aligned
      */
-    PageMap(MemorySegment memory, int frames) {
+    PageMap(MemorySegment memory, int frames, int reserve) {
         this.frames = frames;
+        this.ordinary = frames - reserve;
         this.groups = groupsFor(frames);
         this.spanShift = spanShiftFor(groups);
         this.spans = spanShift < 0 ? 0 : (groups - 1 >> spanShift) + 1;
@@ -124,14 +127,13 @@ final class PageMap {
         return groups <= MAX_SPANS ? -1 : 32 - Integer.numberOfLeadingZeros((groups - 1) / MAX_SPANS);
     }
 
-    /** Tiles [from, to) with the largest free runs that fit. Before publication: nobody else looks yet. */
-    void tile(int from, int to, long generation) {
-        int pfn = from;
-        while (pfn < to) {
-            int order = Math.min(PageWord.MAX_ORDER, 31 - Integer.numberOfLeadingZeros(to - pfn));
-            if (pfn != 0) {
-                order = Math.min(order, Integer.numberOfTrailingZeros(pfn));
-            }
+    /** Tiles the labyrinth with the largest free runs that fit. Before publication: nobody else looks yet. */
+    void tile(long generation) {
+        int pfn = 0;
+        while (pfn < frames) {
+            int room = (pfn < ordinary ? ordinary : frames) - pfn;
+            int order = Math.min(PageWord.MAX_ORDER, 31 - Integer.numberOfLeadingZeros(room));
+            order = Math.min(order, Integer.numberOfTrailingZeros(pfn));    // 32 of 0
             for (int tail = pfn + 1; tail < pfn + (1 << order); tail++) {
                 soWord(tail, PageWord.first(generation, TAIL, 0));
             }
@@ -151,44 +153,52 @@ final class PageMap {
         return pages + pfn * PAGE_BYTES + WORD_AT & ADDRESS;
     }
 
-    private long ownerAt(int pfn) {
-        return pages + pfn * PAGE_BYTES + OWNER_AT & ADDRESS;
+    private static long ownerAt(long wordAt) {
+        return wordAt + (OWNER_AT - WORD_AT) & ADDRESS;
     }
 
     private long adviceAt(int index) {
         return advice + index * ADVICE_BYTES & ADDRESS;
     }
 
+    private static long lv(long address) {
+        return (long) WORD.getAcquire(MEMORY, address);
+    }
+
+    private static void so(long address, long value) {
+        WORD.setRelease(MEMORY, address, value);
+    }
+
+    private static boolean cas(long address, long from, long to) {
+        return WORD.compareAndSet(MEMORY, address, from, to);
+    }
+
     long lvWord(int pfn) {
-        return (long) WORD.getAcquire(MEMORY, wordAt(pfn));
+        return lv(wordAt(pfn));
     }
 
     private void soWord(int pfn, long word) {
-        WORD.setRelease(MEMORY, wordAt(pfn), word);
+        so(wordAt(pfn), word);
     }
 
     private boolean casWord(int pfn, long from, long to) {
-        return WORD.compareAndSet(MEMORY, wordAt(pfn), from, to);
+        return cas(wordAt(pfn), from, to);
     }
 
     long lvOwner(int pfn) {
-        return (long) WORD.getAcquire(MEMORY, ownerAt(pfn));
-    }
-
-    private void soOwner(int pfn, long owner) {
-        WORD.setRelease(MEMORY, ownerAt(pfn), owner);
+        return lv(ownerAt(wordAt(pfn)));
     }
 
     private long lvAdvice(int index) {
-        return (long) WORD.getAcquire(MEMORY, adviceAt(index));
+        return lv(adviceAt(index));
     }
 
     private void soAdvice(int index) {
-        WORD.setRelease(MEMORY, adviceAt(index), 1L);
+        so(adviceAt(index), 1L);
     }
 
     private boolean casAdvice(int index, long from, long to) {
-        return WORD.compareAndSet(MEMORY, adviceAt(index), from, to);
+        return cas(adviceAt(index), from, to);
     }
 
     // ------------------------------------------------------------------------------------------------ claim
@@ -199,37 +209,41 @@ final class PageMap {
      * @param hint the handle that the claim makes; within the labyrinth, but otherwise as wrong as can be
      */
     boolean claimHinted(long hint, int order, long flags, Thread me) {
-        return claim(PageWord.pfn(hint), PageWord.free(hint, order), flags, me) != 0;
+        return claim(PageWord.pfn(hint), PageWord.free(hint, order), flags, me);
     }
 
     /** Claims this order out of the free run seen as {@code word}, of this order or larger. 0 if it was lost. */
     long claimSeen(int pfn, long word, int order, long flags, Thread me) {
-        return PageWord.order(word) == order ? claim(pfn, word, flags, me) : claimAndSplit(pfn, word, order, flags, me);
+        if (PageWord.order(word) != order) {
+            return claimAndSplit(pfn, word, order, flags, me);
+        }
+        return claim(pfn, word, flags, me) ? PageWord.handle(word, pfn) : 0;
     }
 
-    /** Claims the run whose head was seen as {@code word}, FREE. Wait-free. 0 if that is no longer so. */
-    private long claim(int pfn, long word, long flags, Thread me) {
+    /** Claims the run whose head was seen as {@code word}, FREE. Wait-free. False if that is no longer so. */
+    private boolean claim(int pfn, long word, long flags, Thread me) {
         long owner = PageWord.owner(me, word);
         long claimed = PageWord.claimed(word, flags);
-        if (!casWord(pfn, word, claimed)) {
-            return 0;
+        long at = wordAt(pfn);
+        if (!cas(at, word, claimed)) {
+            return false;
         }
         try {
-            own(pfn, claimed, owner, me);
+            own(pfn, at, claimed, owner, me);
         } catch (Throwable outOfStack) {
-            casWord(pfn, claimed, word);
+            cas(at, claimed, word);
             adviceLost = true;
             throw outOfStack;
         }
-        return PageWord.handle(word, pfn);
+        return true;
     }
 
     /** Signs. A virtual thread is noted only where a sweep will ask for it, and where it leaves itself: see leave. */
-    private void own(int pfn, long head, long owner, Thread me) {
-        if (PageWord.isVirtual(owner) && PageWord.isExclusive(head)) {
+    private void own(int pfn, long at, long head, long owner, Thread me) {
+        if (me.isVirtual() && PageWord.isExclusive(head)) {
             virtualOwners[pfn] = me;
         }
-        soOwner(pfn, owner);
+        so(ownerAt(at), owner);
     }
 
     /**
@@ -252,22 +266,8 @@ final class PageMap {
             soWord(pfn, head);
             free(upper, PageWord.unclaimed(split));
         }
-        own(pfn, head, owner, me);
+        own(pfn, wordAt(pfn), head, owner, me);
         return PageWord.handle(word, pfn);
-    }
-
-    /** Whether the run of this order at {@code pfn} is all free now, in however many pieces. At most 2^order words. */
-    private boolean isAllFree(int pfn, int order) {
-        int end = pfn + (1 << order);
-        int next = pfn;
-        while (next < end) {
-            long word = lvWord(next);
-            if (!PageWord.isFree(word)) {
-                return false;
-            }
-            next += PageWord.frames(word);
-        }
-        return next == end;
     }
 
     /**
@@ -277,9 +277,6 @@ final class PageMap {
      * @return the handle, or 0 if a frame of it is not free or was lost on the way: then all is as it was
      */
     long claimAndJoin(int pfn, int order, long flags, Thread me) {
-        if (!isAllFree(pfn, order)) {
-            return 0;
-        }
         room(ROOM);
         int end = pfn + (1 << order);
         int next = pfn;
@@ -301,7 +298,7 @@ final class PageMap {
             soWord(inner, PageWord.joined(head));
             inner += PageWord.frames(head);
         }
-        own(pfn, first, PageWord.owner(me, first), me);
+        own(pfn, wordAt(pfn), first, PageWord.owner(me, first), me);
         return PageWord.handle(first, pfn);
     }
 
@@ -325,20 +322,23 @@ final class PageMap {
     /**
      * Frees the run: wait-free for an EXCLUSIVE one, one CAS otherwise.
      *
+     * @return whether it is outside of the reserve: for the caller, who so needs no comparison of its own
      * @throws LabyrinthException if the handle is not that of a live run, or the run is another thread's
      */
-    void release(long handle, Thread me) {
-        int pfn = inBounds(handle, "free");
-        long word = lvWord(pfn);
-        if (!PageWord.isLive(word, handle)) {
+    boolean release(long handle, Thread me) {
+        boolean isOrdinary = PageWord.pfn(handle) < ordinary;
+        int pfn = isOrdinary ? PageWord.pfn(handle) : inBounds(handle, "free");
+        long at = wordAt(pfn);
+        long word = lv(at);
+        if (PageWord.isLiveExclusive(word, handle)) {
+            leave(pfn, at, handle, me, "free", PageWord.releasedExclusive(word));
+        } else if (!PageWord.isLive(word, handle)) {
             throw LabyrinthException.stale("free", handle, word);
-        }
-        if (PageWord.isExclusive(word)) {
-            leave(pfn, handle, me, "free", PageWord.released(word));
-        } else if (!casWord(pfn, word, PageWord.released(word))) {
-            throw LabyrinthException.stale("free", handle, lvWord(pfn));
+        } else if (!cas(at, word, PageWord.released(word))) {
+            throw LabyrinthException.stale("free", handle, lv(at));
         }
         nowFree(pfn);
+        return isOrdinary;
     }
 
     /**
@@ -357,7 +357,7 @@ final class PageMap {
         }
         long transit = PageWord.inTransit(word);
         if (PageWord.isExclusive(word)) {
-            leave(pfn, handle, me, "hand-over", transit);
+            leave(pfn, wordAt(pfn), handle, me, "hand-over", transit);
         } else if (!casWord(pfn, word, transit)) {
             throw LabyrinthException.stale("hand-over", handle, lvWord(pfn));
         }
@@ -365,15 +365,16 @@ final class PageMap {
     }
 
     /** The owner's last step: the word is its own, so a store will do. */
-    private void leave(int pfn, long handle, Thread me, String verb, long target) {
+    private void leave(int pfn, long at, long handle, Thread me, String verb, long target) {
         long owner = PageWord.owner(me, handle);
-        if (lvOwner(pfn) != owner) {
-            throw LabyrinthException.notOwner(verb, handle, lvOwner(pfn), me);
+        long signed = lv(ownerAt(at));
+        if (signed != owner) {
+            throw LabyrinthException.notOwner(verb, handle, signed, me);
         }
-        if (PageWord.isVirtual(owner)) {
+        if (me.isVirtual()) {
             leaveVirtually(pfn, me, target);
         } else {
-            soWord(pfn, target);
+            so(at, target);
         }
     }
 
@@ -400,7 +401,7 @@ final class PageMap {
             throw LabyrinthException.stale("accept", ticket, lvWord(pfn));
         }
         try {
-            own(pfn, head, owner, me);
+            own(pfn, wordAt(pfn), head, owner, me);
         } catch (Throwable outOfStack) {
             casWord(pfn, head, word);
             throw outOfStack;
@@ -584,11 +585,6 @@ final class PageMap {
     /** The 16 bytes of {@code struct labyrinth_page}, not to be written. */
     MemorySegment descriptor(int pfn) {
         return table.asSlice(pfn * PAGE_BYTES, PAGE_BYTES, Long.BYTES).asReadOnly();
-    }
-
-    /** Where to go on after the word at {@code pfn} in a pass over all runs: past the run, or, in a TAIL, to the next. */
-    static int next(int pfn, long word) {
-        return pfn + (PageWord.state(word) == TAIL ? 1 : PageWord.frames(word));
     }
 
     /** Whether a walk would come by this frame if it is free: by its advice, or because the next walk mends that. */

@@ -76,7 +76,7 @@ final class PageWord {
 
     /** One comparison, as the last generation is all ones. */
     static boolean isLastLife(long word) {
-        return (word | LOW_MASK) == -1;
+        return Long.compareUnsigned(word, ~LOW_MASK) >= 0;
     }
 
     static boolean isExclusive(long word) {
@@ -110,9 +110,9 @@ final class PageWord {
         return generation << GENERATION_SHIFT | low(state, order);
     }
 
-    /** FREE to HEAD, the same run; {@code flags} is {@link #EXCLUSIVE} or 0. */
+    /** FREE to HEAD, the same run; {@code flags} is {@link #EXCLUSIVE} or 0. A sum, as FREE has no tenant and no flags. */
     static long claimed(long word, long flags) {
-        return word ^ (FREE ^ HEAD) | TENANT | flags;
+        return word + (HEAD - FREE + TENANT + flags);
     }
 
     /** The same claim of a run of another order: it is being split or joined by its owner. */
@@ -139,6 +139,11 @@ final class PageWord {
     static long released(long word) {
         return isLastLife(word) ? quarantined(word)
                 : word + ONE_LIFE & (~LOW_MASK | (long) ORDER_MASK << ORDER_SHIFT) | FREE;
+    }
+
+    /** {@link #released} of a word that {@link #isLiveExclusive}: one sum, as all its fields are known. */
+    static long releasedExclusive(long word) {
+        return isLastLife(word) ? quarantined(word) : word + (ONE_LIFE + FREE - HEAD - TENANT - EXCLUSIVE);
     }
 
     static long quarantined(long word) {
@@ -178,6 +183,11 @@ final class PageWord {
         return ((word ^ (handle & ~LOW_MASK | HEAD)) & (~LOW_MASK | STATE_MASK)) == 0;
     }
 
+    /** Whether {@link #isLive} and EXCLUSIVE: one comparison of all but the order. */
+    static boolean isLiveExclusive(long word, long handle) {
+        return ((word ^ (handle & ~LOW_MASK | TENANT | EXCLUSIVE | HEAD)) & ~((long) ORDER_MASK << ORDER_SHIFT)) == 0;
+    }
+
     /** Whether the handle names the life that the word is in. */
     static boolean sameLife(long word, long handle) {
         return ((word ^ handle) & ~LOW_MASK) == 0;
@@ -212,6 +222,11 @@ final class PageWord {
 
     static long threadId(long owner) {
         return owner & (1L << OWNER_LIFE_SHIFT) - 1;
+    }
+
+    /** Where to go on after the word at {@code pfn} in a pass over all runs: past the run, or, in a TAIL, to the next. */
+    static int next(int pfn, long word) {
+        return pfn + (state(word) == TAIL ? 1 : frames(word));
     }
 
     static String stateName(int state) {

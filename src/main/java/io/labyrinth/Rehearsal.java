@@ -18,19 +18,18 @@ final class Rehearsal {
         Thread me = Thread.currentThread();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment memory = arena.allocate(PageMap.bytesFor(FRAMES), 64);
-            PageMap map = new PageMap(memory, FRAMES);
-            map.tile(0, FRAMES - 1, 1);
-            map.tile(FRAMES - 1, FRAMES, 1);
-            Zone zone = new Zone(map, 1, 1);
+            PageMap map = new PageMap(memory, FRAMES, 1);
+            map.tile(1);
+            Zone zone = new Zone(map, 1);
             // A claim of each kind: split, whole, joined, refused, from the reserve, by a hint.
             for (int order = 0; order <= PageWord.MAX_ORDER; order++) {
-                zone.free(zone.claim(Gfp.NOWAIT.bits(), order, me), me);
-                zone.free(zone.claim(Gfp.ATOMIC_EXCLUSIVE.bits(), order, me), me);
+                free(map, zone, zone.claim(Gfp.NOWAIT.bits(), order, me), me);
+                free(map, zone, zone.claim(Gfp.ATOMIC_EXCLUSIVE.bits(), order, me), me);
             }
             long pair = zone.claim(Gfp.NOWAIT.bits(), PageWord.MAX_ORDER, me);
             refuse(() -> map.release(PageWord.nextLife(pair), me));
             refuse(() -> map.accept(pair, me));
-            zone.free(map.accept(map.handOff(pair, me), me), me);
+            free(map, zone, map.accept(map.handOff(pair, me), me), me);
             long exclusive = zone.claim(Gfp.ATOMIC_EXCLUSIVE.bits(), 0, me);
             exclusive = map.accept(map.handOff(exclusive, me), me);
             map.checked(exclusive, "rehearsal", me);
@@ -48,6 +47,12 @@ final class Rehearsal {
 
     /** Does its work when this class is initialised, so once in a JVM. */
     static void done() {
+    }
+
+    private static void free(PageMap map, Zone zone, long handle, Thread me) {
+        if (map.release(handle, me)) {
+            zone.freed(handle, me);
+        }
     }
 
     private static void refuse(Runnable call) {

@@ -7,13 +7,13 @@ package io.labyrinth;
  */
 public final class Ticket {
 
-    private final Labyrinth labyrinth;
+    private final Face labyrinth;
     private final int order;
     private final boolean exclusive;
     /** The handle of the next life; 0 until the frame is in transit. */
     long ticket;
 
-    Ticket(Labyrinth labyrinth, int order, boolean exclusive) {
+    Ticket(Face labyrinth, int order, boolean exclusive) {
         this.labyrinth = labyrinth;
         this.order = order;
         this.exclusive = exclusive;

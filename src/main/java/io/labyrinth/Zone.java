@@ -30,14 +30,17 @@ final class Zone {
 
     /** Hints a lane remembers. Two lines with the rest of the lane; more did not help a burst, which walks anyway. */
     private static final int HINTS = 16;
-    private static final int TOP = HINTS;
-    private static final int CURSOR = HINTS + 1;
-    private static final int STEPS = HINTS + 2;
-    private static final int REFUSED = HINTS + 3;
-    private static final int REFUSED_QUIETLY = HINTS + 4;
-    private static final int RESERVE_HITS = HINTS + 5;
+    /** Behind a line of nothing, as the array's header, which all read, is in front of the first lane. */
+    private static final int LAST = 8;
+    private static final int TOP = 9;
+    private static final int CURSOR = 10;
+    private static final int STEPS = 11;
+    private static final int REFUSED = 12;
+    private static final int REFUSED_QUIETLY = 13;
+    private static final int RESERVE_HITS = 14;
+    private static final int RING = 16;
     /** Longs from lane to lane: 256 bytes, as prefetchers pull in the line next door. */
-    private static final int LANE = 32;
+    private static final int LANE_SHIFT = 5;
 
     /** A sprint's bounds, in looks at the advice, in groups searched and in words: about as long as 5 good pairs. */
     private static final int SPRINT_LOOKS = 16;
@@ -46,29 +49,16 @@ final class Zone {
     private static final int GROUP_FRAMES = 1 << PageMap.GROUP_ORDER;
 
     final PageMap map;
-    /** Frames below this one are for everybody; the rest is the reserve. */
-    final int ordinary;
-    private final int laneMask;
+    /** A power of two long, so that an index masked with its length needs no check. */
     private final long[] lanes;
 
-    Zone(PageMap map, int reserve, int processors) {
+    Zone(PageMap map, int processors) {
         this.map = map;
-        this.ordinary = map.frames - reserve;
         int count = Integer.highestOneBit(Math.max(1, Math.min(Math.max(processors, 2) * 8, map.frames >> 3)));
-        this.laneMask = count - 1;
-        this.lanes = new long[(count + 1) * LANE];
+        this.lanes = new long[count << LANE_SHIFT];
         for (int lane = 0; lane < count; lane++) {
-            lanes[at(lane) + CURSOR] = (int) ((long) ordinary * lane / count) & -GROUP_FRAMES;
+            lanes[(lane << LANE_SHIFT) + CURSOR] = (int) ((long) map.ordinary * lane / count) & -GROUP_FRAMES;
         }
-    }
-
-    /** One lane's worth of longs is left free at the front: the array's header is nobody's line. */
-    private static int at(int lane) {
-        return (lane + 1) * LANE;
-    }
-
-    private int laneOf(Thread thread) {
-        return at((int) thread.threadId() & laneMask);
     }
 
     /**
@@ -78,11 +68,24 @@ final class Zone {
      * @return the handle, or 0 if nothing was found within the bound
      */
     long claim(int gfp, int order, Thread me) {
-        int lane = laneOf(me);
-        int top = (int) lanes[lane + TOP] & HINTS - 1;
-        long hint = lanes[lane + top];
+        long[] lanes = this.lanes;
+        int last = ((int) me.threadId() << LANE_SHIFT) + LAST & lanes.length - 1;
+        long hint = lanes[last];
         if (hint != 0) {
-            lanes[lane + top] = 0;
+            lanes[last] = 0;
+            if (map.claimHinted(hint, order, Gfp.wordFlags(gfp), me)) {
+                return hint;
+            }
+        }
+        return claimOlder(gfp, order, last - LAST, me);
+    }
+
+    /** By the next hint, or else by a walk. */
+    private long claimOlder(int gfp, int order, int lane, Thread me) {
+        int top = (int) lanes[lane + TOP] & HINTS - 1;
+        long hint = lanes[lane + RING + top];
+        if (hint != 0) {
+            lanes[lane + RING + top] = 0;
             lanes[lane + TOP] = top - 1;
             if (map.claimHinted(hint, order, Gfp.wordFlags(gfp), me)) {
                 return hint;
@@ -91,20 +94,25 @@ final class Zone {
         return walk(gfp, order, lane, me);
     }
 
-    /**
-     * Frees a run and remembers it as a hint. Wait-free for an EXCLUSIVE run, one CAS otherwise.
-     */
-    void free(long handle, Thread me) {
-        map.release(handle, me);
-        if (PageWord.pfn(handle) < ordinary) {
-            int lane = laneOf(me);
-            int top = (int) lanes[lane + TOP] + 1 & HINTS - 1;
-            lanes[lane + top] = PageWord.nextLife(handle);
-            lanes[lane + TOP] = top;
+    /** Remembers a run that was just freed, and is not of the reserve. */
+    void freed(long handle, Thread me) {
+        long[] lanes = this.lanes;
+        int last = ((int) me.threadId() << LANE_SHIFT) + LAST & lanes.length - 1;
+        long older = lanes[last];
+        lanes[last] = PageWord.nextLife(handle);
+        if (older != 0) {
+            remember(last - LAST, older);
         }
     }
 
+    private void remember(int lane, long hint) {
+        int top = (int) lanes[lane + TOP] + 1 & HINTS - 1;
+        lanes[lane + RING + top] = hint;
+        lanes[lane + TOP] = top;
+    }
+
     private long walk(int gfp, int order, int lane, Thread me) {
+        int ordinary = map.ordinary;
         long flags = Gfp.wordFlags(gfp);
         int looks = Gfp.isSprint(gfp) ? SPRINT_LOOKS : Integer.MAX_VALUE;
         int groups = Gfp.isSprint(gfp) ? SPRINT_GROUPS : Integer.MAX_VALUE;
@@ -180,7 +188,7 @@ final class Zone {
                         handle = map.claimSeen(pfn, word, order, flags, me);
                     } else if ((pfn & (1 << order) - 1) == 0 && pfn + (1 << order) <= limit) {
                         steps += 1 << order;
-                        handle = map.claimAndJoin(pfn, order, flags, me);
+                        handle = isAllFree(pfn, order) ? map.claimAndJoin(pfn, order, flags, me) : 0;
                     }
                     if (handle != 0) {
                         lanes[lane + STEPS] += steps;
@@ -188,7 +196,7 @@ final class Zone {
                         return handle;
                     }
                 }
-                pfn = PageMap.next(pfn, word);
+                pfn = PageWord.next(pfn, word);
             }
             if (!free) {
                 steps += map.settleGroup(group, stamp);
@@ -202,9 +210,23 @@ final class Zone {
         return 0;
     }
 
+    /** Whether the run of this order at {@code pfn} is all free now, in however many pieces. At most 2^order words. */
+    private boolean isAllFree(int pfn, int order) {
+        int end = pfn + (1 << order);
+        int next = pfn;
+        while (next < end) {
+            long word = map.lvWord(next);
+            if (!PageWord.isFree(word)) {
+                return false;
+            }
+            next += PageWord.frames(word);
+        }
+        return next == end;
+    }
+
     /** Looks at words and advice that the caller's lane took in its last walk; for tests, with one thread at work. */
     int lastWalkSteps(Thread me) {
-        return (int) lanes[laneOf(me) + STEPS];
+        return (int) lanes[((int) me.threadId() << LANE_SHIFT) + STEPS & lanes.length - 1];
     }
 
     /** The most looks that any walk takes, of one caller at least; in a walk that mends advice, twice as many. */
@@ -234,8 +256,8 @@ final class Zone {
 
     private long sum(int counter) {
         long sum = 0;
-        for (int lane = 0; lane <= laneMask; lane++) {
-            sum += lanes[at(lane) + counter];
+        for (int at = counter; at < lanes.length; at += 1 << LANE_SHIFT) {
+            sum += lanes[at];
         }
         return sum;
     }
