@@ -11,7 +11,7 @@ final class Zone {
      * never crosses into them; so the reserve is exact under any race, and costs the others nothing. (A counter would
      * be one contended atomic more in each allocation.)
      *
-     * A lane is a striped hint: a ring of frames freed last, hot in cache, and a cursor, where the last walk ended.
+     * A lane is a striped hint: the run freed last, a ring of older ones, and a cursor, where the last walk ended.
      * Lanes are chosen by the thread id's low bits: ids are given out in sequence, so threads that were started
      * together get lanes of their own, and a million virtual threads share them. No ThreadLocal.
      *
@@ -28,9 +28,12 @@ final class Zone {
      * checks it), and what is advised is looked at.
      */
 
-    /** Hints a lane remembers. Two lines with the rest of the lane; more did not help a burst, which walks anyway. */
+    /** Older hints a lane remembers: two cache lines; more did not help a burst, which walks anyway. */
     private static final int HINTS = 16;
-    /** Behind a line of nothing, as the array's header, which all read, is in front of the first lane. */
+    /**
+     * The latest hint, in a place of its own: as the ring's top, found by an index, it made a pair 1.4 ns slower. The line
+     * before it is left empty, as in front of the first lane is the array's header, which all read.
+     */
     private static final int LAST = 8;
     private static final int TOP = 9;
     private static final int CURSOR = 10;
