@@ -1,13 +1,14 @@
 package io.labyrinth;
 
 import java.io.IOException;
-import java.net.URI;
-import java.net.URL;
+import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A second JVM, for what a test cannot do to its own: lower limits, other flags, an exhausted heap. It runs with the
@@ -55,23 +56,16 @@ final class ChildJvm {
     }
 
     private static String mainPath() {
-        return home(Labyrinth.class) + ":" + home(org.slf4j.Logger.class) + ":" + home("org/slf4j/simple/SimpleLogger.class");
+        return home(Labyrinth.class) + ":" + home(Logger.class) + ":" + home(LoggerFactory.getILoggerFactory().getClass());
     }
 
-    private static String home(Class<?> type) {
-        String file = type.getName().replace('.', '/') + ".class";
-        URL url = type.getResource("/" + file);
-        return home(url, file);
-    }
-
-    private static String home(String file) {
-        return home(ClassLoader.getSystemResource(file), file);
-    }
-
-    /** The folder or jar that a class file was found in. */
-    private static String home(URL url, String file) {
-        String text = url.toString().replaceFirst("^jar:", "");
-        return Path.of(URI.create(text.substring(0, text.length() - file.length()).replaceFirst("!?/$", ""))).toString();
+    /** The folder or jar that a class came from. */
+    static String home(Class<?> type) {
+        try {
+            return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI()).toString();
+        } catch (URISyntaxException e) {
+            throw new AssertionError("where " + type + " is", e);
+        }
     }
 
     ChildJvm jvm(String... more) {

@@ -142,7 +142,8 @@ class LayoutTest {
     /** And a struct as a class of its own with a method {@code layout}. */
     private static List<GroupLayout> structs() throws Exception {
         List<GroupLayout> structs = new ArrayList<>();
-        try (Stream<Path> files = Files.list(Path.of(Native.class.getResource("Native.class").toURI()).getParent())) {
+        String folder = Native.class.getPackageName().replace('.', '/');
+        try (Stream<Path> files = Files.list(Path.of(ChildJvm.home(Native.class), folder))) {
             for (Path file : files.toList()) {
                 String name = file.getFileName().toString().replace(".class", "");
                 if (!name.contains("$") && !name.equals("Native")) {
