@@ -587,7 +587,12 @@ final class PageMap {
         return pfn + (PageWord.state(word) == TAIL ? 1 : PageWord.frames(word));
     }
 
-    /** Every invariant of the header, from the words alone; for a labyrinth at rest. Null if all hold. */
+    /**
+     * Every invariant of the header, from the words alone, for a labyrinth at rest. Advice that is known to be lost is no
+     * violation: the next walk that finds nothing mends it.
+     *
+     * @return null if all hold
+     */
     @Nullable String violation(int ordinary) {
         int pfn = 0;
         while (pfn < frames) {
@@ -607,7 +612,7 @@ final class PageMap {
             if (state == HEAD && !PageWord.isSigned(word, lvOwner(pfn))) {
                 return at + "a HEAD has an owner of the same generation";
             }
-            if (state == PageWord.FREE && !advised(pfn)) {
+            if (state == PageWord.FREE && !advised(pfn) && !adviceLost) {
                 return at + "free, and its group's or span's advice says it is not";
             }
             for (int tail = pfn + 1; tail < end; tail++) {
