@@ -484,38 +484,53 @@ class NothingLostTest {
         static final int NOTHING_LOST = 42;
         private static final int FRAMES = 64;
         private static final Gfp ANY = Gfp.HIGH.with(Gfp.NOWARN);
+        private static Object last;
+        private static final Gfp ZEROED = Gfp.ATOMIC.with(Gfp.ZERO);
 
-        public static void main(String[] args) {
+        public static void main(String[] args) throws ClassNotFoundException {
             Labyrinth labyrinth = Labyrinth.builder("none").frames(FRAMES).reserve(8).open();
-            Handles handles = labyrinth.handles();
-            Gfp[] gfps = {MINE, Gfp.NOWAIT.with(Gfp.ZERO), Gfp.ATOMIC};
-            for (Gfp gfp : gfps) {
-                labyrinth.allocPages(gfp, 1).handOff().accept().close();
-                handles.free(handles.accept(handles.handOff(handles.alloc(gfp.with(Gfp.ZERO), 2))));
-            }
-            Gfp zeroed = Gfp.ATOMIC.with(Gfp.ZERO);
-            // Once before, as the JVM itself needs memory for what it does for the first time.
-            Runtime runtime = Runtime.getRuntime();
             long[] all = new long[FRAMES + 1];
-            for (int i = free(handles, all) - 1; i >= 0; i--) {
-                handles.free(all[i]);
+            // Once with memory, as the JVM itself needs some for what it does for the first time.
+            boolean lost = loses(labyrinth, labyrinth.allocPage(MINE), labyrinth.allocPage(MINE).handOff(), 100, 0, all);
+            for (int i = 0; i < FRAMES; i++) {
+                labyrinth.handles().free(all[i]);
             }
             Frame held = labyrinth.allocPage(MINE);
             Ticket ticket = labyrinth.allocPage(MINE).handOff();
+            Runtime runtime = Runtime.getRuntime();
+            Class.forName("java.lang.Shutdown");
             Object[] hog = fillTheHeap(1 << 13);
+            fillTheGaps();
+            lost |= loses(labyrinth, held, ticket, 100_000, 100_000, all);
+            runtime.halt(hog == null || lost ? 1 : NOTHING_LOST);
+        }
+
+        /** With the smallest objects there are: afterwards not even a ticket fits. */
+        private static void fillTheGaps() {
+            try {
+                while (true) {
+                    last = new Object();
+                }
+            } catch (OutOfMemoryError e) {
+                // Full.
+            }
+        }
+
+        private static boolean loses(Labyrinth labyrinth, Frame frame, Ticket transit, int turns, int expected, long[] all) {
+            Handles handles = labyrinth.handles();
+            Frame held = frame;
+            Ticket ticket = transit;
             int errors = 0;
-            for (int i = 0; i < 100_000; i++) {
+            for (int i = 0; i < turns; i++) {
                 try {
                     if (i % 4 == 0) {
-                        handles.free(handles.alloc(zeroed, i & 3));
+                        handles.free(handles.alloc(ZEROED, i / 4 % 4));
                     } else if (i % 4 == 1) {
-                        held.handOff();
-                        break;
+                        held = held.handOff().accept();
                     } else if (i % 4 == 2) {
-                        ticket.accept();
-                        break;
+                        ticket = ticket.accept().handOff();
                     } else {
-                        labyrinth.allocPages(gfps[i % 3], i & 3);
+                        labyrinth.allocPages(i % 8 == 3 ? MINE : ZEROED, i / 4 % 4).close();
                     }
                 } catch (OutOfMemoryError e) {
                     errors++;
@@ -523,8 +538,7 @@ class NothingLostTest {
             }
             handles.free(held.handle);
             handles.free(handles.accept(ticket.ticket));
-            boolean lost = free(handles, all) != FRAMES;
-            runtime.halt(hog == null || errors < 75_000 ? 2 : lost ? 1 : NOTHING_LOST);
+            return errors != expected || free(handles, all) != FRAMES;
         }
 
         private static int free(Handles handles, long[] all) {
