@@ -32,7 +32,7 @@ class NothingLostTest {
         ChildJvm.Result child = ChildJvm.of(FullHeap.class).jvm("-Xmx8m", "-Xms8m").run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
-        assertThat(Integer.parseInt(child.out().replaceAll("\\D", ""))).isGreaterThan(30);
+        assertThat(Integer.parseInt(child.out().replaceAll("\\D", ""))).isGreaterThan(8);
     }
 
     /** Without a collector, a full heap stays full: 100,000 refusals take no time. Heap-free itself, it tells by its exit. */
@@ -103,7 +103,7 @@ class NothingLostTest {
                 giveUp(labyrinth, frames, tickets, raw);
                 byte[] room = new byte[1 << 18];
                 Object[] hog = fillTheHeap(1 << 17);
-                for (int turn = 0; turn < 80; turn++) {
+                for (int turn = 0; turn < 25; turn++) {
                     room = null;
                     byte[] spare = new byte[random.nextInt(10_000)];
                     Object[] rest = fillTheHeap(1 << 13);
