@@ -141,6 +141,10 @@ public final class Labyrinth implements AutoCloseable {
     }
 
     long claim(int gfp, int order, Thread me) {
+        if (Gfp.isZeroed(gfp)) {
+            // What follows the claim needs more stack than the claim did, and to give the run back does, too.
+            PageMap.room(PageMap.ROOM);
+        }
         long handle = zone.claim(gfp, order, me);
         if (handle == 0) {
             checkOpen();
