@@ -11,7 +11,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -213,8 +212,10 @@ final class Region {
     private static long lockedBytes(long start, long length) {
         long locked = 0;
         long within = 0;
-        try (Stream<String> lines = Files.lines(Path.of("/proc/self/smaps"), StandardCharsets.ISO_8859_1)) {
-            for (String line : (Iterable<String>) lines::iterator) {
+        try {
+            // Not Files.lines: its channel is closed by an interrupt that the caller has pending.
+            String smaps = new String(Files.readAllBytes(Path.of("/proc/self/smaps")), StandardCharsets.ISO_8859_1);
+            for (String line : smaps.split("\n")) {
                 if (line.startsWith("Locked:")) {
                     locked += Math.min(within, Long.parseLong(line.replaceAll("\\D", "")) * 1024);
                 } else if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) {
