@@ -38,6 +38,10 @@ abstract sealed class Face permits Labyrinth, Handles {
     }
 
     long claim(int gfp, int order, Thread me) {
+        if (Gfp.isZeroed(gfp)) {
+            // What follows the claim needs more stack than the claim did, and to give the run back does, too.
+            PageMap.room(PageMap.ROOM);
+        }
         try {
             long handle = zone.claim(gfp, order, me);
             if (handle == 0) {

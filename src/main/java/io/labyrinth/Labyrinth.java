@@ -42,14 +42,17 @@ public final class Labyrinth extends Face implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(Labyrinth.class);
 
+    // Literals, as this class must initialise where native access is denied, to say so; PageWord, whose numbers come with
+    // the bindings, does not there. A test compares these with the header.
+
     /** Highest order of a run: 2^10 frames, 4 MiB of 4 KiB pages, as in the kernel's buddy allocator. */
-    public static final int MAX_ORDER = PageWord.MAX_ORDER;
+    public static final int MAX_ORDER = 10;
 
     /** Most frames of a labyrinth: 2^24, 64 GiB of 4 KiB pages; the width of a pfn in a handle. */
-    public static final int MAX_FRAMES = PageWord.MAX_FRAMES;
+    public static final int MAX_FRAMES = 1 << 24;
 
     /** Frames of one row of the labyrinth's picture. */
-    public static final int ROW_FRAMES = PageWord.ROW_FRAMES;
+    public static final int ROW_FRAMES = 512;
 
     private final Census census;
     private final long firstGeneration;
@@ -268,7 +271,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
                 throw new LabyrinthException.InvalidRequest("reserve=" + reserve + " frames=" + frames
                         + ": the reserve is a part of the frames; leave at least 1 for the others");
             }
-            Libc.requireNativeAccess();
+            Machine.requireNativeAccess();
             Rehearsal.done();
             Region region = Region.open(name, frames, PageMap.bytesFor(frames), locking);
             try {

@@ -15,6 +15,9 @@ import java.lang.invoke.MethodHandle;
  *
  * <p>Handles are made here from the address and the descriptor that jextract gives, as only a handle of one's own can
  * capture errno. None is {@code critical}: mmap and mlock block, and a critical call would hold up every safepoint.
+ *
+ * <p>To initialise this class needs the right to call native code, so whoever comes here has first called
+ * {@link Machine#requireNativeAccess}, which is not a method of this class for that reason.
  */
 final class Libc {
 
@@ -50,22 +53,6 @@ final class Libc {
     @SuppressWarnings("restricted")
     private static MethodHandle handle(MemorySegment address, FunctionDescriptor descriptor) {
         return Linker.nativeLinker().downcallHandle(address, descriptor, Linker.Option.captureCallState("errno"));
-    }
-
-    /**
-     * To be called before anything else of this class: its initialisation needs the right to call native code.
-     *
-     * @throws LabyrinthException.NativeAccessDenied with the flag that grants it
-     */
-    @SuppressWarnings("restricted")
-    static void requireNativeAccess() {
-        try {
-            MemorySegment.NULL.reinterpret(1);
-        } catch (IllegalCallerException denied) {
-            String name = Region.class.getModule().isNamed() ? Region.class.getModule().getName() : "ALL-UNNAMED";
-            throw new LabyrinthException.NativeAccessDenied("native access is denied to module=" + name
-                    + ": start java with --enable-native-access=" + name);
-        }
     }
 
     /** {@code fd} is -1 and the offset 0: anonymous memory, readable and writable. */

@@ -1,6 +1,7 @@
 package io.labyrinth;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -15,20 +16,37 @@ public final class Machine {
 
     /** Size of an OS page in bytes. */
     public static long pageSize() {
-        Libc.requireNativeAccess();
+        requireNativeAccess();
         return Libc.pageSize();
     }
 
     /** Soft limit of locked memory in bytes; {@code Long.MAX_VALUE}: unlimited. CAP_IPC_LOCK lifts it. */
     public static long lockLimitSoft() {
-        Libc.requireNativeAccess();
+        requireNativeAccess();
         return unsigned(Libc.lockLimit()[0]);
     }
 
     /** Hard limit of locked memory in bytes, up to which the process may raise the soft one itself. */
     public static long lockLimitHard() {
-        Libc.requireNativeAccess();
+        requireNativeAccess();
         return unsigned(Libc.lockLimit()[1]);
+    }
+
+    /**
+     * Before the first native call, while nothing has failed to initialise yet.
+     *
+     * @throws LabyrinthException.NativeAccessDenied with the flag that grants it
+     */
+    @SuppressWarnings("restricted")
+    static void requireNativeAccess() {
+        try {
+            MemorySegment.NULL.reinterpret(1);
+        } catch (IllegalCallerException denied) {
+            Module module = Machine.class.getModule();
+            String name = module.isNamed() ? module.getName() : "ALL-UNNAMED";
+            throw new LabyrinthException.NativeAccessDenied("native access is denied to module=" + name
+                    + ": start java with --enable-native-access=" + name);
+        }
     }
 
     private static long unsigned(long limit) {

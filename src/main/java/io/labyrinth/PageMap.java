@@ -70,8 +70,11 @@ final class PageMap {
     private static final long ADVICE_BYTES = labyrinth_advice.sizeof();
     private static final int MAX_SPANS = Native.LABYRINTH_MAX_SPANS();
 
-    /** Calls, each of some 100 bytes in the interpreter: more than a VarHandle's way to its instruction takes there. */
-    private static final int ROOM = 16;
+    /**
+     * Calls: of some 100 bytes each in the interpreter, but of some 16 once compiled; then what room() was called for may
+     * still fall back to the interpreter, and a VarHandle's way to its instruction takes 2 KiB there.
+     */
+    static final int ROOM = 256;
 
     static final int GROUP_ORDER = Native.LABYRINTH_GROUP_ORDER();
 
@@ -313,7 +316,7 @@ final class PageMap {
     }
 
     /** Throws StackOverflowError now, while nothing is claimed, rather than later: this many calls deep. */
-    private static int room(int calls) {
+    static int room(int calls) {
         return calls == 0 ? 0 : 1 + room(calls - 1);
     }
 

@@ -26,9 +26,6 @@ final class PageWord {
 
     static final int MAX_ORDER = Native.LABYRINTH_MAX_ORDER();
 
-    static final int MAX_FRAMES = Native.LABYRINTH_MAX_FRAMES();
-    static final int ROW_FRAMES = 1 << Native.LABYRINTH_ROW_ORDER();
-
     private static final int ORDER_SHIFT = Native.LABYRINTH_ORDER_SHIFT();
     private static final int ORDER_MASK = (1 << Native.LABYRINTH_ORDER_BITS()) - 1;
     private static final int STATE_MASK = (1 << Native.LABYRINTH_STATE_BITS()) - 1;

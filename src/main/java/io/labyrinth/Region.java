@@ -12,7 +12,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -74,7 +73,7 @@ final class Region {
      * @param metadata what the page map needs, in bytes, for so many frames
      */
     static Region open(String name, int frames, long metadata, Locking locking) {
-        Libc.requireNativeAccess();
+        Machine.requireNativeAccess();
         long pageSize = Libc.pageSize();
         long frameBytes = Math.multiplyExact(pageSize, (long) frames);
         long metadataBytes = (metadata + pageSize - 1) / pageSize * pageSize;
@@ -231,8 +230,10 @@ final class Region {
     private static long lockedBytes(long start, long length) {
         long locked = 0;
         long within = 0;
-        try (Stream<String> lines = Files.lines(Path.of("/proc/self/smaps"), StandardCharsets.ISO_8859_1)) {
-            for (String line : (Iterable<String>) lines::iterator) {
+        try {
+            // Not Files.lines: its channel is closed by an interrupt that the caller has pending.
+            String smaps = new String(Files.readAllBytes(Path.of("/proc/self/smaps")), StandardCharsets.ISO_8859_1);
+            for (String line : smaps.split("\n")) {
                 if (line.startsWith("Locked:")) {
                     locked += Math.min(within, Long.parseLong(line.replaceAll("\\D", "")) * 1024);
                 } else if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) {

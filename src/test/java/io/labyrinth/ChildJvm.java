@@ -1,0 +1,145 @@
+package io.labyrinth;
+
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A second JVM, for what a test cannot do to its own: lower limits, other flags, an exhausted heap. It runs with the
+ * classes of this one, from the class path (which starts in half the time) or as the named module, patched.
+ */
+final class ChildJvm {
+
+    /** A hung child fails its test instead of the whole build. */
+    private static final int PATIENCE_SECONDS = 180;
+
+    private final List<String> wrapper = new ArrayList<>();
+    private final List<String> options = new ArrayList<>(List.of("-Xshare:auto", "-XX:-UsePerfData", "-XX:+UseSerialGC"));
+    private final List<String> program;
+
+    private ChildJvm(List<String> options, List<String> program) {
+        this.options.addAll(options);
+        this.program = program;
+    }
+
+    /** What the child left behind. */
+    record Result(int exit, String out, String err) {
+    }
+
+    /** The main method of a test class, from the class path, with the right to call native code. */
+    static ChildJvm of(Class<?> program) {
+        return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"), classPath(program));
+    }
+
+    /** As {@link #of}, without that right; in the named module, if so asked. */
+    static ChildJvm denied(Class<?> program, boolean asModule) {
+        return new ChildJvm(List.of("--illegal-native-access=deny"), asModule
+                ? List.of("--module-path", mainPath(), "--patch-module", "io.labyrinth=" + home(ChildJvm.class),
+                        "--module", "io.labyrinth/" + program.getName())
+                : classPath(program));
+    }
+
+    /** A source file of a user of the module, compiled and run by the java launcher. */
+    static ChildJvm source(Path file) {
+        return new ChildJvm(List.of("--enable-native-access=io.labyrinth", "--module-path", mainPath(), "--add-modules",
+                "io.labyrinth"), List.of(file.toString()));
+    }
+
+    private static List<String> classPath(Class<?> program) {
+        return List.of("-cp", mainPath() + ":" + home(ChildJvm.class), program.getName());
+    }
+
+    private static String mainPath() {
+        return home(Labyrinth.class) + ":" + home(Logger.class) + ":" + home(LoggerFactory.getILoggerFactory().getClass());
+    }
+
+    /** The folder or jar that a class came from. */
+    static String home(Class<?> type) {
+        try {
+            return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI()).toString();
+        } catch (URISyntaxException e) {
+            throw new AssertionError("where " + type + " is", e);
+        }
+    }
+
+    ChildJvm jvm(String... more) {
+        options.addAll(List.of(more));
+        return this;
+    }
+
+    /**
+     * Without CAP_IPC_LOCK, and with a hard limit of locked memory, below which the child may set its own. Who has not
+     * the right needs not to lose it, and is not allowed to ask for that.
+     */
+    ChildJvm mayLock(long bytes) {
+        wrapper.addAll(List.of("prlimit", "--memlock=" + bytes + ":" + bytes));
+        if (Machine.mayLockAnything()) {
+            wrapper.addAll(List.of("setpriv", "--inh-caps=-all", "--bounding-set=-all"));
+        }
+        return this;
+    }
+
+    Result run() {
+        List<String> command = new ArrayList<>(wrapper);
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(options);
+        command.addAll(program);
+        try {
+            Path out = Files.createTempFile("labyrinth", ".out");
+            Path err = Files.createTempFile("labyrinth", ".err");
+            try {
+                Process process = new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile()).start();
+                if (!process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+                    process.destroyForcibly().waitFor();
+                }
+                return new Result(process.exitValue(), Files.readString(out), Files.readString(err));
+            } finally {
+                Files.delete(out);
+                Files.delete(err);
+            }
+        } catch (IOException | InterruptedException e) {
+            throw new AssertionError("child JVM " + command, e);
+        }
+    }
+
+    // ------------------------------------------------------------------------------- called by programs in the child
+
+    /** The child's own soft limit, as the shell's ulimit sets it: {@code memlock=65536} or {@code as=1000000}. */
+    static void limitMyself(String resource, long bytes) {
+        String limit = "--" + resource + "=" + bytes + ":";
+        try {
+            int exit = new ProcessBuilder("prlimit", "--pid", "" + ProcessHandle.current().pid(), limit).inheritIO().start()
+                    .waitFor();
+            if (exit != 0) {
+                throw new AssertionError("prlimit " + limit + " exit=" + exit);
+            }
+        } catch (IOException | InterruptedException e) {
+            throw new AssertionError("prlimit " + limit, e);
+        }
+    }
+
+    /** Not through {@link Machine}, which is tested by this. */
+    static long status(String key, int radix) {
+        try {
+            for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
+                if (line.startsWith(key + ":")) {
+                    return Long.parseUnsignedLong(line.substring(key.length() + 1).replace("kB", "").strip(), radix);
+                }
+            }
+        } catch (IOException e) {
+            throw new AssertionError(key, e);
+        }
+        throw new AssertionError("/proc/self/status has no " + key);
+    }
+
+    /** Bit 14 of CapEff is CAP_IPC_LOCK: with it, no limit is ever tested. */
+    static boolean hasLockRight() {
+        return (status("CapEff", 16) >>> 14 & 1) != 0;
+    }
+}

@@ -1,0 +1,242 @@
+package io.labyrinth;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.labyrinth.LabyrinthException.Closed;
+import io.labyrinth.LabyrinthException.FramesOut;
+import io.labyrinth.bindings.Native;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Stream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The end of a labyrinth: every late call is refused, and no late access harms anybody. */
+class CloseTest {
+
+    private static final Gfp MINE = Gfp.ATOMIC_EXCLUSIVE;
+
+    @Test
+    void everyMethodIsRefusedAfterTheEndOrHarmless() {
+        Labyrinth labyrinth = Labyrinth.builder("ended").frames(64).open();
+        Frame frame = labyrinth.allocPage(MINE);
+        frame.segment().set(ValueLayout.JAVA_BYTE, 0, (byte) 1);
+        Ticket ticket = labyrinth.allocPage(MINE).handOff();
+        ticket.accept().close();
+        frame.close();
+        Handles handles = labyrinth.handles();
+        long handle = handles.alloc(Gfp.NOWAIT, 0);
+        handles.free(handle);
+        labyrinth.validate();
+        labyrinth.close();
+
+        refusesAll(Labyrinth.class, Set.of("name", "frameSize", "handles", "close", "closeNow", "toString"), Map.of(
+                "allocPage", () -> labyrinth.allocPage(MINE), "allocPages", () -> labyrinth.allocPages(Gfp.NOWAIT, 3),
+                "stats", labyrinth::stats, "validate", labyrinth::validate, "picture", labyrinth::picture,
+                "sweepDeadOwners", labyrinth::sweepDeadOwners));
+        refusesAll(Handles.class, Set.of("pfn", "generation"), Map.ofEntries(
+                Map.entry("alloc", () -> handles.alloc(MINE, 0)), Map.entry("free", () -> handles.free(handle)),
+                Map.entry("handOff", () -> handles.handOff(handle)), Map.entry("accept", () -> handles.accept(handle)),
+                Map.entry("order", () -> handles.order(handle)), Map.entry("byteSize", () -> handles.byteSize(handle)),
+                Map.entry("address", () -> handles.address(handle)), Map.entry("segment", () -> handles.segment(handle)),
+                Map.entry("getLong", () -> handles.getLong(handle, 0)),
+                Map.entry("putLong", () -> handles.putLong(handle, 0, 1)),
+                Map.entry("getByte", () -> handles.getByte(handle, 0)),
+                Map.entry("putByte", () -> handles.putByte(handle, 0, (byte) 1))));
+        refusesAll(Frame.class, Set.of("pfn", "order", "isExclusive", "generation", "byteSize", "descriptor", "toString"),
+                Map.of("owner", frame::owner, "handOff", frame::handOff, "close", frame::close));
+        refusesAll(Ticket.class, Set.of("pfn", "order", "toString"), Map.of("accept", ticket::accept));
+
+        assertThat(labyrinth.name()).isEqualTo("ended");
+        assertThat(labyrinth).hasToString("labyrinth=ended frames=64 frameSize=" + labyrinth.frameSize() + " reserve=0");
+        assertThat(frame.descriptor().get(ValueLayout.JAVA_LONG, 0)).isZero();
+        assertThat(labyrinth.closeNow()).isZero();
+        labyrinth.close();
+    }
+
+    /** Each public method is either refused here or named as harmless, so that a new one is thought of. */
+    private static void refusesAll(Class<?> type, Set<String> harmless, Map<String, ThrowingCallable> refused) {
+        Set<String> all = new HashSet<>(harmless);
+        all.addAll(refused.keySet());
+        // A confined segment is dead by the JDK's own means, see below.
+        Stream<Method> methods = Stream.of(type.getDeclaredMethods())
+                .filter(method -> Modifier.isPublic(method.getModifiers()) && !Modifier.isStatic(method.getModifiers()));
+        assertThat(methods.map(Method::getName).filter(name -> type != Frame.class || !name.equals("segment")))
+                .as("%s", type).hasSameElementsAs(all);
+        refused.forEach((name, call) -> assertThatThrownBy(call).as(name).isExactlyInstanceOf(Closed.class)
+                .hasMessageContainingAll("labyrinth=ended is closed", "ended with it"));
+    }
+
+    @Test
+    void afterClosingNowExclusiveSegmentsReadZerosAndTheOthersAreDead() {
+        Labyrinth labyrinth = Labyrinth.builder("now").frames(64).open();
+        Frame mine = labyrinth.allocPages(MINE, 1);
+        Frame shared = labyrinth.allocPages(Gfp.NOWAIT, 1);
+        Frame untouched = labyrinth.allocPage(MINE);
+        Ticket ticket = labyrinth.allocPage(MINE).handOff();
+        MemorySegment page = mine.segment();
+        MemorySegment sharedPage = shared.segment();
+        page.fill((byte) 7);
+        sharedPage.fill((byte) 7);
+        labyrinth.validate();
+
+        assertThat(labyrinth.closeNow()).isEqualTo(4);
+
+        for (long at = 0; at < page.byteSize(); at += 8) {
+            assertThat(page.get(ValueLayout.JAVA_LONG, at)).isZero();
+            page.set(ValueLayout.JAVA_LONG, at, 9);
+        }
+        assertThatThrownBy(() -> sharedPage.get(ValueLayout.JAVA_BYTE, 0)).isInstanceOf(IllegalStateException.class);
+        assertThat(untouched.segment().get(ValueLayout.JAVA_BYTE, 0)).isZero();
+        for (ThrowingCallable late : List.<ThrowingCallable>of(mine::close, shared::close, shared::segment, untouched::handOff,
+                ticket::accept, mine::owner)) {
+            assertThatThrownBy(late).isExactlyInstanceOf(Closed.class);
+        }
+    }
+
+    /** Others touch frames, allocate and free while the labyrinth ends under them: a refusal each, and no crash. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void whoIsAtWorkWhenItClosesIsRefused(boolean exclusive) throws InterruptedException {
+        for (int round = 0; round < 12; round++) {
+            Labyrinth labyrinth = Labyrinth.builder("race").frames(64).open();
+            CountDownLatch started = new CountDownLatch(3);
+            List<Thread> threads = new ArrayList<>();
+            List<AtomicReference<Throwable>> ends = new ArrayList<>();
+            for (int i = 0; i < 3; i++) {
+                AtomicReference<Throwable> end = new AtomicReference<>();
+                ends.add(end);
+                threads.add(Thread.ofPlatform().start(() -> {
+                    try {
+                        work(labyrinth, (exclusive ? MINE : Gfp.NOWAIT).with(Gfp.NOWARN), started);
+                    } catch (Throwable e) {
+                        end.set(e);
+                    }
+                }));
+            }
+            started.await();
+            labyrinth.closeNow();
+            for (Thread thread : threads) {
+                thread.join();
+            }
+            assertThat(ends).allSatisfy(end -> assertThat(end.get()).isInstanceOfAny(Closed.class, IllegalStateException.class));
+        }
+    }
+
+    private static void work(Labyrinth labyrinth, Gfp gfp, CountDownLatch started) {
+        long turns = 0;
+        while (true) {
+            Frame frame = labyrinth.allocPages(gfp, 1);
+            if (frame != null) {
+                frame.segment().set(ValueLayout.JAVA_LONG, 8, turns);
+                frame.handOff().accept().close();
+            }
+            long handle = labyrinth.handles().alloc(gfp, 0);
+            if (handle != 0) {
+                labyrinth.handles().putLong(handle, 8, turns);
+                labyrinth.handles().free(handle);
+            }
+            if (turns++ == 100) {
+                started.countDown();
+            }
+        }
+    }
+
+    @Test
+    void refusesToCloseWhileNativeCodeUsesASegment() throws Throwable {
+        Labyrinth labyrinth = Labyrinth.builder("used").frames(64).open();
+        Frame frame = labyrinth.allocPage(Gfp.NOWAIT);
+        MemorySegment segment = frame.segment();
+        frame.close();
+        List<Throwable> refusals = new ArrayList<>();
+        String pictureBefore = labyrinth.picture();
+
+        duringNativeCall(segment, () -> {
+            refusals.add(thrownBy(labyrinth::close));
+            refusals.add(thrownBy(labyrinth::closeNow));
+            labyrinth.validate();
+        });
+
+        assertThat(refusals).hasSize(2).allSatisfy(refusal -> assertThat(refusal).isExactlyInstanceOf(FramesOut.class)
+                .hasMessageContainingAll("labyrinth=used cannot close", "native call or a channel", "close it afterwards"));
+        assertThat(labyrinth.picture()).isEqualTo(pictureBefore);
+        labyrinth.allocPage(Gfp.NOWAIT).close();
+        labyrinth.validate();
+        labyrinth.close();
+    }
+
+    @Test
+    void refusesToFreeAnExclusiveFrameWhileNativeCodeUsesIt() throws Throwable {
+        try (Labyrinth labyrinth = Labyrinth.builder("used").frames(64).open()) {
+            Frame frame = labyrinth.allocPage(MINE);
+            frame.segment().set(ValueLayout.JAVA_LONG, 0, 42);
+            List<Throwable> refusals = new ArrayList<>();
+
+            duringNativeCall(frame.segment(), () -> {
+                refusals.add(thrownBy(frame::close));
+                refusals.add(thrownBy(frame::handOff));
+            });
+
+            assertThat(refusals).hasSize(2).allMatch(IllegalStateException.class::isInstance);
+            assertThat(frame.segment().get(ValueLayout.JAVA_LONG, 0)).isEqualTo(42);
+            labyrinth.validate();
+            frame.close();
+            assertThat(labyrinth.stats().free()).isEqualTo(64);
+        }
+    }
+
+    private static Throwable thrownBy(ThrowingCallable call) {
+        try {
+            call.call();
+        } catch (Throwable e) {
+            return e;
+        }
+        return new AssertionError("not refused");
+    }
+
+    /** qsort calls back while it holds the segment: the one libc function that does so in the calling thread. */
+    @SuppressWarnings("restricted")
+    private static void duringNativeCall(MemorySegment segment, Runnable action) throws Throwable {
+        boolean[] done = new boolean[1];
+        Runnable once = () -> {
+            if (!done[0]) {
+                done[0] = true;
+                action.run();
+            }
+        };
+        MethodHandle run = MethodHandles.insertArguments(MethodHandles.lookup().findStatic(CloseTest.class, "compare",
+                MethodType.methodType(int.class, Runnable.class, MemorySegment.class, MemorySegment.class)), 0, once);
+        Linker linker = Linker.nativeLinker();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment callback = linker.upcallStub(run,
+                    FunctionDescriptor.of(Native.C_INT, Native.C_POINTER, Native.C_POINTER), arena);
+            MethodHandle qsort = linker.downcallHandle(linker.defaultLookup().findOrThrow("qsort"),
+                    FunctionDescriptor.ofVoid(Native.C_POINTER, Native.C_LONG, Native.C_LONG, Native.C_POINTER));
+            qsort.invokeExact(segment, 2L, 8L, callback);
+        }
+        assertThat(done[0]).isTrue();
+    }
+
+    static int compare(Runnable action, MemorySegment one, MemorySegment two) {
+        action.run();
+        return 0;
+    }
+}

@@ -1,0 +1,328 @@
+package io.labyrinth;
+
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+
+/**
+ * A program for {@link NothingLostTest}: takes each step at each depth of the stack, from where it cannot even begin to
+ * where it always succeeds, and looks each time for what was lost.
+ */
+final class DeepStack {
+
+    private static final int ENOUGH_SUCCESSES = 20;
+
+    private final Held held;
+    private final Step step;
+    private int target;
+    private int level;
+    private boolean taken;
+
+    private DeepStack(Held held, Step step) {
+        this.held = held;
+        this.step = step;
+    }
+
+    public static void main(String[] args) throws InterruptedException {
+        Thread.setDefaultUncaughtExceptionHandler((thread, e) -> {
+            e.printStackTrace();
+            Runtime.getRuntime().halt(1);
+        });
+        Thread.ofPlatform().start(DeepStack::all).join();
+        Thread.ofVirtual().start(DeepStack::all).join();
+    }
+
+    private static void all() {
+        try (Labyrinth labyrinth = Labyrinth.builder("deep").frames(64).reserve(8).open()) {
+            for (Gfp gfp : List.of(Gfp.ATOMIC_EXCLUSIVE, Gfp.NOWAIT)) {
+                for (Step step : Step.values()) {
+                    new DeepStack(new Held(labyrinth, gfp), step).everyDepth();
+                }
+            }
+            labyrinth.validate();
+        }
+    }
+
+    private void everyDepth() {
+        boolean interpreted = System.getProperty("java.vm.info").contains("interpreted");
+        for (int i = 0; i < (interpreted ? 1 : 3000); i++) {
+            step.prepare(held);
+            step.take(held);
+            held.giveAllUp(false);
+        }
+        int successes = 0;
+        int overflows = 0;
+        for (target = 0; successes < ENOUGH_SUCCESSES; target++) {
+            step.prepare(held);
+            level = 0;
+            taken = false;
+            dive();
+            successes = taken ? successes + 1 : 0;
+            overflows += taken ? 0 : 1;
+            check();
+        }
+        System.out.println(Thread.currentThread() + " " + step + " overflows=" + overflows + " depths=" + target);
+    }
+
+    /** Down to the end of the stack, and the step at the {@link #target}th level on the way up. */
+    private boolean dive() {
+        boolean over;
+        try {
+            over = dive();
+        } catch (StackOverflowError e) {
+            over = false;
+        }
+        if (!over && level++ == target) {
+            step.take(held);
+            taken = true;
+            over = true;
+        }
+        return over;
+    }
+
+    private void check() {
+        try {
+            held.labyrinth.validate();
+            held.giveAllUp(!taken && step.mayHaveFreed());
+            held.labyrinth.validate();
+            LabyrinthStats stats = held.labyrinth.stats();
+            if (stats.free() + stats.reserveFree() != 64) {
+                throw new AssertionError("lost: " + stats);
+            }
+            held.takeAll(Gfp.HIGH);
+            for (long handle : held.others) {
+                if (handle == 0) {
+                    throw new AssertionError("free and never found: " + held.labyrinth.picture());
+                }
+            }
+            held.giveAllUp(false);
+        } catch (RuntimeException | AssertionError e) {
+            throw new AssertionError(Thread.currentThread() + " " + held.gfp + " " + step + " level=" + target + " taken="
+                    + taken + " " + held.labyrinth.picture(), e);
+        }
+    }
+
+    /** What is held, by name; each step changes it in its last instruction. */
+    private static final class Held {
+        private final Labyrinth labyrinth;
+        private final Handles handles;
+        private final Gfp gfp;
+        private final long[] others = new long[64];
+        private long handle;
+        private long rawTicket;
+        private Frame frame;
+        private Ticket ticket;
+
+        Held(Labyrinth labyrinth, Gfp gfp) {
+            this.labyrinth = labyrinth;
+            this.handles = labyrinth.handles();
+            this.gfp = gfp;
+        }
+
+        void takeAll(Gfp how) {
+            for (int i = 0; i < others.length; i++) {
+                others[i] = handles.alloc(how.with(Gfp.NOWARN), 0);
+            }
+        }
+
+        /** The way of a user who knows what it has: none of this may fail, but for a free that had happened. */
+        void giveAllUp(boolean freedPerhaps) {
+            for (int i = 0; i < others.length; i++) {
+                if (others[i] != 0) {
+                    handles.free(others[i]);
+                    others[i] = 0;
+                }
+            }
+            if (rawTicket != 0) {
+                handle = handles.accept(rawTicket);
+            }
+            if (ticket != null) {
+                frame = ticket.accept();
+            }
+            try {
+                if (handle != 0) {
+                    handles.free(handle);
+                }
+                if (frame != null) {
+                    frame.close();
+                }
+            } catch (LabyrinthException.Stale e) {
+                if (!freedPerhaps) {
+                    throw e;
+                }
+            }
+            handle = 0;
+            rawTicket = 0;
+            frame = null;
+            ticket = null;
+        }
+    }
+
+    /** Each step of the two faces: what is there before, and the step. */
+    enum Step {
+        ALLOC_BY_HINT {
+            @Override
+            void prepare(Held held) {
+                held.handles.free(held.handles.alloc(held.gfp, 0));
+            }
+
+            @Override
+            void take(Held held) {
+                held.handle = held.handles.alloc(held.gfp, 0);
+            }
+        },
+        ALLOC_BY_SPLIT {
+            @Override
+            void prepare(Held held) {
+                held.handles.free(held.handles.alloc(Gfp.NOWAIT, 5));
+            }
+
+            @Override
+            void take(Held held) {
+                held.handle = held.handles.alloc(held.gfp, 0);
+            }
+        },
+        ALLOC_BY_JOIN {
+            @Override
+            void prepare(Held held) {
+                held.takeAll(Gfp.NOWAIT);
+                held.giveAllUp(false);
+            }
+
+            @Override
+            void take(Held held) {
+                held.handle = held.handles.alloc(held.gfp, 4);
+            }
+        },
+        ALLOC_FROM_RESERVE {
+            @Override
+            void prepare(Held held) {
+                held.takeAll(Gfp.NOWAIT);
+            }
+
+            @Override
+            void take(Held held) {
+                held.handle = held.handles.alloc(held.gfp.with(Gfp.HIGH), 0);
+            }
+        },
+        ALLOC_ZEROED {
+            @Override
+            void take(Held held) {
+                held.handle = held.handles.alloc(held.gfp.with(Gfp.ZERO), 2);
+            }
+        },
+        ALLOC_FRAME {
+            @Override
+            void take(Held held) {
+                held.frame = held.labyrinth.allocPages(held.gfp, 1);
+            }
+        },
+        FREE {
+            @Override
+            void prepare(Held held) {
+                held.handle = held.handles.alloc(held.gfp, 1);
+            }
+
+            @Override
+            void take(Held held) {
+                held.handles.free(held.handle);
+                held.handle = 0;
+            }
+        },
+        /** Where all is out and known to be: the free must be found again although nothing has advised it. */
+        FREE_THE_ONLY_ONE {
+            @Override
+            void prepare(Held held) {
+                held.handle = held.handles.alloc(held.gfp, 0);
+                held.takeAll(Gfp.HIGH);
+            }
+
+            @Override
+            void take(Held held) {
+                held.handles.free(held.handle);
+                held.handle = 0;
+            }
+        },
+        CLOSE_FRAME {
+            @Override
+            void prepare(Held held) {
+                held.frame = held.labyrinth.allocPages(held.gfp, 1);
+                held.frame.segment().set(ValueLayout.JAVA_INT, 0, 42);
+            }
+
+            @Override
+            void take(Held held) {
+                held.frame.close();
+                held.frame = null;
+            }
+        },
+        SEGMENT_OF_FRAME {
+            @Override
+            void prepare(Held held) {
+                held.frame = held.labyrinth.allocPages(held.gfp, 1);
+            }
+
+            @Override
+            void take(Held held) {
+                held.frame.segment();
+            }
+        },
+        HAND_OFF {
+            @Override
+            void prepare(Held held) {
+                held.handle = held.handles.alloc(held.gfp, 1);
+            }
+
+            @Override
+            void take(Held held) {
+                held.rawTicket = held.handles.handOff(held.handle);
+                held.handle = 0;
+            }
+        },
+        HAND_OFF_FRAME {
+            @Override
+            void prepare(Held held) {
+                held.frame = held.labyrinth.allocPages(held.gfp, 1);
+                held.frame.segment().set(ValueLayout.JAVA_INT, 0, 42);
+            }
+
+            @Override
+            void take(Held held) {
+                held.ticket = held.frame.handOff();
+                held.frame = null;
+            }
+        },
+        ACCEPT {
+            @Override
+            void prepare(Held held) {
+                held.rawTicket = held.handles.handOff(held.handles.alloc(held.gfp, 1));
+            }
+
+            @Override
+            void take(Held held) {
+                held.handle = held.handles.accept(held.rawTicket);
+                held.rawTicket = 0;
+            }
+        },
+        ACCEPT_FRAME {
+            @Override
+            void prepare(Held held) {
+                held.ticket = held.labyrinth.allocPages(held.gfp, 1).handOff();
+            }
+
+            @Override
+            void take(Held held) {
+                held.frame = held.ticket.accept();
+                held.ticket = null;
+            }
+        };
+
+        void prepare(Held held) {
+        }
+
+        abstract void take(Held held);
+
+        boolean mayHaveFreed() {
+            return this == FREE || this == FREE_THE_ONLY_ONE || this == CLOSE_FRAME;
+        }
+    }
+}

@@ -1,0 +1,232 @@
+package io.labyrinth;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** No frame is lost to an error that strikes between a claim and its return; the errors strike in children. */
+class NothingLostTest {
+
+    private static final Gfp MINE = Gfp.ATOMIC_EXCLUSIVE;
+
+    /** Interpreted, every call needs stack of its own; compiled, a pair is one method. Both must hold. */
+    @ParameterizedTest
+    @ValueSource(strings = {"-Xint", "-XX:+TieredCompilation"})
+    void notByAStackOverflowAtAnyDepth(String mode) {
+        ChildJvm.Result child = ChildJvm.of(DeepStack.class).jvm("-Xss256k", "-Xmx64m", "-XX:MaxJavaStackTraceDepth=8", mode).run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out().lines()).hasSize(2 * 2 * DeepStack.Step.values().length).allSatisfy(line ->
+                assertThat(Integer.parseInt(line.replaceAll(".* overflows=(\\d+) .*", "$1"))).as(line).isPositive());
+    }
+
+    /** The heap is filled but for some random kilobytes, so that the error strikes anywhere in a turn's allocations. */
+    @Test
+    void notByAnOutOfMemoryErrorAnywhere() {
+        ChildJvm.Result child = ChildJvm.of(FullHeap.class).jvm("-Xmx8m", "-Xms8m").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(Integer.parseInt(child.out().replaceAll("\\D", ""))).isGreaterThan(8);
+    }
+
+    /** Without a collector, a full heap stays full: 100,000 refusals take no time. Heap-free itself, it tells by its exit. */
+    @Test
+    void notBy100000OutOfMemoryErrors() {
+        ChildJvm.Result child = ChildJvm.of(NoHeap.class).jvm("-XX:-UseSerialGC", "-XX:+UnlockExperimentalVMOptions",
+                "-XX:+UseEpsilonGC", "-XX:-ExitOnOutOfMemoryError", "-Xmx32m", "-Xms32m").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isEqualTo(NoHeap.NOTHING_LOST);
+    }
+
+    @Test
+    void norAnInterrupt() throws InterruptedException {
+        Thread interrupted = Thread.ofPlatform().start(() -> {
+            Thread.currentThread().interrupt();
+            for (int i = 0; i < 6; i++) {
+                // Two chunks of 32 MiB: opening waits for the thread that faults in the other one, unless that was faster.
+                Labyrinth.builder("interrupted").frames(16_300).locking(Locking.NONE).open().close();
+            }
+            try (Labyrinth labyrinth = Labyrinth.builder("interrupted").open()) {
+                for (int i = 0; i < 1000; i++) {
+                    Frame frame = labyrinth.allocPages(MINE, i % 4);
+                    frame.segment().set(ValueLayout.JAVA_INT, 0, i);
+                    frame.handOff().accept().close();
+                    labyrinth.handles().free(labyrinth.handles().alloc(Gfp.NOWAIT.with(Gfp.ZERO), i % 4));
+                }
+                labyrinth.sweepDeadOwners();
+                assertThat(labyrinth.stats().free()).isEqualTo(1024);
+                labyrinth.validate();
+            }
+            if (!Thread.currentThread().isInterrupted()) {
+                throw new AssertionError("the interrupt was lost");
+            }
+        });
+        List<Throwable> thrown = new ArrayList<>();
+        interrupted.setUncaughtExceptionHandler((thread, e) -> thrown.add(e));
+        interrupted.join();
+        assertThat(thrown).isEmpty();
+    }
+
+    // ------------------------------------------------------------------------------------------- heap
+
+    /** Everything that the heap has; in coarse steps, as each ends with collections. */
+    private static Object[] fillTheHeap(int largest) {
+        Object[] all = null;
+        for (int size = largest; size > 0; size /= 64) {
+            try {
+                while (true) {
+                    all = new Object[] {all, new long[size]};
+                }
+            } catch (OutOfMemoryError e) {
+                // On with the smaller ones.
+            }
+        }
+        return all;
+    }
+
+    /** Turns of allocations in a heap with some kilobytes to spare; what had no error is held and given up. */
+    static final class FullHeap {
+
+        private static final int FRAMES = 256;
+
+        public static void main(String[] args) {
+            SplittableRandom random = new SplittableRandom(42);
+            int errors = 0;
+            try (Labyrinth labyrinth = Labyrinth.builder("full").frames(FRAMES).reserve(16).open()) {
+                Frame[] frames = new Frame[64];
+                Ticket[] tickets = new Ticket[64];
+                long[] raw = new long[64];
+                take(labyrinth, 0, frames, tickets, raw);
+                giveUp(labyrinth, frames, tickets, raw);
+                byte[] room = new byte[1 << 18];
+                Object[] hog = fillTheHeap(1 << 17);
+                for (int turn = 0; turn < 25; turn++) {
+                    room = null;
+                    byte[] spare = new byte[random.nextInt(10_000)];
+                    Object[] rest = fillTheHeap(1 << 13);
+                    spare = null;
+                    try {
+                        for (int i = 0; i < frames.length; i++) {
+                            take(labyrinth, i, frames, tickets, raw);
+                        }
+                    } catch (OutOfMemoryError e) {
+                        errors++;
+                    }
+                    rest = null;
+                    giveUp(labyrinth, frames, tickets, raw);
+                    labyrinth.validate();
+                    if (labyrinth.stats().free() + labyrinth.stats().reserveFree() != FRAMES) {
+                        throw new AssertionError("turn=" + turn + " lost: " + labyrinth.stats());
+                    }
+                }
+                System.out.println("errors=" + errors + (hog == null ? " nothing filled" : ""));
+            }
+        }
+
+        private static void take(Labyrinth labyrinth, int i, Frame[] frames, Ticket[] tickets, long[] raw) {
+            frames[i] = labyrinth.allocPages(i % 2 == 0 ? MINE : Gfp.NOWAIT.with(Gfp.ZERO), i % 3 / 2);
+            frames[i].segment().set(ValueLayout.JAVA_INT, 0, i);
+            tickets[i] = frames[i].handOff();
+            frames[i] = null;
+            frames[i] = tickets[i].accept();
+            tickets[i] = null;
+            frames[i].segment().set(ValueLayout.JAVA_INT, 0, i);
+            raw[i] = labyrinth.handles().alloc(Gfp.ATOMIC.with(Gfp.ZERO), 0);
+        }
+
+        private static void giveUp(Labyrinth labyrinth, Frame[] frames, Ticket[] tickets, long[] raw) {
+            for (int i = 0; i < frames.length; i++) {
+                if (tickets[i] != null) {
+                    frames[i] = tickets[i].accept();
+                }
+                if (frames[i] != null) {
+                    frames[i].close();
+                }
+                if (raw[i] != 0) {
+                    labyrinth.handles().free(raw[i]);
+                }
+                tickets[i] = null;
+                frames[i] = null;
+                raw[i] = 0;
+            }
+        }
+    }
+
+    /** Nothing can be allocated any more, so the count at the end is by handles and the answer an exit code. */
+    static final class NoHeap {
+
+        static final int NOTHING_LOST = 42;
+        private static final int FRAMES = 64;
+        private static final Gfp ANY = Gfp.HIGH.with(Gfp.NOWARN);
+        private static Object last;
+        private static final Gfp ZEROED = Gfp.ATOMIC.with(Gfp.ZERO);
+
+        public static void main(String[] args) throws ClassNotFoundException {
+            Labyrinth labyrinth = Labyrinth.builder("none").frames(FRAMES).reserve(8).open();
+            long[] all = new long[FRAMES + 1];
+            // Once with memory, as the JVM itself needs some for what it does for the first time.
+            boolean lost = loses(labyrinth, labyrinth.allocPage(MINE), labyrinth.allocPage(MINE).handOff(), 100, 0, all);
+            for (int i = 0; i < FRAMES; i++) {
+                labyrinth.handles().free(all[i]);
+            }
+            Frame held = labyrinth.allocPage(MINE);
+            Ticket ticket = labyrinth.allocPage(MINE).handOff();
+            Runtime runtime = Runtime.getRuntime();
+            Class.forName("java.lang.Shutdown");
+            Object[] hog = fillTheHeap(1 << 13);
+            fillTheGaps();
+            lost |= loses(labyrinth, held, ticket, 100_000, 100_000, all);
+            runtime.halt(hog == null || lost ? 1 : NOTHING_LOST);
+        }
+
+        /** With the smallest objects there are: afterwards not even a ticket fits. */
+        private static void fillTheGaps() {
+            try {
+                while (true) {
+                    last = new Object();
+                }
+            } catch (OutOfMemoryError e) {
+                // Full.
+            }
+        }
+
+        private static boolean loses(Labyrinth labyrinth, Frame frame, Ticket transit, int turns, int expected, long[] all) {
+            Handles handles = labyrinth.handles();
+            Frame held = frame;
+            Ticket ticket = transit;
+            int errors = 0;
+            for (int i = 0; i < turns; i++) {
+                try {
+                    if (i % 4 == 0) {
+                        handles.free(handles.alloc(ZEROED, i / 4 % 4));
+                    } else if (i % 4 == 1) {
+                        held = held.handOff().accept();
+                    } else if (i % 4 == 2) {
+                        ticket = ticket.accept().handOff();
+                    } else {
+                        labyrinth.allocPages(i % 8 == 3 ? MINE : ZEROED, i / 4 % 4).close();
+                    }
+                } catch (OutOfMemoryError e) {
+                    errors++;
+                }
+            }
+            handles.free(held.handle);
+            handles.free(handles.accept(ticket.ticket));
+            return errors != expected || free(handles, all) != FRAMES;
+        }
+
+        private static int free(Handles handles, long[] all) {
+            int free = 0;
+            do {
+                all[free] = handles.alloc(ANY, 0);
+            } while (all[free++] != 0);
+            return free - 1;
+        }
+    }
+}

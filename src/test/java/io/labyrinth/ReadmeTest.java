@@ -1,0 +1,80 @@
+package io.labyrinth;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What the README says is so: its example runs, the tests that it names exist, the flags that it lists are the flags. */
+class ReadmeTest {
+
+    private static final Path README = Path.of("README.md");
+
+    @TempDir
+    private Path folder;
+
+    /** As the code of a user: outside of the module, with what it exports, started with the flag that the README gives. */
+    @Test
+    void theExampleCompilesAndRuns() throws IOException {
+        List<String> examples = blocks(Files.readString(README), "```java\n(.*?)```");
+        assertThat(examples).hasSize(1);
+        Path file = Files.writeString(folder.resolve("Example.java"), """
+                import io.labyrinth.Frame;
+                import io.labyrinth.Gfp;
+                import io.labyrinth.Labyrinth;
+                import java.lang.foreign.MemorySegment;
+                import java.lang.foreign.ValueLayout;
+
+                class Example {
+                    public static void main(String[] args) {
+                %s
+                    }
+                }
+                """.formatted(examples.getFirst()));
+
+        ChildJvm.Result result = ChildJvm.source(file).run();
+
+        assertThat(result).isEqualTo(new ChildJvm.Result(0, "", ""));
+    }
+
+    @Test
+    void theExampleOfTheJavadocIsTheSame() throws IOException {
+        String javadoc = Files.readString(Path.of("src/main/java/io/labyrinth/Labyrinth.java"));
+        String snippet = blocks(javadoc, "\\{@snippet :\n(.*?\n \\* })\n \\* }\n").getFirst().replaceAll("(?m)^ \\* ", "");
+
+        assertThat(Files.readString(README)).contains("```java\n" + snippet + "\n```");
+    }
+
+    @Test
+    void everyTestThatItNamesExists() throws IOException {
+        TreeSet<String> named = new TreeSet<>(blocks(Files.readString(README), "`(\\w+Test)`"));
+
+        assertThat(named).hasSizeGreaterThan(5).allSatisfy(test ->
+                assertThat(Path.of("src/test/java/io/labyrinth", test + ".java")).isRegularFile());
+    }
+
+    @Test
+    void everyFlagOfItsTableIsOne() throws IOException {
+        List<String> rows = blocks(Files.readString(README), "\\| flag \\| means \\|\n(.*?)\n\n");
+        List<String> flags = blocks(rows.getFirst(), "(?m)^\\| (`\\w+`(?:, `\\w+`)*) \\|");
+
+        assertThat(flags).hasSizeGreaterThan(4).allSatisfy(names ->
+                assertThat(Gfp.parse(names.split(", ")[0].replace("`", ""))).isNotNull());
+    }
+
+    @Test
+    void itIsShortEnoughToBeRead() throws IOException {
+        assertThat(Files.readAllLines(README)).hasSizeBetween(80, 150)
+                .allSatisfy(line -> assertThat(line.startsWith("|") ? 0 : line.length()).isLessThanOrEqualTo(125));
+    }
+
+    private static List<String> blocks(String text, String pattern) {
+        return Pattern.compile(pattern, Pattern.DOTALL).matcher(text).results().map(match -> match.group(1)).toList();
+    }
+}

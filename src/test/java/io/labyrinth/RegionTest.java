@@ -1,0 +1,221 @@
+package io.labyrinth;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.Set;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The mapped memory, as the kernel shows it: present, locked, aligned, of its own. Sizes fit a lock limit of 8 MiB. */
+class RegionTest {
+
+    private static final long HUGE = 2L << 20;
+
+    /** What /proc/self/smaps says of an address range, added up. */
+    private record Smaps(long size, long resident, long locked, Set<String> flagsOfAll, long pageSize) {
+    }
+
+    @Test
+    void whatIsReportedAsLockedIsWhatTheKernelSaysIsLocked() throws IOException {
+        long before = ChildJvm.status("VmLck", 10);
+        try (Labyrinth labyrinth = Labyrinth.builder("locked").frames(1024).open()) {
+            LabyrinthStats stats = labyrinth.stats();
+            Smaps smaps = smaps(labyrinth);
+
+            assertThat(stats.lockedBytes()).isEqualTo(stats.mappedBytes()).isEqualTo(smaps.locked).isEqualTo(smaps.size);
+            assertThat(ChildJvm.status("VmLck", 10) - before).isEqualTo(stats.mappedBytes() / 1024);
+            assertThat(stats.mappedBytes()).isEqualTo(1024 * labyrinth.frameSize() + stats.metadataBytes());
+            labyrinth.validate();
+        }
+        assertThat(ChildJvm.status("VmLck", 10)).isEqualTo(before);
+    }
+
+    @Test
+    void closingNowGivesTheLockBackAlthoughFramesAreOut() {
+        long before = ChildJvm.status("VmLck", 10);
+        Labyrinth labyrinth = Labyrinth.builder("out").frames(600).open();
+        labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE);
+        labyrinth.validate();
+
+        assertThat(labyrinth.closeNow()).isOne();
+        assertThat(ChildJvm.status("VmLck", 10)).isEqualTo(before);
+    }
+
+    @Test
+    void withoutLockingNothingIsLockedAndAllIsPresent() throws IOException {
+        long before = ChildJvm.status("VmLck", 10);
+        try (Labyrinth labyrinth = Labyrinth.builder("none").frames(3000).locking(Locking.NONE).open()) {
+            Smaps smaps = smaps(labyrinth);
+
+            assertThat(labyrinth.stats().lockedBytes()).isZero();
+            assertThat(smaps.locked).isZero();
+            assertThat(smaps.resident).isEqualTo(smaps.size).isEqualTo(labyrinth.stats().mappedBytes());
+            assertThat(ChildJvm.status("VmLck", 10)).isEqualTo(before);
+            labyrinth.validate();
+        }
+    }
+
+    /** Above 32 MiB several threads fault in, each its chunks; none may be left out. */
+    @ParameterizedTest
+    @ValueSource(ints = {8192, 8192 + 1, 3 * 8192 - 1})
+    void everyChunkIsFaultedIn(int frames) throws IOException {
+        try (Labyrinth labyrinth = Labyrinth.builder("chunks").frames(frames).locking(Locking.NONE).open()) {
+            Smaps smaps = smaps(labyrinth);
+            assertThat(smaps.resident).isEqualTo(smaps.size).isEqualTo(labyrinth.stats().mappedBytes());
+            labyrinth.validate();
+        }
+    }
+
+    @Test
+    void aFrameIsAPageOfTheSystem() throws Exception {
+        Process getconf = new ProcessBuilder("getconf", "PAGESIZE").start();
+        long pageSize = Long.parseLong(new String(getconf.getInputStream().readAllBytes()).strip());
+        try (Labyrinth labyrinth = Labyrinth.builder("page").frames(8).open()) {
+            assertThat(labyrinth.frameSize()).isEqualTo(pageSize).isEqualTo(smaps(labyrinth).pageSize);
+            for (int pfn = 0; pfn < 8; pfn++) {
+                assertThat(labyrinth.region.address(pfn)).isEqualTo(labyrinth.region.address(0) + pfn * pageSize);
+            }
+            labyrinth.validate();
+        }
+    }
+
+    /** Not by luck: mmap alone gives such an address once in 512 times. */
+    @ParameterizedTest
+    @ValueSource(ints = {512, 513, 777, 1023, 1024, 5000})
+    void aRunIsAlignedInMemoryUpTo2MiB(int frames) {
+        try (Labyrinth labyrinth = Labyrinth.builder("aligned").frames(frames).locking(Locking.NONE).open()) {
+            assertThat(labyrinth.region.address(0) % HUGE).isZero();
+            for (int order = 0; order <= 9; order++) {
+                long handle = labyrinth.handles().alloc(Gfp.NOWAIT, order);
+                assertThat(labyrinth.handles().address(handle) % (labyrinth.frameSize() << order)).isZero();
+                labyrinth.handles().free(handle);
+            }
+            labyrinth.validate();
+        }
+    }
+
+    /** dc: no copy in a forked child. dd: not in a core dump. hg: huge pages are welcome. lo: locked. */
+    @ParameterizedTest
+    @EnumSource(value = Locking.class, names = {"REQUIRED", "NONE"})
+    void theMappingIsKeptFromForksAndDumps(Locking locking) throws IOException {
+        try (Labyrinth labyrinth = Labyrinth.builder("flags").frames(600).locking(locking).open()) {
+            Set<String> flags = smaps(labyrinth).flagsOfAll;
+
+            assertThat(flags).contains("rd", "wr", "dc", "dd").doesNotContain("ex", "sh");
+            assertThat(flags.contains("lo")).isEqualTo(locking == Locking.REQUIRED);
+            assertThat(flags.contains("hg")).isEqualTo(Files.exists(Path.of("/sys/kernel/mm/transparent_hugepage")));
+            labyrinth.validate();
+        }
+    }
+
+    /**
+     * A fault of the JVM's own may fall between the two looks, so the best of several labyrinths counts: were their pages
+     * not there, each would fault. 300 frames, as a huge page would hide 512.
+     */
+    @ParameterizedTest
+    @EnumSource(value = Locking.class, names = {"REQUIRED", "NONE"})
+    void touchingEveryPageCausesNoFault(Locking locking) throws IOException {
+        long fewest = Long.MAX_VALUE;
+        long[] handles = new long[300];
+        for (int i = 0; i < 8; i++) {
+            try (Labyrinth labyrinth = Labyrinth.builder("touch").frames(300).locking(locking).open()) {
+                long before = minorFaults();
+                touchAll(labyrinth.handles(), handles);
+                fewest = Math.min(fewest, minorFaults() - before);
+                Arrays.stream(handles).forEach(labyrinth.handles()::free);
+                labyrinth.validate();
+            }
+        }
+        assertThat(fewest).isZero();
+    }
+
+    private static void touchAll(Handles handles, long[] taken) {
+        for (int i = 0; i < taken.length; i++) {
+            taken[i] = handles.alloc(Gfp.ATOMIC_EXCLUSIVE, 0);
+            if (taken[i] == 0) {
+                taken[i] = handles.alloc(Gfp.NOWAIT, 0);
+            }
+            handles.putByte(taken[i], 0, (byte) 1);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 63, 1024, 20_000})
+    void thePageMapCostsLessThan24BytesAFrameAndAPage(int frames) {
+        try (Labyrinth labyrinth = Labyrinth.builder("metadata").frames(frames).locking(Locking.NONE).open()) {
+            assertThat(labyrinth.stats().metadataBytes()).isLessThanOrEqualTo(24L * frames + labyrinth.frameSize());
+            labyrinth.validate();
+        }
+    }
+
+    @Test
+    void labyrinthsDoNotShareMemory() {
+        try (Labyrinth one = Labyrinth.builder("one").frames(64).open(); Labyrinth two = Labyrinth.builder("two").frames(64).open()) {
+            IntStream.range(0, 64).forEach(i -> write(one, 1));
+            IntStream.range(0, 64).forEach(i -> write(two, 2));
+            one.validate();
+            two.validate();
+            assertThat(sum(one)).isEqualTo(64);
+            assertThat(sum(two)).isEqualTo(128);
+            one.closeNow();
+            two.closeNow();
+        }
+    }
+
+    private static void write(Labyrinth labyrinth, long value) {
+        labyrinth.handles().putLong(labyrinth.handles().alloc(Gfp.NOWAIT, 0), 0, value);
+    }
+
+    private static long sum(Labyrinth labyrinth) {
+        return IntStream.range(0, 64).mapToLong(pfn ->
+                labyrinth.region.frames.get(ValueLayout.JAVA_LONG, pfn * labyrinth.frameSize())).sum();
+    }
+
+    /** Field 10 of this thread's stat, counted behind the name, which may have blanks. */
+    private static long minorFaults() throws IOException {
+        String stat = Files.readString(Path.of("/proc/thread-self/stat"));
+        return Long.parseLong(stat.substring(stat.lastIndexOf(')') + 2).split(" ")[7]);
+    }
+
+    private static Smaps smaps(Labyrinth labyrinth) throws IOException {
+        long start = labyrinth.region.address(0);
+        long end = labyrinth.region.metadata.address() + labyrinth.region.metadata.byteSize();
+        long size = 0;
+        long resident = 0;
+        long locked = 0;
+        long pageSize = 0;
+        Set<String> flags = null;
+        boolean within = false;
+        for (String line : Files.readAllLines(Path.of("/proc/self/smaps"))) {
+            String[] words = line.split("\\s+");
+            if (words[0].matches("[0-9a-f]+-[0-9a-f]+")) {
+                String[] range = words[0].split("-");
+                long from = Long.parseUnsignedLong(range[0], 16);
+                long to = Long.parseUnsignedLong(range[1], 16);
+                within = Long.compareUnsigned(from, start) >= 0 && Long.compareUnsigned(to, end) <= 0;
+                size += within ? to - from : 0;
+            } else if (within && words[0].equals("Rss:")) {
+                resident += Long.parseLong(words[1]) * 1024;
+            } else if (within && words[0].equals("Locked:")) {
+                locked += Long.parseLong(words[1]) * 1024;
+            } else if (within && words[0].equals("KernelPageSize:")) {
+                pageSize = Long.parseLong(words[1]) * 1024;
+            } else if (within && words[0].equals("VmFlags:")) {
+                Set<String> these = new HashSet<>(Arrays.asList(words).subList(1, words.length));
+                these.retainAll(flags == null ? these : flags);
+                flags = these;
+            }
+        }
+        assertThat(size).as("the mapping is one of its own").isEqualTo(end - start);
+        return new Smaps(size, resident, locked, flags, pageSize);
+    }
+}
