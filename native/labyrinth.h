@@ -101,6 +101,10 @@ struct labyrinth_page {
  * looks at the words, and if none is FREE changes its stamp to 0 by CAS. Either the first CAS came after the freer's 1,
  * and then the look sees its word; or the freer's 1 replaced the stamp, and the second CAS fails. That is message
  * passing, so release and acquire suffice, and a free needs no fence. One that stops halfway leaves a "maybe".
+ *
+ * What this asks of the CPU beyond C11: where the 1 of a freer replaces that of another, and the CAS reads the second, the
+ * look must see the first one's word as well. So it is wherever a store that one other core sees, all see (x86, Armv8,
+ * RISC-V); on POWER the 1 would have to be an exchange.
  */
 struct labyrinth_advice {
     uint64_t maybe_free;

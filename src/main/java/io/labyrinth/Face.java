@@ -38,29 +38,23 @@ abstract sealed class Face permits Labyrinth, Handles {
     }
 
     long claim(int gfp, int order, Thread me) {
-        if (Gfp.isZeroed(gfp)) {
-            // What follows the claim needs more stack than the claim did, and to give the run back does, too.
-            PageMap.room(PageMap.ROOM);
-        }
+        boolean zeroed = Gfp.isZeroed(gfp);    // asked before, as behind the claim each call can run out of stack
         try {
             long handle = zone.claim(gfp, order, me);
             if (handle == 0) {
                 checkOpen();
-            } else if (Gfp.isZeroed(gfp)) {
-                zero(handle, order);
+            } else if (zeroed) {
+                try {
+                    segment(handle, order).fill((byte) 0);
+                } catch (Throwable e) {
+                    map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
+                    map.strays.any = true;
+                    throw e;
+                }
             }
             return handle;
         } finally {
             Reference.reachabilityFence(this);
-        }
-    }
-
-    private void zero(long handle, int order) {
-        try {
-            segment(handle, order).fill((byte) 0);
-        } catch (Throwable e) {
-            map.abandon(handle);
-            throw e;
         }
     }
 

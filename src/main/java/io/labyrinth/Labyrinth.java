@@ -124,6 +124,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
     private <T extends @Nullable Object> T pass(Supplier<T> overAllWords) {
         checkOpen();
         try {
+            map.strays.mend(map);
             return overAllWords.get();
         } finally {
             Reference.reachabilityFence(this);
@@ -195,6 +196,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
         if (!region.isOpen()) {
             return 0;
         }
+        map.strays.mend(map);
         List<Census.Seen> out = census.drain(now);
         if (!out.isEmpty() && !now) {
             throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: " + census.describeOut(out)

@@ -31,11 +31,8 @@ final class PageMap {
      * are HEADs of their own: a sweep that finds the owner gone can give back what it sees (rule: the first head
      * covers; a HEAD inside of it is a TAIL that was not written yet).
      *
-     * Why nothing is lost on the way. Between a won CAS and the return, any call can throw StackOverflowError (in the
-     * interpreter; compiled code has all of it inlined). The short stretches are try blocks whose handler takes the
-     * step back by the very call, at the very depth, that had just succeeded: casWord. Where a word is FREE
-     * already and only its advice is missing, the handler sets a field, which needs no stack: adviceLost, which the
-     * next walk that finds nothing mends. The long ones, split and join, first make sure that there is stack: room().
+     * Why nothing is lost on the way: see Strays. What a claim returns is made before its CAS; behind it everything is in a
+     * try block, whose handler marks what is claimed by then, and makes no call.
      *
      * Why releases need no fence: see `labyrinth_advice` in the header. Why a release of an EXCLUSIVE run is a store:
      * only its owner may change the word, and the owner is one thread.
@@ -70,12 +67,6 @@ final class PageMap {
     private static final long ADVICE_BYTES = labyrinth_advice.sizeof();
     private static final int MAX_SPANS = Native.LABYRINTH_MAX_SPANS();
 
-    /**
-     * Calls: of some 100 bytes each in the interpreter, but of some 16 once compiled; then what room() was called for may
-     * still fall back to the interpreter, and a VarHandle's way to its instruction takes 2 KiB there.
-     */
-    static final int ROOM = 256;
-
     static final int GROUP_ORDER = Native.LABYRINTH_GROUP_ORDER();
 
     final int frames;
@@ -94,8 +85,7 @@ final class PageMap {
     /** Who, where the owner is a virtual thread: nothing else can tell whether one is alive. 4 bytes a frame. */
     private final @Nullable Thread[] virtualOwners;
 
-    /** A release had no stack left to say that its frame is free. Plain: set for a later look, by whoever comes. */
-    private boolean adviceLost;
+    final Strays strays;
 
     /**
      * @param memory {@link #bytesFor} zeroed bytes, 64-byte aligned
@@ -110,6 +100,7 @@ final class PageMap {
         this.pages = table.address();
         this.advice = pages + adviceOffset(frames);
         this.virtualOwners = new Thread[frames];
+        this.strays = new Strays(frames);
     }
 
     static long bytesFor(int frames) {
@@ -134,13 +125,14 @@ final class PageMap {
     void tile(long generation) {
         int pfn = 0;
         while (pfn < frames) {
-            int room = (pfn < ordinary ? ordinary : frames) - pfn;
-            int order = Math.min(PageWord.MAX_ORDER, 31 - Integer.numberOfLeadingZeros(room));
+            int left = (pfn < ordinary ? ordinary : frames) - pfn;
+            int order = Math.min(PageWord.MAX_ORDER, 31 - Integer.numberOfLeadingZeros(left));
             order = Math.min(order, Integer.numberOfTrailingZeros(pfn));    // 32 of 0
             for (int tail = pfn + 1; tail < pfn + (1 << order); tail++) {
                 soWord(tail, PageWord.first(generation, TAIL, 0));
             }
-            free(pfn, PageWord.first(generation, PageWord.FREE, order));
+            soWord(pfn, PageWord.first(generation, PageWord.FREE, order));
+            advise(pfn);
             pfn += 1 << order;
         }
     }
@@ -220,7 +212,8 @@ final class PageMap {
         if (PageWord.order(word) != order) {
             return claimAndSplit(pfn, word, order, flags, me);
         }
-        return claim(pfn, word, flags, me) ? PageWord.handle(word, pfn) : 0;
+        long handle = PageWord.handle(word, pfn);
+        return claim(pfn, word, flags, me) ? handle : 0;
     }
 
     /** Claims the run whose head was seen as {@code word}, FREE. Wait-free. False if that is no longer so. */
@@ -234,8 +227,8 @@ final class PageMap {
         try {
             own(pfn, at, claimed, owner, me);
         } catch (Throwable outOfStack) {
-            cas(at, claimed, word);
-            adviceLost = true;
+            strays.marked[pfn] = true;
+            strays.any = true;
             throw outOfStack;
         }
         return true;
@@ -254,23 +247,34 @@ final class PageMap {
      * Wait-free: one CAS, 4 stores for each halving.
      */
     private long claimAndSplit(int pfn, long word, int order, long flags, Thread me) {
-        room(ROOM);
+        long handle = PageWord.handle(word, pfn);
         long owner = PageWord.owner(me, word);
         long head = PageWord.claimed(word, flags);
         if (!casWord(pfn, word, head)) {
             return 0;
         }
-        while (PageWord.order(head) > order) {
-            int half = PageWord.order(head) - 1;
-            int upper = pfn + (1 << half);
-            long split = PageWord.splitOff(lvWord(upper), half);
-            soWord(upper, split);
-            head = PageWord.resized(head, half);
-            soWord(pfn, head);
-            free(upper, PageWord.unclaimed(split));
+        int splitOff = pfn;    // or the upper half, while it is a HEAD of its own
+        try {
+            while (PageWord.order(head) > order) {
+                int half = PageWord.order(head) - 1;
+                int upper = pfn + (1 << half);
+                long split = PageWord.splitOff(lvWord(upper), half);
+                soWord(upper, split);
+                head = PageWord.resized(head, half);
+                soWord(pfn, head);
+                splitOff = upper;
+                soWord(upper, PageWord.unclaimed(split));
+                splitOff = pfn;
+                nowFree(upper);
+            }
+            own(pfn, wordAt(pfn), head, owner, me);
+        } catch (Throwable outOfStack) {
+            strays.marked[pfn] = true;
+            strays.marked[splitOff] = true;
+            strays.any = true;
+            throw outOfStack;
         }
-        own(pfn, wordAt(pfn), head, owner, me);
-        return PageWord.handle(word, pfn);
+        return handle;
     }
 
     /**
@@ -280,44 +284,53 @@ final class PageMap {
      * @return the handle, or 0 if a frame of it is not free or was lost on the way: then all is as it was
      */
     long claimAndJoin(int pfn, int order, long flags, Thread me) {
-        room(ROOM);
         int end = pfn + (1 << order);
-        int next = pfn;
-        while (next < end) {
-            long word = lvWord(next);
-            if (!PageWord.isFree(word) || next + PageWord.frames(word) > end
-                    || !casWord(next, word, PageWord.claimed(word, flags))) {
-                unjoin(pfn, next);
+        int from = pfn;    // [from, to) is claimed, by heads of their own or by the first of them
+        int to = pfn;
+        try {
+            while (to < end) {
+                long word = lvWord(to);
+                int next = to + PageWord.frames(word);
+                if (!PageWord.isFree(word) || next > end || !casWord(to, word, PageWord.claimed(word, flags))) {
+                    break;
+                }
+                to = next;
+            }
+            if (to < end) {    // rollback:
+                while (from < to) {
+                    int head = from;
+                    long word = PageWord.unclaimed(lvWord(head));
+                    int next = head + PageWord.frames(word);
+                    soWord(head, word);
+                    from = next;
+                    nowFree(head);
+                }
                 return 0;
             }
-            next += PageWord.frames(word);
-        }
-        // From here the first head covers all; the others become TAILs in any order.
-        long first = lvWord(pfn);
-        int inner = pfn + PageWord.frames(first);
-        soWord(pfn, PageWord.resized(first, order));
-        while (inner < end) {
-            long head = lvWord(inner);
-            soWord(inner, PageWord.joined(head));
-            inner += PageWord.frames(head);
-        }
-        own(pfn, wordAt(pfn), first, PageWord.owner(me, first), me);
-        return PageWord.handle(first, pfn);
-    }
-
-    /** The rollback: gives back the heads of [pfn, end), all claimed by this thread. */
-    private void unjoin(int pfn, int end) {
-        int next = pfn;
-        while (next < end) {
-            long head = lvWord(next);
-            free(next, PageWord.unclaimed(head));
-            next += PageWord.frames(head);
+            // From here the first head covers all; the others become TAILs in any order.
+            long first = lvWord(pfn);
+            soWord(pfn, PageWord.resized(first, order));
+            hideHeads(pfn, end);
+            long handle = PageWord.handle(first, pfn);
+            own(pfn, wordAt(pfn), first, PageWord.owner(me, first), me);
+            return handle;
+        } catch (Throwable outOfStack) {
+            for (int claimed = to - 1; claimed >= from; claimed--) {    // a head last, as its mark sets the mender to work
+                strays.marked[claimed] = true;
+            }
+            strays.any = true;
+            throw outOfStack;
         }
     }
 
-    /** Throws StackOverflowError now, while nothing is claimed, rather than later: this many calls deep. */
-    static int room(int calls) {
-        return calls == 0 ? 0 : 1 + room(calls - 1);
+    /** HEADs behind the first become TAILs of it: for the owner of all frames from {@code pfn} to {@code end}. */
+    void hideHeads(int pfn, int end) {
+        for (int inner = pfn + 1; inner < end; inner++) {
+            long word = lvWord(inner);
+            if (PageWord.state(word) == HEAD) {
+                soWord(inner, PageWord.joined(word));
+            }
+        }
     }
 
     // ------------------------------------------------------------------------------------------------ give up
@@ -359,12 +372,13 @@ final class PageMap {
             throw LabyrinthException.stale("hand-over in the frame's last generation: free it instead", handle, word);
         }
         long transit = PageWord.inTransit(word);
+        long ticket = PageWord.handle(transit, pfn);
         if (PageWord.isExclusive(word)) {
             leave(pfn, wordAt(pfn), handle, me, "hand-over", transit);
         } else if (!casWord(pfn, word, transit)) {
             throw LabyrinthException.stale("hand-over", handle, lvWord(pfn));
         }
-        return PageWord.handle(transit, pfn);
+        return ticket;
     }
 
     /** The owner's last step: the word is its own, so a store will do. */
@@ -406,10 +420,16 @@ final class PageMap {
         try {
             own(pfn, wordAt(pfn), head, owner, me);
         } catch (Throwable outOfStack) {
-            casWord(pfn, head, word);
+            boolean good = false;
+            try {
+                good = casWord(pfn, head, word);    // the ticket is, again
+            } finally {
+                strays.marked[pfn] = !good;
+                strays.any |= !good;
+            }
             throw outOfStack;
         }
-        return PageWord.handle(word, pfn);
+        return ticket;
     }
 
     /** Takes the run from an owner that is known to be gone. False if the run moved on. */
@@ -420,15 +440,6 @@ final class PageMap {
             nowFree(pfn);
         }
         return taken;
-    }
-
-    /** Undoes a claim whose handle never reached the caller; of a labyrinth that closed meanwhile, nothing is left to. */
-    void abandon(long handle) {
-        int pfn = PageWord.pfn(handle);
-        long word = lvWord(pfn);
-        if (PageWord.isLive(word, handle)) {
-            reclaim(pfn, word);
-        }
     }
 
     /** FREE to QUARANTINED, so that nobody claims it any more: a labyrinth closes by claiming all there is. */
@@ -446,30 +457,19 @@ final class PageMap {
 
     // ------------------------------------------------------------------------------------------------ advice
 
-    private void free(int pfn, long word) {
-        soWord(pfn, word);
-        nowFree(pfn);
-    }
-
     private void nowFree(int pfn) {
         try {
             advise(pfn);
         } catch (Throwable outOfStack) {
-            adviceLost = true;
+            strays.adviceLost = true;
             throw outOfStack;
         }
     }
 
-    /** Whether a free run may be missing from the advice; if so, all advice is set again. Looks at every group. */
-    boolean mendAdvice() {
-        if (!adviceLost) {
-            return false;
-        }
-        adviceLost = false;
+    void adviseAll() {
         for (int group = 0; group < groups; group++) {
             advise(group << GROUP_ORDER);
         }
-        return true;
     }
 
     /** After a word became FREE: group first, then span, as the one who clears looks at them the other way round. */
@@ -590,9 +590,9 @@ final class PageMap {
         return table.asSlice(pfn * PAGE_BYTES, PAGE_BYTES, Long.BYTES).asReadOnly();
     }
 
-    /** Whether a walk would come by this frame if it is free: by its advice, or because the next walk mends that. */
+    /** Whether a walk would come by this frame if it is free: by its advice, or because one that finds nothing mends. */
     boolean isAdvised(int pfn) {
         int group = pfn >> GROUP_ORDER;
-        return adviceLost || groupMayBeFree(group) && (spanShift < 0 || spanMayBeFree(group >> spanShift));
+        return strays.adviceLost || groupMayBeFree(group) && (spanShift < 0 || spanMayBeFree(group >> spanShift));
     }
 }

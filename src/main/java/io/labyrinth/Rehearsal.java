@@ -33,7 +33,10 @@ final class Rehearsal {
             long exclusive = zone.claim(Gfp.ATOMIC_EXCLUSIVE.bits(), 0, me);
             exclusive = map.accept(map.handOff(exclusive, me), me);
             map.checked(exclusive, "rehearsal", me);
-            map.abandon(exclusive);
+            // As if an error had struck right behind the claim.
+            map.strays.marked[PageWord.pfn(exclusive)] = true;
+            map.strays.any = true;
+            map.strays.mend(map);
             long last;
             do {
                 last = zone.claim(Gfp.ATOMIC.with(Gfp.NOWARN).bits(), 0, me);

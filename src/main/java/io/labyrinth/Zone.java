@@ -127,7 +127,7 @@ final class Zone {
         if (handle == 0 && (!Gfp.isSprint(gfp) || lanes[lane + CURSOR] >= ordinary)) {
             handle = search(0, Gfp.isSprint(gfp) ? ordinary : wrap, ordinary, order, flags, me, lane, looks, groups);
         }
-        if (handle == 0 && map.mendAdvice()) {
+        if (handle == 0 && map.strays.mend(map)) {
             handle = search(0, ordinary, ordinary, order, flags, me, lane, looks, groups);
         }
         if (handle == 0 && Gfp.mayUseReserve(gfp)) {
