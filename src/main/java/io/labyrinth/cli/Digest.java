@@ -11,7 +11,6 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,7 +21,6 @@ final class Digest {
 
     /** Files found ahead of the one whose line is due; bounds what is remembered of a huge tree. */
     private static final int FOUND_AHEAD = 4096;
-    private static final long PICTURE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
 
     private final Labyrinth labyrinth;
     private final Progress progress;
@@ -36,13 +34,12 @@ final class Digest {
     long links;
     long nanos;
     FaultCounter.Count faults = new FaultCounter.Count(0, 0);
-    String picture = "";
-    private int mostOut = -1;
-    private long lastPicture;
+    final Looks looks;
 
     Digest(Labyrinth labyrinth, Gfp gfp, int order, int threads, Progress progress) {
         this.labyrinth = labyrinth;
         this.progress = progress;
+        this.looks = new Looks(labyrinth);
         FrameReturns returns = new FrameReturns();
         for (int i = 0; i < threads; i++) {
             pairs.add(new Pair(labyrinth, gfp, order, returns));
@@ -129,20 +126,8 @@ final class Digest {
                 failed++;
             }
             progress.done(outcome.bytes());
-            look();
+            looks.look();
         }
         sums.flush();
-    }
-
-    private void look() {
-        if (picture.isEmpty() || System.nanoTime() - lastPicture > PICTURE_NANOS) {
-            lastPicture = System.nanoTime();
-            String now = labyrinth.picture();
-            int out = Picture.out(now);
-            if (out > mostOut) {
-                mostOut = out;
-                picture = now;
-            }
-        }
     }
 }

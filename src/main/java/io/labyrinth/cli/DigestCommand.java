@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -58,7 +59,7 @@ final class DigestCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        CommandLine line = java.util.Objects.requireNonNull(spec).commandLine();
+        CommandLine line = Objects.requireNonNull(spec).commandLine();
         if (threads < 1 || threads > MOST_THREADS) {
             throw new CommandLine.ParameterException(line, "threads=" + threads + " limit=" + MOST_THREADS
                     + ": ask for 1 to " + MOST_THREADS);
@@ -70,7 +71,7 @@ final class DigestCommand implements Callable<Integer> {
                     + options.reserve + ": no run of 2^" + chosen + " frames fits; ask for a lower order or more frames");
         }
         OutputStream sums = new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), 1 << 16);
-        try (Labyrinth labyrinth = options.open("digest"); Meter meter = new Meter(labyrinth.frameSize())) {
+        try (Labyrinth labyrinth = options.open("digest"); Meter meter = new Meter(labyrinth.frameSize(), Pair.WATCHED)) {
             try {
                 return digest(labyrinth, flags, chosen, meter, sums);
             } catch (IOException | RuntimeException | Error e) {
@@ -114,7 +115,7 @@ final class DigestCommand implements Callable<Integer> {
         String headline = String.format(Locale.ROOT, "digest       %,d files, %,d failed, %,d links passed over; %.1f MiB in %.2f s:"
                 + " %.0f MiB/s; %,d files read past the page cache, %,d through it", digest.files, digest.failed, digest.links,
                 digest.bytes / MIB, seconds, rate, digest.direct(), digest.buffered());
-        Report.of("digest", work, meter, digest.faults, labyrinth.stats(), digest.picture).publish(headline, options);
+        Report.of("digest", work, meter, digest.faults, labyrinth.stats(), digest.looks.fullest()).publish(headline, options);
         return digest.failed == 0 ? CommandLineFace.OK : CommandLineFace.FAILED;
     }
 }

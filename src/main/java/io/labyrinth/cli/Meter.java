@@ -23,13 +23,12 @@ final class Meter implements AutoCloseable {
     /*
      * How page faults are put down to frames. The kernel counts them for each thread. Around a loop that writes a byte
      * to each page of a run, and does nothing else, the difference is what these pages cost: had one of them not been
-     * there, its first touch after the allocation would have faulted. That costs two system calls, so 1 allocation in 16
-     * is watched; and when all is done, each page of the labyrinth.
+     * there, its first touch after the allocation would have faulted. That costs four system calls, so 1 allocation in so
+     * many is watched; and when all is done, each page of the labyrinth.
      *
      * The loop is run before on other memory, so that its own first steps (linking, code, stack) are not counted.
      */
 
-    private static final int WATCHED = 16;
     private static final int REHEARSALS = 2_000;
     private static final long LONGEST_NANOS = TimeUnit.MINUTES.toNanos(1);
 
@@ -38,14 +37,19 @@ final class Meter implements AutoCloseable {
     private final byte[] before = new byte[1024];
     private final byte[] after = new byte[1024];
     private final long pageSize;
+    private final int watched;
     long runs;
     long frames;
     long nulls;
     long watchedPages;
     long frameFaults;
 
-    Meter(long pageSize) throws IOException {
+    /**
+     * @param watched one allocation in so many has its first touch watched
+     */
+    Meter(long pageSize, int watched) throws IOException {
         this.pageSize = pageSize;
+        this.watched = watched;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment other = arena.allocate(pageSize, pageSize);
             for (int i = 0; i < REHEARSALS; i++) {
@@ -64,7 +68,7 @@ final class Meter implements AutoCloseable {
             nulls++;
             return null;
         }
-        if (runs++ % WATCHED == 0) {
+        if (runs++ % watched == 0) {
             watch(frame.segment());
         }
         frames += 1L << order;

@@ -26,8 +26,9 @@ final class Picture {
         return rows;
     }
 
-    static int out(String picture) {
-        return (int) picture.chars().filter(state -> "TES".indexOf(state) >= 0).count();
+    /** Frames that somebody has. */
+    static long out(String picture) {
+        return picture.chars().filter(state -> "TES".indexOf(state) >= 0).count();
     }
 
     static String text(List<String> rows, boolean coloured) {
