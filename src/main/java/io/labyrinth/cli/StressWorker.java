@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Queue;
 import java.util.SplittableRandom;
-import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ArrayBlockingQueue;
 import org.jspecify.annotations.Nullable;
 
 /** One thread of a stress: allocates, stamps, hands over, accepts, checks and frees, and believes nothing. */
@@ -25,6 +25,9 @@ final class StressWorker implements AutoCloseable {
     private static final int SECOND_FREES = 1024;
     /** Each order is asked for a third as often as the one below it: the bytes to be stamped double. */
     private static final int RARER = 3;
+
+    /** Frames on their way to a worker that is not running; without a bound it would be all of them. */
+    private static final int MOST_MAIL = 16;
 
     private static final List<Request> REQUESTS = List.of(
             new Request(Gfp.ATOMIC_EXCLUSIVE, true, false),
@@ -41,7 +44,7 @@ final class StressWorker implements AutoCloseable {
     private final int number;
     private final SplittableRandom random;
     private final List<Held> held = new ArrayList<>();
-    private final Queue<Sent> mail = new ConcurrentLinkedQueue<>();
+    private final Queue<Sent> mail = new ArrayBlockingQueue<>(MOST_MAIL);
     private long heldFrames;
     private long stamps;
     private @Nullable Meter meter;
@@ -121,6 +124,10 @@ final class StressWorker implements AutoCloseable {
         Request request = REQUESTS.get(random.nextInt(REQUESTS.size()));
         Frame frame = meter().alloc(labyrinth, request.gfp, order);
         if (frame == null) {
+            if (held.isEmpty()) {
+                // The others have it all, and need the processor to give some back.
+                Thread.yield();
+            }
             return;
         }
         require((frame.pfn() & (1 << order) - 1) == 0, frame, "is not aligned to its size");
@@ -153,22 +160,28 @@ final class StressWorker implements AutoCloseable {
     private void send(Held one) {
         boolean byTicket = one.frame.isExclusive() || random.nextBoolean();
         Sent sent = byTicket ? new Sent(one.frame.handOff(), null, one.stamp) : new Sent(null, one.frame, one.stamp);
-        stress.anyOther(number, random).mail.add(sent);
+        if (!stress.anyOther(number, random).mail.offer(sent)) {
+            take(sent);
+        }
     }
 
     private void accept() {
         for (Sent sent = mail.poll(); sent != null; sent = mail.poll()) {
-            Frame frame;
-            if (sent.ticket != null) {
-                frame = sent.ticket.accept();
-                handOvers++;
-            } else {
-                frame = Objects.requireNonNull(sent.frame);
-                passedOn++;
-            }
-            check(frame, sent.stamp);
-            hold(frame);
+            take(sent);
         }
+    }
+
+    private void take(Sent sent) {
+        Frame frame;
+        if (sent.ticket != null) {
+            frame = sent.ticket.accept();
+            handOvers++;
+        } else {
+            frame = Objects.requireNonNull(sent.frame);
+            passedOn++;
+        }
+        check(frame, sent.stamp);
+        hold(frame);
     }
 
     private void check(Frame frame, long stamp) {
