@@ -11,6 +11,7 @@ final class Crew {
     private final Thread starter = Thread.currentThread();
     private final List<Thread> threads = new CopyOnWriteArrayList<>();
     private final AtomicReference<@Nullable Throwable> first = new AtomicReference<>();
+    private volatile boolean stopped;
 
     /** What a thread does; it is interrupted when it is to stop. */
     interface Work {
@@ -22,7 +23,8 @@ final class Crew {
             try {
                 work.run();
             } catch (Throwable failure) {
-                if (first.compareAndSet(null, failure)) {
+                // After that, being interrupted is no failure.
+                if (!stopped && first.compareAndSet(null, failure)) {
                     stop();
                     starter.interrupt();
                 }
@@ -31,6 +33,7 @@ final class Crew {
     }
 
     void stop() {
+        stopped = true;
         threads.forEach(Thread::interrupt);
     }
 

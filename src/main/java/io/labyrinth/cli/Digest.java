@@ -62,12 +62,9 @@ final class Digest {
             print(sums);
             nanos = System.nanoTime() - start;
             faults = FaultCounter.ofProcess().since(before);
-        } catch (InterruptedException e) {
-            // One of the crew has failed: join tells which and why.
+        } catch (Throwable e) {
+            // Interrupted: one of the crew has failed, and join throws what.
             crew.stop();
-        } catch (IOException e) {
-            crew.stop();
-            Thread.interrupted();
             crew.join();
             throw e;
         }

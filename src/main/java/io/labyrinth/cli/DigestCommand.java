@@ -59,15 +59,12 @@ final class DigestCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        CommandLine line = Objects.requireNonNull(spec).commandLine();
-        if (threads < 1 || threads > MOST_THREADS) {
-            throw new CommandLine.ParameterException(line, "threads=" + threads + " limit=" + MOST_THREADS
-                    + ": ask for 1 to " + MOST_THREADS);
-        }
+        requireWithin("threads", threads, 1, MOST_THREADS);
         Gfp flags = Gfp.parse(gfp).with(Gfp.EXCLUSIVE).with(Gfp.NOWARN);
         int chosen = order == null ? defaultOrder() : order;
-        if (chosen >= 0 && chosen <= Labyrinth.MAX_ORDER && !options.canHold(chosen)) {
-            throw new CommandLine.ParameterException(line, "order=" + chosen + " frames=" + options.frames + " reserve="
+        requireWithin("order", chosen, 0, Labyrinth.MAX_ORDER);
+        if (!options.canHold(chosen)) {
+            throw mistake("order=" + chosen + " frames=" + options.frames + " reserve="
                     + options.reserve + ": no run of 2^" + chosen + " frames fits; ask for a lower order or more frames");
         }
         OutputStream sums = new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), 1 << 16);
@@ -82,6 +79,16 @@ final class DigestCommand implements Callable<Integer> {
                 throw e;
             }
         }
+    }
+
+    private void requireWithin(String name, int value, int least, int most) {
+        if (value < least || value > most) {
+            throw mistake(name + "=" + value + " limit=" + most + ": ask for " + least + " to " + most);
+        }
+    }
+
+    private CommandLine.ParameterException mistake(String message) {
+        return new CommandLine.ParameterException(Objects.requireNonNull(spec).commandLine(), message);
     }
 
     private int defaultOrder() {

@@ -89,7 +89,10 @@ final class Stress {
             faults = before == null ? faults : FaultCounter.ofProcess().since(before);
             over = true;
         } catch (InterruptedException e) {
+            // One of the crew has failed, and join throws what.
             crew.stop();
+            crew.join();
+            throw e;
         }
         crew.join();
     }

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -48,7 +49,7 @@ class DigestTest {
     }
 
     private static Cli.Result digest(Cli cli, String... options) throws IOException, InterruptedException {
-        List<String> arguments = new java.util.ArrayList<>(List.of("digest", "--quiet"));
+        List<String> arguments = new ArrayList<>(List.of("digest", "--quiet"));
         arguments.addAll(List.of(options));
         arguments.add(".");
         Cli.Result result = cli.run(arguments.toArray(String[]::new));
