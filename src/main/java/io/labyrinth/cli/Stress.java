@@ -74,17 +74,16 @@ final class Stress {
             long warm = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds) / WARM_UP;
             long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
             FaultCounter.Count before = null;
-            long tick = System.nanoTime();
+            long shown = 0;
             while (System.nanoTime() < end) {
                 Thread.sleep(STEP_MILLIS);
                 looks.look();
                 if (before == null && System.nanoTime() >= warm) {
                     before = FaultCounter.ofProcess();
                 }
-                if (System.nanoTime() - tick >= TimeUnit.SECONDS.toNanos(1)) {
-                    tick += TimeUnit.SECONDS.toNanos(1);
-                    progress.done(1);
-                }
+                long gone = seconds - TimeUnit.NANOSECONDS.toSeconds(Math.max(0, end - System.nanoTime()));
+                progress.done(gone - shown);
+                shown = gone;
             }
             faults = before == null ? faults : FaultCounter.ofProcess().since(before);
             over = true;
