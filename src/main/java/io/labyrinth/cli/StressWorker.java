@@ -23,8 +23,8 @@ final class StressWorker implements AutoCloseable {
     static final int WATCHED = 1024;
     /** One free in so many is tried a second time. */
     private static final int SECOND_FREES = 1024;
-    /** Each order is asked for a third as often as the one below it: the bytes to be stamped double. */
-    private static final int RARER = 3;
+    /** Each order is asked for a quarter as often as the one below it: the bytes to be stamped only double. */
+    private static final int RARER = 4;
 
     /** Frames on their way to a worker that is not running; without a bound it would be all of them. */
     private static final int MOST_MAIL = 16;
