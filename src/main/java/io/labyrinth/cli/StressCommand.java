@@ -94,7 +94,7 @@ final class StressCommand implements Callable<Integer> {
             throw new Violation(allocations + " allocations, but " + frees + " frees");
         }
         meter.watchAll(labyrinth);
-        labyrinth.validate();
+        requireAtRest(labyrinth);
         long operations = allocations + frees + handOvers;
         Map<String, Object> work = new LinkedHashMap<>();
         work.put("operations", operations);
