@@ -19,7 +19,11 @@ public final class Main {
                     + " is missing: the command line needs the folder lib beside labyrinth.jar, as the build leaves it");
             code = 1;
         } catch (Throwable unexpected) {
-            System.err.println("labyrinth: unexpected: " + unexpected);
+            Throwable root = unexpected;
+            while (root.getCause() != null) {
+                root = root.getCause();
+            }
+            System.err.println("labyrinth: unexpected: " + root);
             code = 1;
         }
         System.exit(code);

@@ -5,7 +5,6 @@ import io.labyrinth.Gfp;
 import io.labyrinth.Labyrinth;
 import io.labyrinth.Ticket;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;

@@ -53,7 +53,8 @@ final class RawText {
     }
 
     static Path path(String raw) {
-        if (isAscii(raw)) {
+        // Also the working directory's name: the JVM puts what it made of that before a relative path.
+        if (isAscii(raw) && (raw.startsWith("/") || isAscii(System.getProperty("user.dir")))) {
             return Path.of(raw);
         }
         StringBuilder uri = new StringBuilder("file://").append(raw.startsWith("/") ? "" : "/proc/self/cwd/");

@@ -91,6 +91,9 @@ class DigestTest {
         assertThat(given.err()).isEqualTo("labyrinth: -: no such file or folder\n");
         assertThat(given.outLines()).hasSize(3 * NAMES.size());
         check(given.out());
+        Cli.Result inside = c.shell("cd $'\\377\\376 raw/deep' && \"$@\" digest --quiet plain $'\\200' .");
+        assertThat(inside.err()).isEmpty();
+        assertThat(inside.outLines()).hasSize(2 + NAMES.size());
     }
 
     @Test
