@@ -14,8 +14,8 @@ import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The job: one thread finds the files, pairs of threads read and hash them, the caller's prints. Lines and failures come
- * out in the order in which the files were found, whatever the number of threads.
+ * The job: one thread finds the files, pairs of threads read and hash them, the caller's prints. Lines and failures
+ * come out in the order in which the files were found, whatever the number of threads.
  */
 final class Digest {
 
@@ -97,7 +97,8 @@ final class Digest {
         toPrint.put(Found.END);
     }
 
-    private void found(String name, @Nullable Path path, long size, @Nullable String failure) throws InterruptedException {
+    private void found(String name, @Nullable Path path, long size, @Nullable String failure)
+            throws InterruptedException {
         Found found = new Found(name, path);
         progress.found(size);
         toPrint.put(found);

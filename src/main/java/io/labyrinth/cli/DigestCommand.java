@@ -25,10 +25,10 @@ import picocli.CommandLine.Spec;
 
 /** {@code labyrinth digest}: SHA-256 of files, read through frames. */
 @Command(name = "digest", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Prints the SHA-256 of files and of all files in folders, as sha256sum does: 'sha256sum -c' checks it."
-                + " Files are read into locked frames, past the page cache where the file system allows it.",
-        footer = {"", "A link is followed if it is a PATH, and passed over in a folder. A file that cannot be read, or that"
-                + " changes while it is read, gets a line on standard error instead, and the exit code is 1."})
+        description = "Prints the SHA-256 of files and of all files in folders, as sha256sum does: 'sha256sum -c'"
+                + " checks it. Files are read into locked frames, past the page cache where the file system allows it.",
+        footer = {"", "A link is followed if it is a PATH, and passed over in a folder. A file that cannot be read, or"
+                + " that changes while it is read, gets a line on standard error instead, and the exit code is 1."})
 final class DigestCommand implements Callable<Integer> {
 
     /** 256 KiB of 4 KiB frames: large enough for O_DIRECT, which waits for the disk at each read. */
@@ -65,10 +65,12 @@ final class DigestCommand implements Callable<Integer> {
         requireWithin("order", chosen, 0, Labyrinth.MAX_ORDER);
         if (!options.canHold(chosen)) {
             throw mistake("order=" + chosen + " frames=" + options.frames + " reserve="
-                    + options.reserve + ": no run of 2^" + chosen + " frames fits; ask for a lower order or more frames");
+                    + options.reserve + ": no run of 2^" + chosen
+                    + " frames fits; ask for a lower order or more frames");
         }
         OutputStream sums = new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), 1 << 16);
-        try (Labyrinth labyrinth = options.open("digest"); Meter meter = new Meter(labyrinth.frameSize(), Pair.WATCHED)) {
+        try (Labyrinth labyrinth = options.open("digest"); Meter meter = new Meter(labyrinth.frameSize(),
+                Pair.WATCHED)) {
             try {
                 return digest(labyrinth, flags, chosen, meter, sums);
             } catch (IOException | RuntimeException | Error e) {
@@ -119,10 +121,12 @@ final class DigestCommand implements Callable<Integer> {
         work.put("threads", threads);
         work.put("order", chosen);
         work.put("gfp", flags.toString());
-        String headline = String.format(Locale.ROOT, "digest       %,d files, %,d failed, %,d links passed over; %.1f MiB in %.2f s:"
-                + " %.0f MiB/s; %,d files read past the page cache, %,d through it", digest.files, digest.failed, digest.links,
+        String headline = String.format(Locale.ROOT, "digest       %,d files, %,d failed, %,d links passed"
+                + " over; %.1f MiB in %.2f s: %.0f MiB/s; %,d files read past the page cache, %,d through it",
+                digest.files, digest.failed, digest.links,
                 digest.bytes / MIB, seconds, rate, digest.direct(), digest.buffered());
-        Report.of("digest", work, meter, digest.faults, labyrinth.stats(), digest.looks.fullest()).publish(headline, options);
+        Report.of("digest", work, meter, digest.faults, labyrinth.stats(), digest.looks.fullest()).publish(headline,
+                options);
         return digest.failed == 0 ? CommandLineFace.OK : CommandLineFace.FAILED;
     }
 }

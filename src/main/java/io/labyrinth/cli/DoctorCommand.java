@@ -19,8 +19,8 @@ import picocli.CommandLine.Spec;
 
 /** {@code labyrinth doctor}: what this machine and this process allow, tried out, and what to do about the rest. */
 @Command(name = "doctor", mixinStandardHelpOptions = true,
-        description = "Says what this process may lock and what the kernel offers, tries the default size, and says what to"
-                + " do about what is missing. The exit code is 0 if the defaults work.")
+        description = "Says what this process may lock and what the kernel offers, tries the default size, and says"
+                + " what to do about what is missing. The exit code is 0 if the defaults work.")
 final class DoctorCommand implements Callable<Integer> {
 
     private static final String LOCK_REMEDY = """
@@ -28,13 +28,13 @@ final class DoctorCommand implements Callable<Integer> {
               /etc/security/limits.conf   USER  -  memlock  unlimited     (or a number of KiB; log in again)
               systemd unit                [Service] LimitMEMLOCK=infinity
               docker, podman              --ulimit memlock=-1:-1          (or --cap-add IPC_LOCK)
-              Kubernetes                  securityContext: {capabilities: {add: ["IPC_LOCK"]}}; there is no field for the
-                                          limit: else it is that of the node's container runtime (LimitMEMLOCK= of its unit)
+              Kubernetes                  securityContext: {capabilities: {add: ["IPC_LOCK"]}}; it has no field for the
+                                          limit, which is that of the node's container runtime (LimitMEMLOCK= there)
               or do with less             --frames N, or --lock preferred, and see how much was locked
             """;
     private static final String MEMORY_REMEDY = """
             To give a process more memory, one of:
-              cgroup                      memory.max; systemd MemoryMax=, docker --memory, Kubernetes resources.limits.memory
+              cgroup                      memory.max; systemd MemoryMax=, docker --memory, Kubernetes limits.memory
               address space               ulimit -v unlimited; systemd LimitAS=infinity
               overcommit                  sysctl vm.overcommit_memory=0, or a higher vm.overcommit_ratio
               or do with less             --frames N
@@ -81,7 +81,8 @@ final class DoctorCommand implements Callable<Integer> {
     private static boolean tryDefaults(PrintWriter out, List<String> lacking) {
         try (Labyrinth labyrinth = new LabyrinthOptions(LabyrinthOptions.DEFAULT_FRAMES, 0).open("doctor")) {
             LabyrinthStats stats = labyrinth.stats();
-            fact(out, "tried", "works: " + Machine.bytes(stats.lockedBytes()) + " locked of " + Machine.bytes(stats.mappedBytes())
+            fact(out, "tried", "works: " + Machine.bytes(stats.lockedBytes()) + " locked of "
+                    + Machine.bytes(stats.mappedBytes())
                     + ", as /proc/self/smaps shows");
             if (!Machine.mayLockAnything() && Machine.lockLimitSoft() < Long.MAX_VALUE) {
                 long most = Machine.lockLimitSoft() / (stats.mappedBytes() / stats.frames() + 1);

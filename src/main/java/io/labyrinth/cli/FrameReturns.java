@@ -8,7 +8,9 @@ import java.util.concurrent.locks.ReentrantLock;
 /** What a thread waits for after a null: that a frame comes back. The labyrinth itself lets nobody wait. */
 final class FrameReturns {
 
-    /** A sprint may give null although something is free; then no return is to come, and it is the time to try again. */
+    /**
+     * A sprint may give null although something is free; then no return is to come, and it is the time to try again.
+     */
     private static final long PATIENCE_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
     private final AtomicLong returns = new AtomicLong();

@@ -24,7 +24,8 @@ final class KernelFacts {
                 since("mlock2", 4, 4, "mlock is used instead: slower to be refused", lacking),
                 since("MADV_POPULATE_WRITE", 5, 14, "pages are touched one by one: slower to open", lacking),
                 new Feature("io_uring", ioUring()),
-                new Feature("memfd_secret", Files.exists(Path.of("/sys/module/secretmem")) ? "yes" : "no (not needed)"));
+                new Feature("memfd_secret", Files.exists(Path.of("/sys/module/secretmem")) ? "yes"
+                        : "no (not needed)"));
     }
 
     private static Feature since(String name, int major, int minor, String without, List<String> lacking) {
@@ -45,7 +46,8 @@ final class KernelFacts {
             case "0" -> "yes (not needed)";
             case "1" -> "only for io_uring_group or CAP_SYS_ADMIN (not needed)";
             case "2" -> "no, by sysctl kernel.io_uring_disabled=2 (not needed)";
-            default -> text("/proc/kallsyms").orElse("").contains("io_uring_setup") ? "yes (not needed)" : "not found (not needed)";
+            default -> text("/proc/kallsyms").orElse("").contains("io_uring_setup") ? "yes (not needed)"
+                    : "not found (not needed)";
         };
     }
 

@@ -37,7 +37,9 @@ final class LabyrinthOptions {
         return Labyrinth.builder(name).frames(frames).reserve(reserve).locking(locking).open();
     }
 
-    /** A run larger than all frames that are not reserve would be waited for in vain. Nonsense is left to the builder. */
+    /**
+     * A run larger than all frames that are not reserve would be waited for in vain. Nonsense is left to the builder.
+     */
     boolean canHold(int order) {
         return frames <= reserve || frames - reserve >= 1L << order;
     }

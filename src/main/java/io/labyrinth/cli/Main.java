@@ -16,7 +16,7 @@ public final class Main {
             code = CommandLineFace.run(RawText.arguments(args));
         } catch (NoClassDefFoundError missing) {
             System.err.println("labyrinth: class=" + missing.getMessage()
-                    + " is missing: the command line needs the folder lib beside labyrinth.jar, as the build leaves it");
+                    + " is missing: the command line needs the folder lib beside labyrinth.jar");
             code = 1;
         } catch (Throwable unexpected) {
             Throwable root = unexpected;

@@ -23,8 +23,8 @@ final class Meter implements AutoCloseable {
     /*
      * How page faults are put down to frames. The kernel counts them for each thread. Around a loop that writes a byte
      * to each page of a run, and does nothing else, the difference is what these pages cost: had one of them not been
-     * there, its first touch after the allocation would have faulted. That costs four system calls, so 1 allocation in so
-     * many is watched; and when all is done, each page of the labyrinth.
+     * there, its first touch after the allocation would have faulted. That costs four system calls, so 1 allocation in
+     * so many is watched; and when all is done, each page of the labyrinth.
      *
      * The loop is run before on other memory, so that its own first steps (linking, code, stack) are not counted.
      */
@@ -99,9 +99,11 @@ final class Meter implements AutoCloseable {
         Gfp gfp = Gfp.NOWAIT.with(Gfp.HIGH).with(Gfp.EXCLUSIVE).with(Gfp.NOWARN);
         try {
             for (int order = Labyrinth.MAX_ORDER; order >= 0; order--) {
-                for (Frame frame = labyrinth.allocPages(gfp, order); frame != null; frame = labyrinth.allocPages(gfp, order)) {
+                Frame frame = labyrinth.allocPages(gfp, order);
+                while (frame != null) {
                     all.add(frame);
                     watch(frame.segment());
+                    frame = labyrinth.allocPages(gfp, order);
                 }
             }
         } finally {

@@ -19,13 +19,13 @@ import org.jspecify.annotations.Nullable;
 final class Pair implements AutoCloseable {
 
     /*
-     * SHA-256 of a file is one sequence, so each reader has a hasher of its own. The queue between the two has no bound:
-     * the labyrinth is the bound. A reader that gets null waits until a frame comes back. That cannot be for ever: who
-     * waits holds no frame, so all of them are on their way to hashers, who need nothing more to free them.
+     * SHA-256 of a file is one sequence, so each reader has a hasher of its own. The queue between the two has no
+     * bound: the labyrinth is the bound. A reader that gets null waits until a frame comes back. That cannot be for
+     * ever: who waits holds no frame, so all of them are on their way to hashers, who need nothing more to free them.
      *
-     * A file is what it was when it was opened: no more is read than its size then, so that a file that grows faster than
-     * it is read has an end too. If it is another, or of another size or time, at the end, it fails. So what is printed
-     * is true. A size of 0 is no promise (/proc), and read to the end.
+     * A file is what it was when it was opened: no more is read than its size then, so that a file that grows faster
+     * than it is read has an end too. If it is another, or of another size or time, at the end, it fails. So what is
+     * printed is true. A size of 0 is no promise (/proc), and read to the end.
      */
 
     /** One allocation in so many: a few microseconds more for each 16 reads. */
@@ -40,7 +40,9 @@ final class Pair implements AutoCloseable {
     long direct;
     long buffered;
 
-    /** What the reader tells the hasher: bytes of a file, or no ticket and that it has ended, well or with a failure. */
+    /**
+     * What the reader tells the hasher: bytes of a file, or no ticket and that it has ended, well or with a failure.
+     */
     private record Part(@Nullable Found file, @Nullable Ticket ticket, int bytes, @Nullable String failure) {
         static final Part LAST = new Part(null, null, 0, null);
     }
@@ -111,7 +113,8 @@ final class Pair implements AutoCloseable {
     }
 
     /** Reads into a new frame and hands that over; null at the end of the file. */
-    private @Nullable Part fill(Found file, Source source, long left, Meter mine) throws IOException, InterruptedException {
+    private @Nullable Part fill(Found file, Source source, long left, Meter mine) throws IOException,
+            InterruptedException {
         Frame frame = take(mine);
         Ticket ticket = null;
         try {

@@ -9,10 +9,13 @@ final class Picture {
 
     private static final int CELL_FRAMES = 8;
     private static final int MOST_ROWS = 24;
-    /** The states of {@link Labyrinth#picture}, the busiest first: a cell shows the first that any of its frames has. */
+    /**
+     * The states of {@link Labyrinth#picture}, the busiest first: a cell shows the first that any of its frames has.
+     */
     private static final String STATES = "TESQr.?";
     private static final String[] COLOURS = {"35", "32", "36", "31", "33", "2", "31"};
-    private static final String LEGEND = "E exclusive, S shared, T in transit, r free in the reserve, . free, Q quarantined";
+    private static final String LEGEND =
+            "E exclusive, S shared, T in transit, r free in the reserve, . free, Q quarantined";
 
     private Picture() {
     }

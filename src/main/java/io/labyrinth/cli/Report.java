@@ -36,7 +36,8 @@ record Report(String command, Map<String, Object> work, Allocation allocation, P
     record Memory(long frames, long reserve, long frameBytes, long mappedBytes, long lockedBytes, long metadataBytes) {
     }
 
-    static Report of(String command, Map<String, Object> work, Meter meter, FaultCounter.Count faults, LabyrinthStats stats,
+    static Report of(String command, Map<String, Object> work, Meter meter, FaultCounter.Count faults,
+            LabyrinthStats stats,
             String picture) {
         Histogram nanos = meter.nanos;
         Allocation allocation = new Allocation(meter.runs, meter.frames, meter.nulls, stats.reserveHitsApprox(),
@@ -55,7 +56,7 @@ record Report(String command, Map<String, Object> work, Allocation allocation, P
                         allocation.runs, allocation.nulls, allocation.reserveHitsApprox)
                 + line("allocation   p50 %s  p99 %s  p99.99 %s  max %s", nanos(allocation.p50Nanos),
                         nanos(allocation.p99Nanos), nanos(allocation.p9999Nanos), nanos(allocation.maxNanos))
-                + line("page faults  caused by frames: %,d, in %,d pages watched; by all else of the JVM: %,d minor, %,d major",
+                + line("page faults  caused by frames: %,d, in %,d pages watched; all of the JVM: %,d minor, %,d major",
                         pageFaults.causedByFrames, pageFaults.watchedPages, pageFaults.minor, pageFaults.major)
                 + line("memory       %s locked of %s mapped: %,d frames of %s, page map %s",
                         Machine.bytes(memory.lockedBytes), Machine.bytes(memory.mappedBytes), memory.frames,

@@ -62,14 +62,16 @@ final class Stamp {
         for (int i = 0; i < longs; i++) {
             long found = run.get(ValueLayout.JAVA_LONG, (long) i * Long.BYTES) ^ i;
             if (found != stamp) {
-                return "expected " + describe(stamp) + ", found " + describe(found) + " at offset=" + (long) i * Long.BYTES;
+                return "expected " + describe(stamp) + ", found " + describe(found) + " at offset="
+                        + (long) i * Long.BYTES;
             }
         }
         return "expected " + describe(stamp) + ", and now it is there: somebody else is writing";
     }
 
     static String describe(long stamp) {
-        return "worker=" + (stamp >>> WORKER_SHIFT) + " generation=" + (stamp >> GENERATION_SHIFT & GENERATION) + " stamp="
+        return "worker=" + (stamp >>> WORKER_SHIFT) + " generation=" + (stamp >> GENERATION_SHIFT & GENERATION)
+                + " stamp="
                 + (stamp & NUMBER);
     }
 }

@@ -17,8 +17,8 @@ import picocli.CommandLine.Spec;
 
 /** {@code labyrinth stress}: an attempt to catch the labyrinth at a mistake. */
 @Command(name = "stress", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Allocates runs of all orders from many threads, stamps each over its whole length, hands some over,"
-                + " checks and frees them. Stops with exit code 1 at the first violation.")
+        description = "Allocates runs of all orders from many threads, stamps each over its whole length, hands some"
+                + " over, checks and frees them. Stops with exit code 1 at the first violation.")
 final class StressCommand implements Callable<Integer> {
 
     private static final long DEFAULT_FRAMES = 1536;
@@ -107,9 +107,11 @@ final class StressCommand implements Callable<Integer> {
         work.put("threads", threads);
         work.put("seconds", seconds);
         work.put("seed", seed);
-        String headline = String.format(Locale.ROOT, "stress       %,d operations in %d s by %d threads (seed %d), no violation:"
-                + " %,d allocations, %,d frees, %,d hand-overs; %,d frames passed on without a ticket, %,d late uses refused",
+        String headline = String.format(Locale.ROOT, "stress       %,d operations in %d s by %d threads (seed %d), no"
+                + " violation: %,d allocations, %,d frees, %,d hand-overs; %,d frames passed on without a"
+                + " ticket, %,d late uses refused",
                 operations, seconds, threads, seed, allocations, frees, handOvers, passedOn, refused);
-        Report.of("stress", work, meter, stress.faults, labyrinth.stats(), stress.looks.fullest()).publish(headline, options);
+        Report.of("stress", work, meter, stress.faults, labyrinth.stats(), stress.looks.fullest()).publish(headline,
+                options);
     }
 }

@@ -4,7 +4,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Whether standard error is a terminal: {@code System.console()} would tell of standard output too, which is for sums. */
+/**
+ * Whether standard error is a terminal: {@code System.console()} would tell of standard output too, which is for sums.
+ */
 final class Terminal {
 
     private static final int USUAL_COLUMNS = 80;

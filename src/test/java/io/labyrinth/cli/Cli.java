@@ -51,7 +51,8 @@ final class Cli {
 
     /** Runs a line of shell, in which {@code "$@"} is the command line; arguments can have any bytes there. */
     Result shell(String line) throws IOException, InterruptedException {
-        return runProcess(Stream.of(before, List.of("bash", "-c", line, "bash"), java()).flatMap(List::stream).toList());
+        return runProcess(Stream.of(before, List.of("bash", "-c", line, "bash"), java()).flatMap(List::stream)
+                .toList());
     }
 
     private static List<String> java() {
@@ -60,7 +61,8 @@ final class Cli {
                 .flatMap(value -> Arrays.stream(value.split(File.pathSeparator))).filter(entry -> !entry.isEmpty())
                 .distinct().collect(Collectors.joining(File.pathSeparator));
         return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-Xmx256m", "-cp", path, Main.class.getName());
+                "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-Xmx256m", "-cp", path,
+                Main.class.getName());
     }
 
     Result runProcess(List<String> command) throws IOException, InterruptedException {

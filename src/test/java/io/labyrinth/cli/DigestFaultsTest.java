@@ -92,11 +92,13 @@ class DigestFaultsTest {
     @Test
     void refusesInOneLineWhatMakesNoSense() throws IOException, InterruptedException {
         String[][] refused = {
-            {"digest"}, {"digest", "--nothing", "x"}, {"digest", "--threads", "0", "x"}, {"digest", "--frames", "0", "x"},
+            {"digest"}, {"digest", "--nothing", "x"}, {"digest", "--threads", "0", "x"}, {"digest", "--frames", "0",
+                    "x"},
             {"digest", "--frames", "x", "x"}, {"digest", "--order", "11", "x"}, {"digest", "--order", "-1", "x"},
             {"digest", "--frames", "15", "--order", "4", "x"}, {"digest", "--gfp", "KERNEL", "x"},
             {"digest", "--gfp", "HIGH|NOMEMALLOC", "x"}, {"digest", "--lock", "perhaps", "x"},
-            {"digest", "--frames", "9", "--reserve", "9", "x"}, {"stress", "--seconds", "0"}, {"stress", "--threads", "1024"},
+            {"digest", "--frames", "9", "--reserve", "9", "x"}, {"stress", "--seconds", "0"}, {"stress", "--threads",
+                    "1024"},
             {"doctor", "x"}, {"nothing"},
         };
         for (String[] arguments : refused) {
@@ -114,7 +116,8 @@ class DigestFaultsTest {
         Cli.Result refused = lowLimit().run("digest", "file");
         assertThat(refused.code()).isEqualTo(1);
         assertThat(refused.errLines()).hasSize(1);
-        assertThat(refused.err()).startsWith("labyrinth: labyrinth=digest requested=4.0MiB errno=12(").contains("CAP_IPC_LOCK=no");
+        assertThat(refused.err()).startsWith("labyrinth: labyrinth=digest requested=4.0MiB errno=12(")
+                .contains("CAP_IPC_LOCK=no");
         Cli.Result preferred = lowLimit().run("digest", "--quiet", "--lock", "preferred", "file");
         assertThat(preferred.code()).isZero();
         assertThat(preferred.errLines()).hasSize(1);
@@ -125,12 +128,14 @@ class DigestFaultsTest {
     void theDoctorKnowsTheRemedy() throws IOException, InterruptedException {
         Cli.Result ill = lowLimit().run("doctor");
         assertThat(ill.code()).isEqualTo(1);
-        assertThat(ill.out()).contains("CAP_IPC_LOCK: no", "soft 1MiB, hard 1MiB", "tried                 fails: ", "limits.conf",
+        assertThat(ill.out()).contains("CAP_IPC_LOCK: no", "soft 1MiB, hard 1MiB", "tried                 fails: ",
+                "limits.conf",
                 "LimitMEMLOCK=infinity", "--ulimit memlock=-1:-1", "Kubernetes");
         Cli.Result well = new Cli(folder).run("doctor");
         assertThat(well.err()).isEmpty();
         assertThat(well.code()).isZero();
-        assertThat(well.out()).contains("page size", "huge pages", "cgroup", "MADV_POPULATE_WRITE", "io_uring", "memfd_secret",
+        assertThat(well.out()).contains("page size", "huge pages", "cgroup", "MADV_POPULATE_WRITE", "io_uring",
+                "memfd_secret",
                 "address space", "overcommit", "tried                 works: ").doesNotContain("limits.conf");
     }
 

@@ -23,8 +23,10 @@ class DigestTest {
 
     private static final int[] SIZES = {0, 1, 511, 4095, 4096, 4097, 65_536, 100_000, 1 << 20, (3 << 20) + 17};
     /** In bytes, one char each; each is the name of a file and of a folder somewhere. */
-    private static final List<String> NAMES = List.of("plain", "with space", "new\nline", "back\\slash", "\\n", "-dash", "--help",
-            "*", "$(x)", "quote'\"", "%41", "u\u00c3\u00bc", "\u00ff\u00fe raw", "\u0080", "tab\t", ".hidden", "@file", "~");
+    private static final List<String> NAMES = List.of("plain", "with space", "new\nline", "back\\slash", "\\n", "-dash",
+            "--help",
+            "*", "$(x)", "quote'\"", "%41", "u\u00c3\u00bc", "\u00ff\u00fe raw", "\u0080", "tab\t", ".hidden", "@file",
+            "~");
 
     @TempDir
     static Path tree;
@@ -62,7 +64,8 @@ class DigestTest {
         Path file = Files.createTempFile("labyrinth", ".sums");
         try {
             Files.writeString(file, sums, StandardCharsets.ISO_8859_1);
-            Cli.Result result = new Cli(tree).runProcess(List.of("sha256sum", "--check", "--strict", "--quiet", file.toString()));
+            Cli.Result result = new Cli(tree).runProcess(List.of("sha256sum", "--check", "--strict", "--quiet",
+                    file.toString()));
             assertThat(result).isEqualTo(new Cli.Result(0, "", ""));
         } finally {
             Files.delete(file);
@@ -87,7 +90,8 @@ class DigestTest {
     void namesAreBytesInAnyLocale() throws IOException, InterruptedException {
         Cli c = new Cli(tree, Map.of("LANG", "C", "LC_ALL", "C"));
         assertThat(digest(c).out()).isEqualTo(sums);
-        Cli.Result given = c.shell("\"$@\" digest --quiet -- $'\\377\\376 raw' $'u\\303\\274/deep' --help - < /dev/null");
+        Cli.Result given = c.shell("\"$@\" digest --quiet --"
+                + " $'\\377\\376 raw' $'u\\303\\274/deep' --help - < /dev/null");
         assertThat(given.err()).isEqualTo("labyrinth: -: no such file or folder\n");
         assertThat(given.outLines()).hasSize(3 * NAMES.size());
         check(given.out());
@@ -98,7 +102,8 @@ class DigestTest {
 
     @Test
     void takesAReserveAndAnyFlagsThatDoNotSleep() throws IOException, InterruptedException {
-        Cli.Result result = digest(new Cli(tree), "--frames", "64", "--reserve", "16", "--gfp", "GFP_ATOMIC|ZERO", "--order", "2",
+        Cli.Result result = digest(new Cli(tree), "--frames", "64", "--reserve", "16", "--gfp", "GFP_ATOMIC|ZERO",
+                "--order", "2",
                 "--lock", "preferred");
         assertThat(result.out()).isEqualTo(sums);
     }
@@ -131,7 +136,8 @@ class DigestTest {
         assertThat(work.get("files").getAsLong()).isEqualTo(files);
         assertThat(work.get("failed").getAsLong()).isZero();
         assertThat(work.get("linksPassedOver").getAsLong()).isEqualTo(1);
-        assertThat(work.get("filesReadDirect").getAsLong() + work.get("filesReadBuffered").getAsLong()).isEqualTo(files);
+        assertThat(work.get("filesReadDirect").getAsLong() + work.get("filesReadBuffered").getAsLong())
+                .isEqualTo(files);
         JsonObject allocation = report.getAsJsonObject("allocation");
         assertThat(allocation.get("frames").getAsLong()).isEqualTo(2 * allocation.get("runs").getAsLong());
         assertThat(allocation.get("frames").getAsLong() * 4096).isGreaterThanOrEqualTo(work.get("bytes").getAsLong());
@@ -144,7 +150,8 @@ class DigestTest {
         assertThat(memory.get("lockedBytes").getAsLong()).isEqualTo(memory.get("mappedBytes").getAsLong())
                 .isGreaterThan(64 * 4096);
         assertThat(report.getAsJsonArray("picture").get(0).getAsString()).hasSize(64).matches("[.ET]+");
-        assertThat(result.err()).contains("digest  ", "frames  ", "allocation  ", "caused by frames: 0,", "locked of", "picture  ")
+        assertThat(result.err()).contains("digest  ", "frames  ", "allocation  ", "caused by frames: 0,", "locked of",
+                "picture  ")
                 .doesNotContain("\033", "Exception", "WARNING");
     }
 }

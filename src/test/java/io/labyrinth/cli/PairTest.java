@@ -13,7 +13,9 @@ import java.util.concurrent.LinkedBlockingQueue;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What befalls a file between its first read and its last: the labyrinth has one frame, so the reader stops after it. */
+/**
+ * What befalls a file between its first read and its last: the labyrinth has one frame, so the reader stops after it.
+ */
 class PairTest {
 
     private static final int SIZE = 3 * 4096;
@@ -33,7 +35,8 @@ class PairTest {
         files.add(Found.END);
         Crew crew = new Crew();
         try (Labyrinth labyrinth = Labyrinth.builder("pair").frames(1).open();
-                Pair pair = new Pair(labyrinth, Gfp.NOWAIT.with(Gfp.EXCLUSIVE).with(Gfp.NOWARN), 0, new FrameReturns())) {
+                Pair pair = new Pair(labyrinth, Gfp.NOWAIT.with(Gfp.EXCLUSIVE).with(Gfp.NOWARN), 0,
+                        new FrameReturns())) {
             crew.start("reader", () -> pair.read(files, () -> { }));
             while (labyrinth.stats().inTransit() == 0) {
                 Thread.sleep(1);

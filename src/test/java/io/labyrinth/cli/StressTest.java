@@ -31,7 +31,8 @@ class StressTest {
         assertThat(result.code()).isZero();
         JsonObject report = JsonParser.parseString(Files.readString(folder.resolve("report"))).getAsJsonObject();
         JsonObject work = report.getAsJsonObject("work");
-        for (String kind : new String[] {"allocations", "frees", "handOvers", "passedOnAsTheyWere", "lateUsesRefused"}) {
+        for (String kind : new String[] {"allocations", "frees", "handOvers", "passedOnAsTheyWere",
+                "lateUsesRefused"}) {
             assertThat(work.get(kind).getAsLong()).as(kind).isPositive();
         }
         assertThat(work.get("allocations")).isEqualTo(work.get("frees"));
@@ -43,7 +44,8 @@ class StressTest {
 
     @Test
     void endsWellWithOneThreadAndOneFrame() throws IOException, InterruptedException {
-        Cli.Result result = new Cli(folder).run("stress", "--seconds", "1", "--threads", "1", "--frames", "1", "--reserve", "0");
+        Cli.Result result = new Cli(folder).run("stress", "--seconds", "1", "--threads", "1", "--frames", "1",
+                "--reserve", "0");
         assertThat(result.err()).contains("no violation");
         assertThat(result.code()).isZero();
     }
@@ -68,7 +70,8 @@ class StressTest {
         try (Progress progress = new Progress("stress", " s", 1, false)) {
             Stress stress = new Stress(labyrinth, options, 2, 60, 1);
             assertThatThrownBy(() -> stress.run(progress)).isInstanceOf(Violation.class)
-                    .hasMessageMatching("frame .* was overwritten: expected worker=.*|frame .* is not zero, although .*");
+                    .hasMessageMatching("frame .* was overwritten: expected worker=.*"
+                            + "|frame .* is not zero, although .*");
         } finally {
             found.set(true);
             rogue.join();
@@ -86,7 +89,8 @@ class StressTest {
             Stamp.write(run, Stamp.of(3, 4, 5));
             run.set(ValueLayout.JAVA_LONG_UNALIGNED, at, Stamp.of(6, 7, 8) ^ at / 8);
             assertThat(Stamp.isOn(run, Stamp.of(3, 4, 5))).isFalse();
-            assertThat(Stamp.difference(run, Stamp.of(3, 4, 5))).isEqualTo("expected worker=3 generation=4 stamp=5, found"
+            assertThat(Stamp.difference(run, Stamp.of(3, 4, 5)))
+                    .isEqualTo("expected worker=3 generation=4 stamp=5, found"
                     + " worker=6 generation=7 stamp=8 at offset=" + at);
         }
         assertThat(Stamp.isZero(run)).isFalse();
