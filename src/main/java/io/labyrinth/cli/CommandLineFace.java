@@ -1,0 +1,61 @@
+package io.labyrinth.cli;
+
+import io.labyrinth.LabyrinthException;
+import java.io.IOException;
+import java.io.OutputStreamWriter;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/** The three commands, and what becomes of their mistakes: a line on standard error, and an exit code. */
+@Command(name = "labyrinth", mixinStandardHelpOptions = true, version = "labyrinth 0.1.0",
+        description = "A page-frame allocator for the JVM, at work.",
+        subcommands = {DigestCommand.class, StressCommand.class, DoctorCommand.class})
+final class CommandLineFace {
+
+    static final int OK = 0;
+    static final int FAILED = 1;
+    static final int USAGE = 2;
+    /** 128 + SIGPIPE: what a shell shows for a program whose reader has gone. */
+    static final int READER_GONE = 141;
+
+    private CommandLineFace() {
+    }
+
+    static int run(String[] args) {
+        CommandLine line = new CommandLine(new CommandLineFace());
+        line.setExpandAtFiles(false);
+        line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.setOut(new PrintWriter(new OutputStreamWriter(System.out, StandardCharsets.ISO_8859_1), true));
+        line.setErr(new PrintWriter(new OutputStreamWriter(System.err, StandardCharsets.ISO_8859_1), true));
+        line.setParameterExceptionHandler((mistake, given) -> {
+            CommandLine of = mistake.getCommandLine();
+            of.getErr().println("labyrinth: " + RawText.visible(mistake.getMessage()) + "; see labyrinth "
+                    + (of.getParent() == null ? "" : of.getCommandName() + " ") + "--help");
+            return USAGE;
+        });
+        line.setExecutionExceptionHandler((failure, of, parsed) -> {
+            of.getErr().println("labyrinth: " + RawText.visible(describe(failure)));
+            return failure instanceof LabyrinthException.InvalidRequest ? USAGE : FAILED;
+        });
+        if (args.length == 0) {
+            line.usage(line.getErr());
+            return USAGE;
+        }
+        return line.execute(args);
+    }
+
+    private static String describe(Exception failure) {
+        return switch (failure) {
+            case LabyrinthException refused -> String.valueOf(refused.getMessage());
+            case Violation violation -> "violation: " + violation.getMessage();
+            case IOException io -> Failures.describe(io);
+            default -> "unexpected: " + failure;
+        };
+    }
+
+    static void error(String line) {
+        System.err.writeBytes(RawText.bytes("labyrinth: " + line + "\n"));
+    }
+}

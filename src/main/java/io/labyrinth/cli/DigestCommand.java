@@ -1,0 +1,132 @@
+package io.labyrinth.cli;
+
+import io.labyrinth.Gfp;
+import io.labyrinth.Labyrinth;
+import java.io.BufferedOutputStream;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code labyrinth digest}: SHA-256 of files, read through frames. */
+@Command(name = "digest", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Prints the SHA-256 of files and of all files in folders, as sha256sum does: 'sha256sum -c'"
+                + " checks it. Files are read into locked frames, past the page cache where the file system allows it.",
+        footer = {"", "A link is followed if it is a PATH, and passed over in a folder. A file that cannot be read, or"
+                + " that changes while it is read, gets a line on standard error instead, and the exit code is 1."})
+final class DigestCommand implements Callable<Integer> {
+
+    /** 256 KiB of 4 KiB frames: large enough for O_DIRECT, which waits for the disk at each read. */
+    private static final int LARGEST_DEFAULT_ORDER = 6;
+    private static final int MOST_THREADS = 1024;
+    private static final double MIB = 1 << 20;
+
+    @Spec
+    @Nullable CommandSpec spec;
+
+    @Parameters(paramLabel = "PATH", arity = "1..*", description = "Files and folders.")
+    List<String> paths = List.of();
+
+    @Option(names = "--threads", paramLabel = "N",
+            description = "Files in work at once, each with a reading and a hashing thread. Default: the processors.")
+    int threads = Runtime.getRuntime().availableProcessors();
+
+    @Option(names = "--order", paramLabel = "N", description = "A read fills 2^N frames, 0 to 10. Default: 6, or less"
+            + " if that would leave fewer than 2 such runs a thread.")
+    @Nullable Integer order;
+
+    @Option(names = "--gfp", paramLabel = "FLAGS", description = "Request flags, joined by |, + or comma; EXCLUSIVE and"
+            + " NOWARN are always added. Default: NOWAIT.")
+    String gfp = "NOWAIT";
+
+    @Mixin
+    LabyrinthOptions options = new LabyrinthOptions(LabyrinthOptions.DEFAULT_FRAMES, 0);
+
+    @Override
+    public Integer call() throws Exception {
+        requireWithin("threads", threads, 1, MOST_THREADS);
+        Gfp flags = Gfp.parse(gfp).with(Gfp.EXCLUSIVE).with(Gfp.NOWARN);
+        int chosen = order == null ? defaultOrder() : order;
+        requireWithin("order", chosen, 0, Labyrinth.MAX_ORDER);
+        if (!options.canHold(chosen)) {
+            throw mistake("order=" + chosen + " frames=" + options.frames + " reserve="
+                    + options.reserve + ": no run of 2^" + chosen
+                    + " frames fits; ask for a lower order or more frames");
+        }
+        OutputStream sums = new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), 1 << 16);
+        try (Labyrinth labyrinth = options.open("digest"); Meter meter = new Meter(labyrinth.frameSize(),
+                Pair.WATCHED)) {
+            try {
+                return digest(labyrinth, flags, chosen, meter, sums);
+            } catch (IOException | RuntimeException | Error e) {
+                labyrinth.closeNow();
+                if (e.getMessage() != null && e.getMessage().equals("Broken pipe")) {
+                    return CommandLineFace.READER_GONE;
+                }
+                throw e;
+            }
+        }
+    }
+
+    private void requireWithin(String name, int value, int least, int most) {
+        if (value < least || value > most) {
+            throw mistake(name + "=" + value + " limit=" + most + ": ask for " + least + " to " + most);
+        }
+    }
+
+    private CommandLine.ParameterException mistake(String message) {
+        return new CommandLine.ParameterException(Objects.requireNonNull(spec).commandLine(), message);
+    }
+
+    private int defaultOrder() {
+        long runFrames = Math.max(1, (options.frames - options.reserve) / (2L * threads));
+        return Math.min(LARGEST_DEFAULT_ORDER, 63 - Long.numberOfLeadingZeros(runFrames));
+    }
+
+    private int digest(Labyrinth labyrinth, Gfp flags, int chosen, Meter meter, OutputStream sums) throws Exception {
+        Digest digest;
+        try (Progress progress = new Progress("digest", " MiB", 1 << 20, !options.quiet)) {
+            digest = new Digest(labyrinth, flags, chosen, threads, progress);
+            digest.run(paths, sums);
+        }
+        digest.addTo(meter);
+        meter.watchAll(labyrinth);
+        labyrinth.validate();
+        double seconds = digest.nanos / (double) TimeUnit.SECONDS.toNanos(1);
+        double rate = seconds > 0 ? digest.bytes / MIB / seconds : 0;
+        Map<String, Object> work = new LinkedHashMap<>();
+        work.put("files", digest.files);
+        work.put("failed", digest.failed);
+        work.put("linksPassedOver", digest.links);
+        work.put("bytes", digest.bytes);
+        work.put("seconds", seconds);
+        work.put("mibPerSecond", rate);
+        work.put("filesReadDirect", digest.direct());
+        work.put("filesReadBuffered", digest.buffered());
+        work.put("threads", threads);
+        work.put("order", chosen);
+        work.put("gfp", flags.toString());
+        String headline = String.format(Locale.ROOT, "digest       %,d files, %,d failed, %,d links passed"
+                + " over; %.1f MiB in %.2f s: %.0f MiB/s; %,d files read past the page cache, %,d through it",
+                digest.files, digest.failed, digest.links,
+                digest.bytes / MIB, seconds, rate, digest.direct(), digest.buffered());
+        Report.of("digest", work, meter, digest.faults, labyrinth.stats(), digest.looks.fullest()).publish(headline,
+                options);
+        return digest.failed == 0 ? CommandLineFace.OK : CommandLineFace.FAILED;
+    }
+}

@@ -1,0 +1,37 @@
+package io.labyrinth.cli;
+
+import io.labyrinth.Labyrinth;
+import java.util.concurrent.TimeUnit;
+
+/** Looks at a labyrinth at work now and then, and keeps the picture of it that had most frames out. */
+final class Looks {
+
+    private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
+
+    private final Labyrinth labyrinth;
+    private String fullest = "";
+    private long out = -1;
+    private long last;
+
+    Looks(Labyrinth labyrinth) {
+        this.labyrinth = labyrinth;
+    }
+
+    /** To be called often: looks if the last look was long enough ago. */
+    void look() {
+        if (out < 0 || System.nanoTime() - last > PAUSE_NANOS) {
+            last = System.nanoTime();
+            String now = labyrinth.picture();
+            long outNow = Picture.out(now);
+            if (outNow > out) {
+                out = outNow;
+                fullest = now;
+            }
+        }
+    }
+
+    /** {@link Labyrinth#picture} of the fullest moment; empty if nobody looked. */
+    String fullest() {
+        return fullest;
+    }
+}

@@ -1,0 +1,37 @@
+package io.labyrinth.cli;
+
+/** Where {@code java -jar labyrinth.jar} begins. No trace of a stack leaves from here. */
+public final class Main {
+
+    private Main() {
+    }
+
+    /** Runs one command and ends the JVM with its exit code. */
+    public static void main(String[] args) {
+        // As properties, not as a file: the file would be in the library's jar, and configure its users' logs too.
+        setUnlessSet("org.slf4j.simpleLogger.showThreadName", "false");
+        setUnlessSet("org.slf4j.simpleLogger.showLogName", "false");
+        int code;
+        try {
+            code = CommandLineFace.run(RawText.arguments(args));
+        } catch (NoClassDefFoundError missing) {
+            System.err.println("labyrinth: class=" + missing.getMessage()
+                    + " is missing: the command line needs the folder lib beside labyrinth.jar");
+            code = 1;
+        } catch (Throwable unexpected) {
+            Throwable root = unexpected;
+            while (root.getCause() != null) {
+                root = root.getCause();
+            }
+            System.err.println("labyrinth: unexpected: " + root);
+            code = 1;
+        }
+        System.exit(code);
+    }
+
+    private static void setUnlessSet(String key, String value) {
+        if (System.getProperty(key) == null) {
+            System.setProperty(key, value);
+        }
+    }
+}

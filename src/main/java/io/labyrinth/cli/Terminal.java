@@ -1,0 +1,35 @@
+package io.labyrinth.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * Whether standard error is a terminal: {@code System.console()} would tell of standard output too, which is for sums.
+ */
+final class Terminal {
+
+    private static final int USUAL_COLUMNS = 80;
+
+    private Terminal() {
+    }
+
+    static boolean isThere() {
+        try {
+            String target = Files.readSymbolicLink(Path.of("/proc/self/fd/2")).toString();
+            return target.startsWith("/dev/pts/") || target.startsWith("/dev/tty") || target.equals("/dev/console");
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    static boolean takesColour() {
+        String no = System.getenv("NO_COLOR");
+        return isThere() && (no == null || no.isEmpty()) && !"dumb".equals(System.getenv("TERM"));
+    }
+
+    static int columns() {
+        String columns = System.getenv("COLUMNS");
+        return columns != null && columns.matches("[1-9]\\d{0,3}") ? Integer.parseInt(columns) : USUAL_COLUMNS;
+    }
+}
