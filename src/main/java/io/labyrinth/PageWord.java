@@ -198,9 +198,12 @@ final class PageWord {
         return thread.isVirtual() ? owner | VIRTUAL : owner;
     }
 
-    /** Whether the owner word was written in the life that the word is in; else its claimer has not signed yet. */
+    /**
+     * Whether the owner word was written in the life that the word is in; else its claimer has not signed yet. An owner
+     * word of 0 was never written: no thread has that id, but one life in 2,048 has those bits.
+     */
     static boolean isSigned(long word, long owner) {
-        return ((word << OWNER_LIFE_SHIFT - GENERATION_SHIFT ^ owner) & OWNER_LIFE) == 0;
+        return owner != 0 && ((word << OWNER_LIFE_SHIFT - GENERATION_SHIFT ^ owner) & OWNER_LIFE) == 0;
     }
 
     static boolean isVirtual(long owner) {
