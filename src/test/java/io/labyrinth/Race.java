@@ -1,0 +1,83 @@
+package io.labyrinth;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+
+/** Lets threads meet at one line again and again: what is rare once is certain in ten thousand rounds. */
+final class Race {
+
+    /** One thread's part of a round. */
+    @FunctionalInterface
+    interface Actor {
+        void act(int round) throws Exception;
+    }
+
+    /** A short spin makes them start together; after that the core is left to whoever has none. */
+    private static final int SPINS = 1_000;
+
+    private final int actors;
+    private final AtomicInteger arrived = new AtomicInteger();
+    private final AtomicReference<Throwable> failure = new AtomicReference<>();
+    private volatile int phase;
+
+    private Race(int actors) {
+        this.actors = actors;
+    }
+
+    /**
+     * Runs all actors in each round, from one line, each in a platform thread of its own.
+     *
+     * @param atRest what one thread does after each round, while no other is at work
+     */
+    static void run(int rounds, Actor atRest, Actor... actors) {
+        Race race = new Race(actors.length);
+        Thread[] threads = new Thread[actors.length];
+        for (int i = 0; i < actors.length; i++) {
+            Actor actor = actors[i];
+            threads[i] = Thread.ofPlatform().name("actor-" + i).start(() -> race.rounds(rounds, atRest, actor));
+        }
+        for (Thread thread : threads) {
+            join(thread);
+        }
+        if (race.failure.get() != null) {
+            throw new AssertionError("an actor failed: " + race.failure.get(), race.failure.get());
+        }
+    }
+
+    static void join(Thread thread) {
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            throw new AssertionError("no test interrupts its own thread", e);
+        }
+    }
+
+    private void rounds(int rounds, Actor atRest, Actor actor) {
+        try {
+            for (int round = 0; round < rounds && failure.get() == null; round++) {
+                meet(round, nothing -> { });
+                actor.act(round);
+                meet(round, atRest);
+            }
+        } catch (Throwable e) {
+            failure.compareAndSet(null, e);
+        }
+    }
+
+    /** The last to come does what is to be done, and lets the others go on. */
+    private void meet(int round, Actor last) throws Exception {
+        int seen = phase;
+        if (arrived.incrementAndGet() == actors) {
+            last.act(round);
+            arrived.set(0);
+            phase = seen + 1;
+        }
+        for (int spins = 0; phase == seen && failure.get() == null; spins++) {
+            if (spins < SPINS) {
+                Thread.onSpinWait();
+            } else {
+                Thread.yield();
+            }
+        }
+    }
+}
