@@ -285,6 +285,28 @@ class PageMapTest {
         assertSound(map);
     }
 
+    @Test
+    void settlesASpanOnlyIfNoneOfItsGroupsIsAdvised() {
+        PageMap map = tiled(64 * 300, GENERATION);
+        for (int pfn = 0; pfn < map.frames; pfn += PageWord.frames(map.lvWord(pfn))) {
+            claim(map, pfn, PageWord.order(map.lvWord(pfn)), 0);
+        }
+        for (int group = 0; group < map.groups; group++) {
+            map.settleGroup(group, 2);
+        }
+        int perSpan = 1 << map.spanShift;
+        for (int group = 0; group < 2 * perSpan; group++) {
+            map.settleSpan(0, 2);
+            assertThat(map.spanMayBeFree(0)).isFalse();
+            // A quarantined word is reopened: the one way to a free head in the middle of a run, for its advice alone.
+            map.reopen(group << PageMap.GROUP_ORDER, PageWord.quarantined(map.lvWord(group << PageMap.GROUP_ORDER)));
+            map.settleSpan(0, 2);
+            assertThat(map.spanMayBeFree(0)).as("group=%s", group).isEqualTo(group < perSpan);
+            map.settleGroup(group, 2);
+        }
+        assertSound(map);
+    }
+
     /** The one race that advice has: whoever clears it must not miss the free that came meanwhile. */
     @Test
     void freeFrameIsNeverLeftUnadvised() {
