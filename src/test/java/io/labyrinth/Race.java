@@ -13,7 +13,7 @@ final class Race {
     }
 
     /** A short spin makes them start together; after that the core is left to whoever has none. */
-    private static final int SPINS = 1_000;
+    private static final int SPINS = 200;
 
     private final int actors;
     private final AtomicInteger arrived = new AtomicInteger();
