@@ -14,7 +14,7 @@ class PageMapTest {
 
     private static final Thread ME = Thread.currentThread();
     private static final long GENERATION = 40;
-    private static final int ROUNDS = 6_000;
+    private static final int ROUNDS = 10_000;
 
     private static PageMap tiled(int frames, long generation) {
         PageMap map = new PageMap(Arena.ofAuto().allocate(PageMap.bytesFor(frames), 64), frames);

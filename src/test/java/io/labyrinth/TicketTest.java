@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TicketTest {
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
-    private static final int ROUNDS = 1_500;
+    private static final int ROUNDS = 5_000;
 
     private Labyrinth labyrinth;
 
