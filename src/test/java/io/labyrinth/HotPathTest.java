@@ -24,12 +24,14 @@ class HotPathTest {
     }
 
     /**
-     * The heap bytes of the leanest of several rounds: what is left when the compiler has done all it does. By reflection,
-     * as the library's module has no need of {@code jdk.management}; what that costs is some hundred bytes.
+     * The heap bytes of the leanest of several rounds: what is left when the compiler has done all it does. By
+     * reflection, as the library's module has no need of {@code jdk.management}; that costs some hundred bytes.
      */
     private static long leanest(Labyrinth labyrinth, Pairs pairs) throws ReflectiveOperationException {
-        Object threads = Class.forName("java.lang.management.ManagementFactory").getMethod("getThreadMXBean").invoke(null);
-        Method allocated = Class.forName("com.sun.management.ThreadMXBean").getMethod("getThreadAllocatedBytes", long.class);
+        Object threads = Class.forName("java.lang.management.ManagementFactory").getMethod("getThreadMXBean")
+                .invoke(null);
+        Method allocated = Class.forName("com.sun.management.ThreadMXBean")
+                .getMethod("getThreadAllocatedBytes", long.class);
         long me = Thread.currentThread().threadId();
         long least = Long.MAX_VALUE;
         for (int round = 0; round < PATIENCE && least > PAIRS / 100; round++) {
@@ -124,7 +126,7 @@ class HotPathTest {
             for (long handle : all) {
                 handles.free(handle);
             }
-            // The thread's own stack, code and heap may fault a little; 1,024 frames that were not there would fault each.
+            // The thread's own stack, code and heap may fault a little; 1,024 frames that are not there would each.
             assertThat(after - before).as("faults of this thread over 1,024 first touches").isLessThan(256);
             labyrinth.validate();
         }

@@ -167,7 +167,8 @@ class OwnershipTest {
         private void record(Frame frame, int from, int to) {
             for (int pfn = frame.pfn(); pfn < frame.pfn() + (1 << frame.order()); pfn++) {
                 if (!owners.compareAndSet(pfn, from, to)) {
-                    throw new AssertionError("pfn=" + pfn + " has owner " + owners.get(pfn) + ", not " + from + ": " + frame);
+                    throw new AssertionError("pfn=" + pfn + " has owner " + owners.get(pfn) + ", not " + from
+                            + ": " + frame);
                 }
             }
         }

@@ -96,7 +96,8 @@ class PageMapTest {
         PageMap map = tiled(1024, GENERATION);
         long handle = claim(map, 0, 0, PageWord.EXCLUSIVE);
         assertThat(handle).isEqualTo(GENERATION << 24);
-        assertThat(map.lvWord(0)).isEqualTo(PageWord.first(GENERATION, PageWord.HEAD, 0) | PageWord.TENANT | PageWord.EXCLUSIVE);
+        assertThat(map.lvWord(0))
+                .isEqualTo(PageWord.first(GENERATION, PageWord.HEAD, 0) | PageWord.TENANT | PageWord.EXCLUSIVE);
         for (int order = 0; order < 10; order++) {
             assertThat(map.lvWord(1 << order)).isEqualTo(PageWord.first(GENERATION, PageWord.FREE, order));
         }
@@ -201,7 +202,7 @@ class PageMapTest {
                 // The other's.
             }
         };
-        Race.run(ROUNDS, round -> {
+        Race.run(3 * ROUNDS, round -> {
             assertThat(won.getAndSet(0)).isEqualTo(1);
             assertThat(PageWord.generation(map.lvWord(4))).isEqualTo(PageWord.generation(handle[0]) + 1);
             handle[0] = claim(map, 4, 0, 0);

@@ -176,7 +176,8 @@ class PageWordTest {
 
     @Test
     void describesItselfAsNameAndValue() {
-        assertThat(PageWord.describe(new Parts(9, 1, 1, 2, 2).word())).isEqualTo("state=HEAD order=2 generation=9 EXCLUSIVE");
+        assertThat(PageWord.describe(new Parts(9, 1, 1, 2, 2).word()))
+                .isEqualTo("state=HEAD order=2 generation=9 EXCLUSIVE");
         assertThat(PageWord.describe(0)).isEqualTo("state=none(0) order=0 generation=0");
         assertThat(PageWord.describeHandle(5L << 24 | 77)).isEqualTo("pfn=77 generation=5");
     }

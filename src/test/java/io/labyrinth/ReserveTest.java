@@ -31,7 +31,8 @@ class ReserveTest {
     void eachFlagReachesWhatItSays() {
         Gfp[] ordinary = {Gfp.NOWAIT, Gfp.NOMEMALLOC, Gfp.EXCLUSIVE, Gfp.ZERO, Gfp.NOWARN,
             Gfp.NOMEMALLOC.with(Gfp.EXCLUSIVE).with(Gfp.ZERO)};
-        Gfp[] high = {Gfp.HIGH, Gfp.HIGH.with(Gfp.EXCLUSIVE), Gfp.ATOMIC, Gfp.ATOMIC_EXCLUSIVE, Gfp.NOWAIT.with(Gfp.HIGH)};
+        Gfp[] high = {Gfp.HIGH, Gfp.HIGH.with(Gfp.EXCLUSIVE), Gfp.ATOMIC, Gfp.ATOMIC_EXCLUSIVE,
+            Gfp.NOWAIT.with(Gfp.HIGH)};
         try (Labyrinth labyrinth = open()) {
             for (Gfp gfp : ordinary) {
                 List<Frame> all = allThereIs(labyrinth, gfp);
@@ -46,7 +47,8 @@ class ReserveTest {
                 all.forEach(Frame::close);
                 assertThat(allThereIs(labyrinth, Gfp.NOWAIT)).as("freed frames of the reserve stay in it").isEmpty();
             }
-            assertThatThrownBy(() -> Gfp.ATOMIC.with(Gfp.NOMEMALLOC)).isInstanceOf(LabyrinthException.InvalidRequest.class);
+            assertThatThrownBy(() -> Gfp.ATOMIC.with(Gfp.NOMEMALLOC))
+                    .isInstanceOf(LabyrinthException.InvalidRequest.class);
             full.forEach(Frame::close);
             labyrinth.validate();
         }
@@ -95,7 +97,8 @@ class ReserveTest {
     /** Takes what it can get, gives some of it back, and again; all of it at the end. */
     private static void churn(Labyrinth labyrinth, int seed, boolean high) {
         SplittableRandom random = new SplittableRandom(seed * 31L + Thread.currentThread().threadId());
-        Gfp[] gfps = high ? new Gfp[] {Gfp.HIGH, Gfp.ATOMIC_EXCLUSIVE} : new Gfp[] {Gfp.NOWAIT, Gfp.NOMEMALLOC, Gfp.EXCLUSIVE};
+        Gfp[] gfps = high ? new Gfp[] {Gfp.HIGH, Gfp.ATOMIC_EXCLUSIVE}
+                : new Gfp[] {Gfp.NOWAIT, Gfp.NOMEMALLOC, Gfp.EXCLUSIVE};
         List<Frame> held = new ArrayList<>();
         for (int i = 0; i < 2_000; i++) {
             Frame frame = labyrinth.allocPages(gfps[random.nextInt(gfps.length)], random.nextInt(20) == 0 ? 2 : 0);

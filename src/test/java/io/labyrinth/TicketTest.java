@@ -76,7 +76,8 @@ class TicketTest {
         assertThatThrownBy(ticket::accept).isInstanceOf(LabyrinthException.Stale.class);
         Ticket next = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE).handOff();
         assertThat(next.pfn()).isEqualTo(ticket.pfn());
-        assertThatThrownBy(ticket::accept).as("another ticket of that frame is out").isInstanceOf(LabyrinthException.Stale.class);
+        assertThatThrownBy(ticket::accept).as("another ticket of that frame is out")
+                .isInstanceOf(LabyrinthException.Stale.class);
         next.accept().close();
     }
 
@@ -121,7 +122,7 @@ class TicketTest {
         }
     }
 
-    /** The ticket goes through a plain field with no order of its own: what the giver wrote is published by the accept. */
+    /** The ticket goes through a plain field with no order of its own: the accept publishes what the giver wrote. */
     @Test
     void publishesWhatTheGiverWrote() {
         long[] ticket = new long[1];
