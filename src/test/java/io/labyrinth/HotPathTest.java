@@ -49,7 +49,7 @@ class HotPathTest {
     @Test
     void aPairOfHandleCallsAllocatesNothing() throws ReflectiveOperationException {
         try (Labyrinth labyrinth = open()) {
-            assertThat(leanest(labyrinth, this::handlePairs)).as("heap bytes of %s pairs", PAIRS).isLessThan(PAIRS / 100);
+            assertThat(leanest(labyrinth, this::handlePairs)).as("heap bytes of %s", PAIRS).isLessThan(PAIRS / 100);
             assertThat(sum).isPositive();
             labyrinth.validate();
         }
@@ -68,7 +68,7 @@ class HotPathTest {
     @Test
     void aPairOfFrameCallsAllocatesNothingThatTheCompilerLeaves() throws ReflectiveOperationException {
         try (Labyrinth labyrinth = open()) {
-            assertThat(leanest(labyrinth, this::framePairs)).as("heap bytes of %s pairs", PAIRS).isLessThan(PAIRS / 100);
+            assertThat(leanest(labyrinth, this::framePairs)).as("heap bytes of %s", PAIRS).isLessThan(PAIRS / 100);
             assertThat(sum).isPositive();
             labyrinth.validate();
         }
@@ -143,7 +143,8 @@ class HotPathTest {
     void metadataStaysBelow24BytesAFrame() {
         for (int frames = 64; frames <= PageWord.MAX_FRAMES; frames = frames * 3 / 2) {
             // And 4 bytes on the heap, the reference to a virtual owner.
-            assertThat(PageMap.bytesFor(frames) + 4.0 * frames).as("frames=%s", frames).isLessThanOrEqualTo(24.0 * frames);
+            long bytes = PageMap.bytesFor(frames) + 4L * frames;
+            assertThat(bytes).as("frames=%s", frames).isLessThanOrEqualTo(24L * frames);
         }
         assertThat(PageMap.bytesFor(PageWord.MAX_FRAMES)).isLessThan(18L * PageWord.MAX_FRAMES);
     }

@@ -40,7 +40,8 @@ class ModelTest {
         // Small labyrinths get many short histories, large ones a few long ones.
         int seeds = frames > 10_000 ? 3 : 12;
         int operations = Math.clamp(frames * 4L, 500, 20_000);
-        try (Labyrinth opened = Labyrinth.builder("model").frames(frames).reserve(reserve).locking(Locking.NONE).open()) {
+        try (Labyrinth opened = Labyrinth.builder("model").frames(frames).reserve(reserve).locking(Locking.NONE)
+                .open()) {
             labyrinth = opened;
             for (int seed = 0; seed < seeds; seed++) {
                 history(operations);

@@ -13,17 +13,20 @@ final class Race {
         void act(int round) throws Exception;
     }
 
-    /** A short spin makes them start together; after that the core is left to whoever has none. */
-    private static final int SPINS = 200;
+    /** A spin makes them start together, where each can have a core; after that it is left to whoever has none. */
+    private static final int SPINS = 1_000;
+    private static final int CROWDED = 100;
     private static final int NAP = 20_000;
 
     private final int actors;
+    private final int patience;
     private final AtomicInteger arrived = new AtomicInteger();
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
     private volatile int phase;
 
     private Race(int actors) {
         this.actors = actors;
+        this.patience = actors <= Runtime.getRuntime().availableProcessors() ? SPINS : CROWDED;
     }
 
     /**
@@ -85,7 +88,7 @@ final class Race {
             phase = seen + 1;
         }
         for (int spins = 0; phase == seen && failure.get() == null; spins++) {
-            if (spins < SPINS) {
+            if (spins < patience) {
                 Thread.onSpinWait();
             } else {
                 LockSupport.parkNanos(NAP);

@@ -149,43 +149,73 @@ class SweepTest {
         assertThat(labyrinth.sweepDeadOwners()).isEqualTo(left.get());
     }
 
-    /** A thread that has just started, or has just won its claim, must not look dead to a sweep that runs meanwhile. */
+    /** A thread that has just won its claim must not look dead because the one that owned the frame before it is. */
     @Test
-    void threadsThatStartAndClaimDuringSweepsLoseNothing() {
-        AtomicBoolean done = new AtomicBoolean();
+    void threadsThatClaimDuringSweepsLoseNothing() {
         AtomicInteger left = new AtomicInteger();
         AtomicInteger swept = new AtomicInteger();
-        Thread sweeper = Thread.ofPlatform().start(() -> {
-            while (!done.get()) {
-                swept.addAndGet(labyrinth.sweepDeadOwners());
+        whileSweeping(labyrinth, swept, () -> {
+            for (int i = 0; i < 1_000; i++) {
+                boolean leaves = i % 3 == 0;
+                die(i % 2 == 0 ? Thread.ofPlatform() : Thread.ofVirtual(), () -> {
+                    live(labyrinth, 20, 0);
+                    if (leaves) {
+                        left.addAndGet(leave(2));
+                    }
+                });
             }
         });
-        List<Thread> starters = new ArrayList<>();
-        for (Thread.Builder kind : List.of(Thread.ofPlatform(), Thread.ofVirtual())) {
-            starters.add(Thread.ofPlatform().start(() -> {
-                for (int i = 0; i < 1_000 && failure.get() == null; i++) {
-                    boolean leaves = i % 3 == 0;
-                    die(kind, () -> liveAWhile(leaves, left));
-                }
-            }));
-        }
-        starters.forEach(Race::join);
-        done.set(true);
-        Race.join(sweeper);
-        assertThat(failure.get()).isNull();
         assertThat(swept.get() + labyrinth.sweepDeadOwners()).isEqualTo(left.get());
     }
 
-    private void liveAWhile(boolean leaves, AtomicInteger left) {
-        try {
-            for (int i = 0; i < 20; i++) {
-                // Freed last by a thread that is dead by now: its id is still beside the page word.
-                Frame frame = labyrinth.allocPages(OWN, i % 3);
-                frame.segment().set(ValueLayout.JAVA_LONG, 0, i);
-                frame.close();
+    /** And one that has just started must not, as it is in no list of the living yet. A wide maze makes a long pass. */
+    @Test
+    void threadsThatStartDuringASweepLoseNothing() {
+        try (Labyrinth wide = Labyrinth.builder("wide").frames(20_000).locking(Locking.NONE).open()) {
+            List<Frame> all = new ArrayList<>();
+            for (int i = 0; i < 20_000; i++) {
+                all.add(wide.allocPage(OWN));
             }
-            if (leaves) {
-                left.addAndGet(leave(2));
+            all.forEach(Frame::close);
+            AtomicInteger swept = new AtomicInteger();
+            whileSweeping(wide, swept, () -> {
+                List<Thread> threads = new ArrayList<>();
+                for (int i = 0; i < 2_000; i++) {
+                    threads.add(Thread.ofPlatform().start(() -> live(wide, 1, 200)));
+                    if (threads.size() == 20) {
+                        threads.forEach(Race::join);
+                        threads.clear();
+                    }
+                }
+            });
+            assertThat(swept.get()).isZero();
+            wide.validate();
+        }
+    }
+
+    private void whileSweeping(Labyrinth swept, AtomicInteger frames, Runnable work) {
+        AtomicBoolean done = new AtomicBoolean();
+        Thread sweeper = Thread.ofPlatform().start(() -> {
+            while (!done.get()) {
+                frames.addAndGet(swept.sweepDeadOwners());
+            }
+        });
+        work.run();
+        done.set(true);
+        Race.join(sweeper);
+        assertThat(failure.get()).isNull();
+    }
+
+    /** Claims and frees, and writes for some microseconds to what it has. */
+    private void live(Labyrinth in, int frames, int passes) {
+        try {
+            for (int i = 0; i < frames; i++) {
+                Frame frame = in.allocPage(OWN);
+                frame.segment().set(ValueLayout.JAVA_LONG, 0, i);
+                for (int pass = 0; pass < passes; pass++) {
+                    frame.segment().fill((byte) pass);
+                }
+                frame.close();
             }
         } catch (Throwable e) {
             failure.compareAndSet(null, e);

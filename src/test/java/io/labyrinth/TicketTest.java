@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TicketTest {
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
-    private static final int ROUNDS = 5_000;
+    private static final int ROUNDS = 2_500;
 
     private Labyrinth labyrinth;
 
@@ -100,7 +100,7 @@ class TicketTest {
         };
         Race.Actor[] actors = new Race.Actor[takers];
         Arrays.fill(actors, taker);
-        Race.run(ROUNDS, round -> {
+        Race.run(2 * ROUNDS / takers, round -> {
             assertThat(won.getAndSet(0)).isEqualTo(1);
             assertThat(stale.getAndSet(0)).isEqualTo(takers - 1);
             ticket.set(stamped(round + 1));
@@ -221,7 +221,8 @@ class TicketTest {
         for (Gfp gfp : new Gfp[] {Gfp.ATOMIC_EXCLUSIVE, Gfp.NOWAIT}) {
             long given = handles.alloc(gfp, 1);
             handles.putLong(given, 0, 21);
-            assertThatThrownBy(() -> handles.accept(given)).as("no ticket").isInstanceOf(LabyrinthException.Stale.class);
+            assertThatThrownBy(() -> handles.accept(given)).as("no ticket")
+                    .isInstanceOf(LabyrinthException.Stale.class);
             long ticket = handles.handOff(given);
             assertThat(handles.pfn(ticket)).isEqualTo(handles.pfn(given));
             assertThatThrownBy(() -> handles.handOff(given)).isInstanceOf(LabyrinthException.Stale.class);

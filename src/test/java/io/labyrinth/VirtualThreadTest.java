@@ -17,6 +17,8 @@ import org.junit.jupiter.api.Test;
 class VirtualThreadTest {
 
     private static final int THREADS = 100_000;
+    /** At once: five for each frame, so that null is common. More would only ask more often. */
+    private static final int WAVE = 5_000;
     private static final int FRAMES = 1024;
 
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
@@ -25,9 +27,13 @@ class VirtualThreadTest {
     void eachOfAHundredThousandHasItsFrameToItself() {
         try (Labyrinth labyrinth = open()) {
             AtomicInteger served = new AtomicInteger();
-            List<Thread> threads = new ArrayList<>(THREADS);
+            List<Thread> threads = new ArrayList<>(WAVE);
             for (int i = 0; i < THREADS; i++) {
                 int number = i;
+                if (threads.size() == WAVE) {
+                    threads.forEach(Race::join);
+                    threads.clear();
+                }
                 threads.add(Thread.ofVirtual().start(() -> {
                     try {
                         live(labyrinth, number);
@@ -48,7 +54,7 @@ class VirtualThreadTest {
         Gfp gfp = Gfp.NOWAIT.with(Gfp.EXCLUSIVE).with(Gfp.NOWARN);
         Frame frame = labyrinth.allocPage(gfp);
         while (frame == null) {
-            // The labyrinth says null and it is the caller's to wait.
+            // The labyrinth says null, and to wait is the caller's affair.
             Thread.yield();
             frame = labyrinth.allocPage(gfp);
         }
