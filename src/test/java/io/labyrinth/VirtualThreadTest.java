@@ -54,8 +54,8 @@ class VirtualThreadTest {
         Gfp gfp = Gfp.NOWAIT.with(Gfp.EXCLUSIVE).with(Gfp.NOWARN);
         Frame frame = labyrinth.allocPage(gfp);
         while (frame == null) {
-            // The labyrinth says null, and to wait is the caller's affair.
-            Thread.yield();
+            // The labyrinth says null, and to wait is the caller's affair. (Yields would starve those that park.)
+            LockSupport.parkNanos(50_000);
             frame = labyrinth.allocPage(gfp);
         }
         long me = Thread.currentThread().threadId();
