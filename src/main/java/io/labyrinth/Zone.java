@@ -237,7 +237,7 @@ final class Zone {
         return 3L * map.frames + 2L * map.groups + map.spans + 4 * GROUP_FRAMES + (1 << PageWord.MAX_ORDER);
     }
 
-    /** The most looks that a sprint of this order takes: twice its budget, for the labyrinth and for the reserve. */
+    /** The most looks that a sprint takes: its budget thrice, for the labyrinth's end, its start, and the reserve. */
     static int sprintBound(int order) {
         return 3 * (SPRINT_LOOKS + SPRINT_GROUPS * (2 * GROUP_FRAMES + Math.max(GROUP_FRAMES, 1 << order)));
     }
