@@ -160,6 +160,7 @@ public final class Frame implements AutoCloseable {
         if (confined != null) {
             confined.close();
             arena = null;
+            segment = null;
         }
         ended = true;
     }

@@ -66,6 +66,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
         map.tile(firstGeneration);
         this.census = new Census(map);
         this.handles = new Handles(this);
+        checkOpen();    // links what the first null would link, perhaps without the memory for it
     }
 
     /**
@@ -184,6 +185,9 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * that are not EXCLUSIVE are dead. The segments of EXCLUSIVE ones are their owners', and cannot be killed from here:
      * they read as zeros. Therefore, if anything was out, the frames' addresses stay reserved for good; their memory and
      * their lock are given back.
+     *
+     * <p>A free or hand-over of an EXCLUSIVE frame that is under way in the very instant of the close may still write to
+     * the emptied page map, and leave that one frame to be had again: unlocked memory, but still one owner's at most.
      *
      * @return the number of runs that were out
      * @throws LabyrinthException.FramesOut if native code or a channel is using a segment right now; nothing has changed
