@@ -158,7 +158,14 @@ public final class Frame implements AutoCloseable {
         }
         Arena confined = arena;
         if (confined != null) {
-            confined.close();
+            try {
+                confined.close();
+            } catch (IllegalStateException e) {
+                if (confined.scope().isAlive()) {
+                    throw e;
+                }
+                // It was closed before: by a call that ran out of stack on its way back.
+            }
             arena = null;
             segment = null;
         }
