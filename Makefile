@@ -41,7 +41,7 @@ endif
 test: jdk
 	@$(MVN) verify $(if $(T),-Dtest=$(T) -Dsurefire.failIfNoSpecifiedTests=false)
 
-bench: jdk
+bench: jdk native
 	@$(MVN) -q -Pbench -DskipTests test-compile exec:exec@bench -Dbench.args="$(if $(QUICK),quick,full) $(BENCH)"
 
 bindings: jdk
