@@ -51,17 +51,20 @@ record Job(String benchmark, Map<String, String> params, int threads, Measure me
     /**
      * How long to take over it.
      *
-     * @param rounds       forks, each in a round with the others of its group
-     * @param warmups      iterations before those that count
-     * @param iterations   that count
-     * @param milliseconds of each iteration
+     * @param rounds     forks, each in a round with the others of its group
+     * @param warmUp     milliseconds before those that count
+     * @param iterations that count: many and short, so that the median passes over those that were disturbed
+     * @param iteration  milliseconds of each
      */
-    record Pace(int rounds, int warmups, int iterations, int milliseconds) {
+    record Pace(int rounds, int warmUp, int iterations, int iteration) {
 
         Pace rounds(int other) {
-            return new Pace(other, warmups, iterations, milliseconds);
+            return new Pace(other, warmUp, iterations, iteration);
         }
     }
+
+    /** The warm-up is cut into so many, as the code that JMH puts around an iteration has to be warm as well. */
+    private static final int WARM_UPS = 5;
 
     /** Of every fork, ours and the peers': what they need to run as fast as they can on this JDK. */
     private static final List<String> JVM = List.of("-Xms1g", "-Xmx2g", "--enable-native-access=ALL-UNNAMED",
@@ -131,8 +134,8 @@ record Job(String benchmark, Map<String, String> params, int threads, Measure me
                 .mode(measure == Measure.THROUGHPUT ? Mode.Throughput : Mode.AverageTime)
                 .timeUnit(measure == Measure.THROUGHPUT ? TimeUnit.MICROSECONDS : TimeUnit.NANOSECONDS)
                 .threads(threads).forks(1)
-                .warmupIterations(pace.warmups).warmupTime(TimeValue.milliseconds(pace.milliseconds))
-                .measurementIterations(pace.iterations).measurementTime(TimeValue.milliseconds(pace.milliseconds))
+                .warmupIterations(WARM_UPS).warmupTime(TimeValue.milliseconds(pace.warmUp / WARM_UPS))
+                .measurementIterations(pace.iterations).measurementTime(TimeValue.milliseconds(pace.iteration))
                 .shouldFailOnError(true).output(log.toString());
         params.forEach(options::param);
         if (measure == Measure.BYTES) {

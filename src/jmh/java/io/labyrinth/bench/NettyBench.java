@@ -5,7 +5,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.util.concurrent.FastThreadLocalThread;
-import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -28,7 +28,7 @@ public class NettyBench {
     /** What JMH runs the threads on, by its property jmh.executor.class. */
     public static final class EventLoops extends ThreadPoolExecutor {
         public EventLoops(int threads, String prefix) {
-            super(threads, threads, 1, TimeUnit.DAYS, new SynchronousQueue<>(),
+            super(threads, threads, 1, TimeUnit.DAYS, new LinkedBlockingQueue<>(),
                     work -> new FastThreadLocalThread(work, prefix));
         }
     }

@@ -22,7 +22,6 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     static final String BURST = "burst";
     static final String REPLACE = "replace";
     static final String PASS_ON = "pass-on";
-    static final String REFUSED = "refused";
     static final String SIZES = "sizes";
     static final String VIRTUAL = "virtual";
     static final String BYTES = "bytes";
@@ -36,16 +35,15 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     static final Job ARENA_CONFINED = Job.of("PeerBench.arenaConfined");
     static final Job NETTY_POOLED = Job.of("NettyBench.pooled");
     static final Job NETTY_ADAPTIVE = Job.of("NettyBench.adaptive");
-    /** The hand-made pools that threads can share. */
-    static final List<Job> POOLS = List.of(Job.of("PoolBench.arrayBlockingQueue"),
-            Job.of("PoolBench.concurrentLinkedQueue"), Job.of("PoolBench.mpmcArrayQueue"), Job.of("PoolBench.directReused"));
-    static final Job OWN_DEQUE = Job.of("PoolBench.ownArrayDeque");
+    /** The two fastest of the hand-made pools that threads can share; the others are with the others. */
+    static final List<Job> POOLS = List.of(Job.of("PoolBench.mpmcArrayQueue"), Job.of("PoolBench.arrayBlockingQueue"));
 
     static final Job FRAME_64K = FRAME.with("order", 4);
     static final Job FRAME_2M = FRAME.with("order", 9);
     static final Job NETTY_ADAPTIVE_64K = NETTY_ADAPTIVE.with("bytes", 64 << 10);
     static final Job MALLOC_2M = MALLOC.with("bytes", 2 << 20);
 
+    static final Job HANDLES_OF_1 = HANDLE.measure(Measure.THROUGHPUT);
     static final Job HANDLES_OF_2 = HANDLE.threads(2).measure(Measure.THROUGHPUT);
     static final Job HANDLES_OF_8 = HANDLE.threads(8).measure(Measure.THROUGHPUT);
     static final Job REPLACE_50 = Job.of("ReplaceBench.replace").with("percent", 50);
@@ -60,45 +58,44 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     static final Job BYTES_FRAME = FRAME.measure(Measure.BYTES);
 
     static List<Plan> quick() {
-        // The iterations are as short as they can be with compilation done before the last of the warm-up.
-        Pace three = new Pace(3, 4, 5, 100);
-        Pace once = three.rounds(1);
-        return plans(three, three, once);
+        // As short as they can be with compilation done before the warm-up ends.
+        return plans(new Pace(3, 800, 12, 40), new Pace(1, 500, 8, 40));
     }
 
     static List<Plan> full() {
-        Pace five = new Pace(5, 5, 6, 200);
-        Pace three = five.rounds(3);
-        List<Plan> plans = new ArrayList<>(plans(five, three, three));
+        Pace three = new Pace(3, 1000, 20, 50);
+        List<Plan> plans = new ArrayList<>(plans(three.rounds(5), three));
         plans.add(new Plan(MATRIX, three, matrix()));
         return plans;
     }
 
-    private static List<Plan> plans(Pace goals, Pace costly, Pace others) {
+    private static List<Plan> plans(Pace goals, Pace others) {
         return List.of(
                 new Plan(PAIR, goals, join(List.of(CAS_LIMIT, HANDLE, FRAME, MALLOC, ARENA_CONFINED, NETTY_POOLED,
-                        NETTY_ADAPTIVE, OWN_DEQUE), POOLS)),
+                        NETTY_ADAPTIVE), POOLS)),
                 new Plan(LARGE, goals, List.of(FRAME_64K, NETTY_ADAPTIVE_64K, FRAME_2M, MALLOC_2M)),
-                new Plan(THREADS, goals, List.of(HANDLE, HANDLE.threads(2), HANDLES_OF_2, HANDLES_OF_8)),
-                new Plan(REPLACE, goals, List.of(REPLACE_50, Job.of("ReplaceBench.replace").with("percent", 90), REPLACE_99)),
+                new Plan(THREADS, goals, List.of(HANDLES_OF_1, HANDLES_OF_2, HANDLES_OF_8)),
+                new Plan(REPLACE, goals, List.of(REPLACE_50, REPLACE_99)),
                 new Plan(PASS_ON, goals, List.of(PASS_SEGMENT, PASS_TICKET)),
-                new Plan(REFUSED, costly, List.of(HANDLE, REFUSED_NOWAIT, REFUSED_ATOMIC)),
-                new Plan(SIZES, costly, List.of(SMALL, HUGE)),
+                new Plan(SIZES, goals, List.of(SMALL, HUGE, REFUSED_NOWAIT, REFUSED_ATOMIC)),
                 new Plan(BYTES, others.rounds(1), List.of(BYTES_HANDLE, BYTES_FRAME)),
+                new Plan(OTHERS, others, join(
+                        jobs("PairBench.handlePairWritten", "PairBench.sharedFramePair", "PeerBench.arenaShared",
+                                "PeerBench.arenaAuto", "PeerBench.allocateDirect", "PeerBench.agronaAligned",
+                                "PeerBench.arrow", "PoolBench.concurrentLinkedQueue", "PoolBench.directReused",
+                                "PoolBench.ownArrayDeque"),
+                        preloaded(),
+                        List.of(Job.of("ReplaceBench.replace").with("percent", 90),
+                                Job.of("ReplaceBench.pickOnly").with("percent", 99),
+                                Job.of("ReplaceBench.replaceMany").with("percent", 50),
+                                Job.of("ReplaceBench.replaceMany").with("percent", 99),
+                                Job.of("PassOnBench.pass").with("cargo", PassOnBench.Cargo.sharedFrame),
+                                Job.of("PassOnBench.pass").with("cargo", PassOnBench.Cargo.returnedSegment)))),
                 new Plan(BURST, others, jobs("BurstBench.handles", "BurstBench.frames", "BurstBench.malloc",
                         "BurstBench.mpmcArrayQueue", "BurstBench.arenaConfined", "NettyBench.pooledBurst",
                         "NettyBench.adaptiveBurst")),
                 new Plan(VIRTUAL, others, jobs("VirtualBench.nothing", "VirtualBench.frames", "VirtualBench.malloc",
-                        "VirtualBench.mpmcArrayQueue")),
-                new Plan(OTHERS, others, join(
-                        jobs("PairBench.handlePairWritten", "PairBench.sharedFramePair", "PeerBench.arenaShared",
-                                "PeerBench.arenaAuto", "PeerBench.allocateDirect", "PeerBench.agronaAligned", "PeerBench.arrow"),
-                        preloaded(),
-                        List.of(Job.of("ReplaceBench.pickOnly").with("percent", 99),
-                                Job.of("ReplaceBench.replaceMany").with("percent", 50),
-                                Job.of("ReplaceBench.replaceMany").with("percent", 99),
-                                Job.of("PassOnBench.pass").with("cargo", PassOnBench.Cargo.sharedFrame),
-                                Job.of("PassOnBench.pass").with("cargo", PassOnBench.Cargo.returnedSegment)))));
+                        "VirtualBench.mpmcArrayQueue")));
     }
 
     /** Every side in every size, and in 4 KiB with 2 and 8 threads: what the groups before do not have yet. */
@@ -106,7 +103,7 @@ record Plan(String name, Pace pace, List<Job> jobs) {
         List<Job> frames = List.of(FRAME, HANDLE);
         List<Job> peers = join(List.of(MALLOC, ARENA_CONFINED, NETTY_POOLED, NETTY_ADAPTIVE),
                 jobs("PeerBench.arenaShared", "PeerBench.arenaAuto", "PeerBench.allocateDirect", "PeerBench.agronaAligned",
-                        "PeerBench.arrow"), POOLS, preloaded());
+                        "PeerBench.arrow", "PoolBench.concurrentLinkedQueue", "PoolBench.directReused"), POOLS, preloaded());
         List<Job> all = new ArrayList<>();
         for (int order : List.of(4, 9)) {
             frames.forEach(job -> all.add(job.with("order", order)));
