@@ -134,7 +134,7 @@ public final class Bench {
     }
 
     private void latency() throws IOException, InterruptedException {
-        if (java(List.of("-Xms1g"), LatencyBench.class, FOLDER.toString(), quick ? "5" : "15", quick ? "400" : "1000") == null) {
+        if (java(List.of("-Xms1g"), LatencyBench.class, FOLDER.toString(), quick ? "5" : "15", quick ? "8" : "20") == null) {
             return;
         }
         Map<String, List<Double>> rounds = new LinkedHashMap<>();

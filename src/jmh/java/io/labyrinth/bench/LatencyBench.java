@@ -27,7 +27,8 @@ final class LatencyBench {
     static final String EMPTY = "emptyLoop";
     static final String FRAME = "framePair";
     static final String CSV = "latency.csv";
-    private static final int BLOCK = 1000;
+    /** So long that the first operation after another's block, with its lines cold, is rarer than what is looked at. */
+    private static final int BLOCK = 50_000;
     private static final int BYTES = 4096;
 
     private final long[] times = new long[BLOCK];
