@@ -207,6 +207,11 @@ final class Zone {
         return (int) lanes[laneOf(me) + STEPS];
     }
 
+    /** So that 0 steps after a claim mean that a hint was taken; for tests. */
+    void forgetWalk(Thread me) {
+        lanes[laneOf(me) + STEPS] = 0;
+    }
+
     /** The most looks that any walk takes, of one caller at least; in a walk that mends advice, twice as many. */
     long walkBound() {
         return 3L * map.frames + 2L * map.groups + map.spans + 4 * GROUP_FRAMES + (1 << PageWord.MAX_ORDER);

@@ -30,7 +30,7 @@ public class BurstBench {
 
     @Setup
     public void open() {
-        labyrinth = Rig.open(FRAMES);
+        labyrinth = Rig.opened(FRAMES, 0);
         handles = labyrinth.handles();
         arena = Arena.ofShared();
         pool = new MpmcArrayQueue<>(FRAMES);

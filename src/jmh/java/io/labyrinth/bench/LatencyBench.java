@@ -32,7 +32,7 @@ final class LatencyBench {
     private static final int BYTES = 4096;
 
     private final long[] times = new long[BLOCK];
-    private final Labyrinth labyrinth = Rig.open(1024);
+    private final Labyrinth labyrinth = Rig.opened(1024, 0);
     private final Handles handles = labyrinth.handles();
     private final Arena arena = Arena.ofShared();
     private final MpmcArrayQueue<MemorySegment> pool = new MpmcArrayQueue<>(1024);

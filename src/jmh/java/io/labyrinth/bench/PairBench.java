@@ -32,7 +32,7 @@ public class PairBench {
     @Setup
     public void open() {
         // Room for 8 threads with a run each and as many lanes with hints, where the runs are large.
-        labyrinth = Rig.open(Math.max(frames, 16 << order));
+        labyrinth = Rig.opened(Math.max(frames, 16 << order), order);
         handles = labyrinth.handles();
     }
 

@@ -25,6 +25,8 @@ public class PassOnBench {
 
     private static final int BATCH = 20_000;
     private static final int QUEUE = 512;
+    /** Spins before a yield: longer than it takes to pass on a queue full. */
+    private static final int PATIENCE = 1000;
     /** As many pre-made segments as frames, so that both sides touch as much memory. */
     private static final int BUFFERS = 1024;
 
@@ -55,7 +57,7 @@ public class PassOnBench {
 
     @Setup
     public void open() {
-        labyrinth = Rig.open(BUFFERS);
+        labyrinth = Rig.opened(BUFFERS, 0);
         arena = Arena.ofShared();
         for (int i = 0; i < BUFFERS; i++) {
             premade[i] = arena.allocate(4096);
@@ -87,12 +89,14 @@ public class PassOnBench {
 
     private void receiveUntilStopped(ToIntFunction<Object> work) {
         long count = 0;
+        int idle = 0;
         while (!stopped) {
             Object next = queue.poll();
             if (next == null) {
-                Thread.onSpinWait();
+                spin(++idle);
                 continue;
             }
+            idle = 0;
             if (work.applyAsInt(next) != 2) {
                 throw new IllegalStateException("not what was written");
             }
@@ -136,19 +140,19 @@ public class PassOnBench {
             if (next instanceof MemorySegment segment) {
                 Rig.write(segment);
             }
-            while (!queue.offer(next)) {
-                spin();
+            for (int times = 1; !queue.offer(next); times++) {
+                await(times);
             }
         }
-        while (received < goal) {
-            spin();
+        for (int times = 1; received < goal; times++) {
+            await(times);
         }
     }
 
     private Frame take(Gfp gfp) {
         Frame frame = labyrinth.allocPage(gfp);
-        while (frame == null) {
-            spin();
+        for (int times = 1; frame == null; times++) {
+            await(times);
             frame = labyrinth.allocPage(gfp);
         }
         Rig.write(frame.segment());
@@ -157,17 +161,26 @@ public class PassOnBench {
 
     private MemorySegment takeReturned() {
         MemorySegment segment = returned.poll();
-        while (segment == null) {
-            spin();
+        for (int times = 1; segment == null; times++) {
+            await(times);
             segment = returned.poll();
         }
         return segment;
     }
 
-    private void spin() {
+    /** Spins, as both have a core; and yields after a while, where they have to share one with somebody else. */
+    private static void spin(int times) {
+        if (times % PATIENCE == 0) {
+            Thread.yield();
+        } else {
+            Thread.onSpinWait();
+        }
+    }
+
+    private void await(int times) {
         if (stopped) {
             throw new IllegalStateException("the receiver has failed");
         }
-        Thread.onSpinWait();
+        spin(times);
     }
 }

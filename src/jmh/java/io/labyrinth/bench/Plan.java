@@ -59,24 +59,25 @@ record Plan(String name, Pace pace, List<Job> jobs) {
 
     static List<Plan> quick() {
         // As short as they can be with compilation done before the warm-up ends.
-        return plans(new Pace(3, 800, 12, 40), new Pace(1, 500, 8, 40));
+        return plans(new Pace(3, 800, 60, 6), new Pace(3, 800, 10, 40), new Pace(1, 500, 30, 6));
     }
 
     static List<Plan> full() {
-        Pace three = new Pace(3, 1000, 20, 50);
-        List<Plan> plans = new ArrayList<>(plans(three.rounds(5), three));
+        Pace three = new Pace(3, 1000, 100, 8);
+        List<Plan> plans = new ArrayList<>(plans(three.rounds(5), new Pace(5, 1000, 20, 50), three));
         plans.add(new Plan(MATRIX, three, matrix()));
         return plans;
     }
 
-    private static List<Plan> plans(Pace goals, Pace others) {
+    /** @param together for threads that have to share the cores: long enough for each to have its turns */
+    private static List<Plan> plans(Pace goals, Pace together, Pace others) {
         return List.of(
                 new Plan(PAIR, goals, join(List.of(CAS_LIMIT, HANDLE, FRAME, MALLOC, ARENA_CONFINED, NETTY_POOLED,
                         NETTY_ADAPTIVE), POOLS)),
                 new Plan(LARGE, goals, List.of(FRAME_64K, NETTY_ADAPTIVE_64K, FRAME_2M, MALLOC_2M)),
-                new Plan(THREADS, goals, List.of(HANDLES_OF_1, HANDLES_OF_2, HANDLES_OF_8)),
+                new Plan(THREADS, together, List.of(HANDLES_OF_1, HANDLES_OF_2, HANDLES_OF_8)),
                 new Plan(REPLACE, goals, List.of(REPLACE_50, REPLACE_99)),
-                new Plan(PASS_ON, goals, List.of(PASS_SEGMENT, PASS_TICKET)),
+                new Plan(PASS_ON, together, List.of(PASS_SEGMENT, PASS_TICKET)),
                 new Plan(SIZES, goals, List.of(SMALL, HUGE, REFUSED_NOWAIT, REFUSED_ATOMIC)),
                 new Plan(BYTES, others.rounds(1), List.of(BYTES_HANDLE, BYTES_FRAME)),
                 new Plan(OTHERS, others, join(

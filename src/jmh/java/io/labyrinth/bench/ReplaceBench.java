@@ -29,7 +29,7 @@ public class ReplaceBench {
 
     @Setup
     public void open() {
-        labyrinth = Rig.open(FRAMES);
+        labyrinth = Rig.opened(FRAMES, 0);
         handles = labyrinth.handles();
     }
 

@@ -1,5 +1,7 @@
 package io.labyrinth.bench;
 
+import io.labyrinth.Gfp;
+import io.labyrinth.Handles;
 import io.labyrinth.Labyrinth;
 import io.labyrinth.Locking;
 import java.lang.foreign.Arena;
@@ -25,6 +27,23 @@ final class Rig {
     /** Locked where the lock limit allows it; where not, the log says so, and all else is as in any other run. */
     static Labyrinth open(int frames) {
         return Labyrinth.builder("bench").frames(frames).locking(Locking.PREFERRED).open();
+    }
+
+    /**
+     * Splits all of it into runs of this order, as it is after a while of use. While one thread still splits the first
+     * large run, others find little, and on few cores they may wait for it for milliseconds.
+     */
+    static Labyrinth opened(int frames, int order) {
+        Labyrinth labyrinth = open(frames);
+        Handles handles = labyrinth.handles();
+        long[] taken = new long[frames >> order];
+        for (int i = 0; i < taken.length; i++) {
+            taken[i] = handles.alloc(Gfp.NOWAIT, order);
+        }
+        for (long handle : taken) {
+            handles.free(handle);
+        }
+        return labyrinth;
     }
 
     static void close(Labyrinth labyrinth) {

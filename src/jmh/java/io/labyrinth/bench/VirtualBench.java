@@ -34,7 +34,7 @@ public class VirtualBench {
 
     @Setup
     public void open() {
-        labyrinth = Rig.open(2 * THREADS);
+        labyrinth = Rig.opened(2 * THREADS, 0);
         arena = Arena.ofShared();
         pool = new MpmcArrayQueue<>(2 * THREADS);
         for (int i = 0; i < 2 * THREADS; i++) {
