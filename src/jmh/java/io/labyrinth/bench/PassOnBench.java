@@ -1,0 +1,186 @@
+package io.labyrinth.bench;
+
+import io.labyrinth.Frame;
+import io.labyrinth.Gfp;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.Ticket;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.function.ToIntFunction;
+import org.jctools.queues.SpscArrayQueue;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.OperationsPerInvocation;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+
+/**
+ * One thread takes and writes, another reads and gives back; between them the same JCTools SPSC queue each time. A
+ * figure is that of one buffer all the way, from the first take to the last one given back, over those of a batch.
+ */
+@State(Scope.Thread)
+public class PassOnBench {
+
+    private static final int BATCH = 20_000;
+    private static final int QUEUE = 512;
+    /** Spins before a yield: longer than it takes to pass on a queue full. */
+    private static final int PATIENCE = 1000;
+    /** As many pre-made segments as frames, so that both sides touch as much memory. */
+    private static final int BUFFERS = 1024;
+
+    /** What is passed on, and how the receiver deals with it. */
+    @Param("ticket")
+    Cargo cargo;
+
+    private final SpscArrayQueue<Object> queue = new SpscArrayQueue<>(QUEUE);
+    private final SpscArrayQueue<MemorySegment> returned = new SpscArrayQueue<>(BUFFERS);
+    private final MemorySegment[] premade = new MemorySegment[BUFFERS];
+    private Labyrinth labyrinth;
+    private Arena arena;
+    private Thread receiver;
+    private volatile boolean stopped;
+    private volatile long received;
+
+    /** One kind of thing to pass on, with the receiver's half of the work. */
+    public enum Cargo {
+        /** An EXCLUSIVE frame, handed over: the receiver accepts it, reads, and frees. */
+        ticket,
+        /** A frame that is not EXCLUSIVE: the receiver reads and frees. */
+        sharedFrame,
+        /** A pre-made segment, in turn, without asking whether it was read. */
+        segment,
+        /** A pre-made segment, taken from a queue on which it comes back. */
+        returnedSegment
+    }
+
+    @Setup
+    public void open() {
+        labyrinth = Rig.opened(BUFFERS, 0);
+        arena = Arena.ofShared();
+        for (int i = 0; i < BUFFERS; i++) {
+            premade[i] = arena.allocate(4096);
+            returned.offer(premade[i]);
+        }
+        receiver = Thread.ofPlatform().name("receiver").start(switch (cargo) {
+            case ticket -> () -> receive(this::accept);
+            case sharedFrame -> () -> receive(this::readAndFree);
+            case segment -> () -> receive(segment -> Rig.read((MemorySegment) segment));
+            case returnedSegment -> () -> receive(this::readAndReturn);
+        });
+    }
+
+    @TearDown
+    public void close() throws InterruptedException {
+        stopped = true;
+        receiver.join();
+        Rig.close(labyrinth);
+        arena.close();
+    }
+
+    private void receive(ToIntFunction<Object> work) {
+        try {
+            receiveUntilStopped(work);
+        } finally {
+            stopped = true;
+        }
+    }
+
+    private void receiveUntilStopped(ToIntFunction<Object> work) {
+        long count = 0;
+        int idle = 0;
+        while (!stopped) {
+            Object next = queue.poll();
+            if (next == null) {
+                spin(++idle);
+                continue;
+            }
+            idle = 0;
+            if (work.applyAsInt(next) != 2) {
+                throw new IllegalStateException("not what was written");
+            }
+            count++;
+            if (count % BATCH == 0) {
+                received = count;
+            }
+        }
+    }
+
+    private int accept(Object ticket) {
+        try (Frame frame = ((Ticket) ticket).accept()) {
+            return Rig.read(frame.segment());
+        }
+    }
+
+    private int readAndFree(Object passed) {
+        try (Frame frame = (Frame) passed) {
+            return Rig.read(frame.segment());
+        }
+    }
+
+    private int readAndReturn(Object passed) {
+        MemorySegment segment = (MemorySegment) passed;
+        int sum = Rig.read(segment);
+        returned.offer(segment);
+        return sum;
+    }
+
+    @Benchmark
+    @OperationsPerInvocation(BATCH)
+    public void pass() {
+        long goal = received + BATCH;
+        for (int i = 0; i < BATCH; i++) {
+            Object next = switch (cargo) {
+                case ticket -> take(Gfp.ATOMIC_EXCLUSIVE).handOff();
+                case sharedFrame -> take(Gfp.ATOMIC);
+                case segment -> premade[i % BUFFERS];
+                case returnedSegment -> takeReturned();
+            };
+            if (next instanceof MemorySegment segment) {
+                Rig.write(segment);
+            }
+            for (int times = 1; !queue.offer(next); times++) {
+                await(times);
+            }
+        }
+        for (int times = 1; received < goal; times++) {
+            await(times);
+        }
+    }
+
+    private Frame take(Gfp gfp) {
+        Frame frame = labyrinth.allocPage(gfp);
+        for (int times = 1; frame == null; times++) {
+            await(times);
+            frame = labyrinth.allocPage(gfp);
+        }
+        Rig.write(frame.segment());
+        return frame;
+    }
+
+    private MemorySegment takeReturned() {
+        MemorySegment segment = returned.poll();
+        for (int times = 1; segment == null; times++) {
+            await(times);
+            segment = returned.poll();
+        }
+        return segment;
+    }
+
+    /** Spins, as both have a core; and yields after a while, where they have to share one with somebody else. */
+    private static void spin(int times) {
+        if (times % PATIENCE == 0) {
+            Thread.yield();
+        } else {
+            Thread.onSpinWait();
+        }
+    }
+
+    private void await(int times) {
+        if (stopped) {
+            throw new IllegalStateException("the receiver has failed");
+        }
+        spin(times);
+    }
+}

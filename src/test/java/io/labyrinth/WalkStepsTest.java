@@ -1,0 +1,197 @@
+package io.labyrinth;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.lang.foreign.Arena;
+import java.util.ArrayDeque;
+import java.util.Queue;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * What each pattern costs in looks, counted and not timed: a change that makes walks longer, hints useless or advice
+ * stale changes a total here, on any machine. Where a change of policy is meant, the new totals are put in.
+ */
+class WalkStepsTest {
+
+    private static final int EXCLUSIVE = Gfp.NOWAIT.with(Gfp.EXCLUSIVE).bits();
+    private static final int SPRINT = Gfp.ATOMIC_EXCLUSIVE.bits();
+    /** Lanes are chosen by thread ids and their number by the processors; both are fixed here. */
+    private static final int PROCESSORS = 2;
+    private static final int LANES = 16;
+    private static final long SEED = 20_250_916;
+
+    private final Arena arena = Arena.ofConfined();
+    private final Thread giver = onLane(0);
+    private final Thread taker = onLane(5);
+    private Zone zone;
+    private Tally tally = new Tally(0, 0, 0, 0, 0);
+
+    /** What a pattern's claims came to. */
+    private record Tally(int byHint, int byWalk, int refused, long steps, long longest) {
+
+        Tally and(boolean claimed, int stepsOfIt) {
+            return new Tally(byHint + (claimed && stepsOfIt == 0 ? 1 : 0), byWalk + (claimed && stepsOfIt != 0 ? 1 : 0),
+                    refused + (claimed ? 0 : 1), steps + stepsOfIt, Math.max(longest, stepsOfIt));
+        }
+    }
+
+    /** A thread that never runs: the zone asks it for its id alone. */
+    private static Thread onLane(int lane) {
+        Thread thread;
+        do {
+            thread = Thread.ofPlatform().unstarted(() -> { });
+        } while ((thread.threadId() & LANES - 1) != lane);
+        return thread;
+    }
+
+    private void open(int frames, int reserve) {
+        PageMap map = new PageMap(arena.allocate(PageMap.bytesFor(frames), 64), frames);
+        map.tile(0, frames - reserve, 1);
+        map.tile(frames - reserve, frames, 1);
+        zone = new Zone(map, reserve, PROCESSORS);
+    }
+
+    private long claim(int gfp, int order, Thread me) {
+        zone.forgetWalk(me);
+        long handle = zone.claim(gfp, order, me);
+        tally = tally.and(handle != 0, zone.lastWalkSteps(me));
+        return handle;
+    }
+
+    private long[] claimAll(int gfp, int count, Thread me) {
+        long[] handles = new long[count];
+        for (int i = 0; i < count; i++) {
+            handles[i] = claim(gfp, 0, me);
+        }
+        return handles;
+    }
+
+    private void freeAll(long[] handles, Thread me) {
+        for (long handle : handles) {
+            zone.free(handle, me);
+        }
+    }
+
+    @AfterEach
+    void validate() {
+        assertThat(zone.map.violation(zone.ordinary)).isNull();
+        arena.close();
+    }
+
+    @Test
+    void aPairWalksOnceAndThenTakesItsHint() {
+        open(1024, 0);
+        for (int i = 0; i < 10_000; i++) {
+            zone.free(claim(SPRINT, 0, giver), giver);
+        }
+        assertThat(tally).isEqualTo(new Tally(9_999, 1, 0, 2, 2));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"4, 2", "9, 2", "10, 1"})
+    void aPairOfAnyOrderWalksOnce(int order, long steps) {
+        open(2048, 0);
+        for (int i = 0; i < 1000; i++) {
+            zone.free(claim(SPRINT, order, giver), giver);
+        }
+        assertThat(tally).isEqualTo(new Tally(999, 1, 0, steps, steps));
+    }
+
+    /** 16 hints serve the first 16 of each burst but the first; all others are the next word after the cursor. */
+    @Test
+    void aBurstWalksToTheNextFrame() {
+        open(4096, 0);
+        for (int i = 0; i < 10; i++) {
+            freeAll(claimAll(SPRINT, 1000, giver), giver);
+        }
+        assertThat(tally).isEqualTo(new Tally(144, 9_856, 0, 11_906, 2));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"50, 19999, 1, 2, 2", "90, 19999, 1, 2, 2", "99, 19999, 1, 1, 1"})
+    void aReplacementTakesWhatTheLastOneFreed(int percent, int byHint, int byWalk, long steps, long longest) {
+        open(4096, 0);
+        SplittableRandom random = new SplittableRandom(SEED);
+        long[] live = claimAll(EXCLUSIVE, 4096 * percent / 100, giver);
+        tally = new Tally(0, 0, 0, 0, 0);
+        for (int i = 0; i < 20_000; i++) {
+            int at = random.nextInt(live.length);
+            long taken = claim(EXCLUSIVE, 0, giver);
+            zone.free(live[at], giver);
+            live[at] = taken;
+        }
+        assertThat(tally).isEqualTo(new Tally(byHint, byWalk, 0, steps, longest));
+        freeAll(live, giver);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"50, 6400, 18775, 27396, 9", "90, 6400, 19022, 108688, 46", "99, 6400, 19000, 721185, 609"})
+    void manyReplacedAtOnceWalkToWhatIsScattered(int percent, int byHint, int byWalk, long steps, long longest) {
+        open(4096, 0);
+        SplittableRandom random = new SplittableRandom(SEED);
+        long[] live = claimAll(EXCLUSIVE, 4096 * percent / 100, giver);
+        tally = new Tally(0, 0, 0, 0, 0);
+        for (int i = 0; i < 400; i++) {
+            int[] at = random.ints(64, 0, live.length).distinct().toArray();
+            for (int member : at) {
+                zone.free(live[member], giver);
+            }
+            for (int member : at) {
+                live[member] = claim(EXCLUSIVE, 0, giver);
+            }
+        }
+        assertThat(tally).isEqualTo(new Tally(byHint, byWalk, 0, steps, longest));
+        freeAll(live, giver);
+    }
+
+    /** The taker's hints are of no use to the giver, and its frees set the advice. */
+    @ParameterizedTest
+    @CsvSource({"1, 0, 20000, 20531, 2", "256, 0, 20000, 20531, 2"})
+    void aFramePassedOnIsFoundByWalking(int inTransit, int byHint, int byWalk, long steps, long longest) {
+        open(1024, 0);
+        Queue<Long> tickets = new ArrayDeque<>();
+        for (int i = 0; i < 20_000; i++) {
+            tickets.add(zone.map.handOff(claim(SPRINT, 0, giver), giver));
+            if (tickets.size() == inTransit) {
+                zone.free(zone.map.accept(tickets.remove(), taker), taker);
+            }
+        }
+        while (!tickets.isEmpty()) {
+            zone.free(zone.map.accept(tickets.remove(), taker), taker);
+        }
+        assertThat(tally).isEqualTo(new Tally(byHint, byWalk, 0, steps, longest));
+    }
+
+    /**
+     * 4,096 frames have 64 groups and no spans; 2^20 have 256 spans of 64 groups, of which the last is looked at group
+     * by group, as the reserve is a part of it. The first refusal settles the advice, and looks at every word for that.
+     */
+    @ParameterizedTest
+    @CsvSource({"4096, 127, 63, 2323, 145", "1048576, 2097278, 318, 1898, 145"})
+    void aRefusalLooksAtTheAdviceAlone(int frames, long first, long nowait, long atomic, long longestSprint) {
+        open(frames, 64);
+        long[] live = claimAll(EXCLUSIVE, frames - 64, giver);
+        long[] reserve = claimAll(SPRINT, 64, taker);
+        tally = new Tally(0, 0, 0, 0, 0);
+        claim(EXCLUSIVE, 0, giver);
+        claim(EXCLUSIVE, 0, taker);
+        assertThat(tally.steps).isEqualTo(first);
+        tally = new Tally(0, 0, 0, 0, 0);
+        for (int i = 0; i < 100; i++) {
+            claim(EXCLUSIVE, 0, giver);
+        }
+        assertThat(tally).isEqualTo(new Tally(0, 0, 100, 100 * nowait, nowait));
+        tally = new Tally(0, 0, 0, 0, 0);
+        for (int i = 0; i < 100; i++) {
+            claim(SPRINT, 0, giver);
+        }
+        assertThat(tally).isEqualTo(new Tally(0, 0, 100, atomic, longestSprint));
+        assertThat(longestSprint).isLessThanOrEqualTo(Zone.sprintBound(0));
+        freeAll(live, giver);
+        freeAll(reserve, taker);
+    }
+}
