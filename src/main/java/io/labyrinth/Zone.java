@@ -52,7 +52,7 @@ final class Zone {
     private static final int GROUP_FRAMES = 1 << PageMap.GROUP_ORDER;
 
     final PageMap map;
-    /** A power of two long, so that an index masked with its length needs no check. */
+    /** A power of two long. */
     private final long[] lanes;
 
     Zone(PageMap map, int processors) {
@@ -64,6 +64,11 @@ final class Zone {
         }
     }
 
+    /** Index of one long of this thread's lane. The compiler knows that a mask of length - 1 needs no check. */
+    private static int at(long[] lanes, Thread me, int field) {
+        return ((int) me.threadId() << LANE_SHIFT) + field & lanes.length - 1;
+    }
+
     /**
      * Claims a run. Lock-free. A sprint looks at no more than {@link #sprintBound} words, any other walk at no more
      * than {@link #walkBound}.
@@ -72,7 +77,7 @@ final class Zone {
      */
     long claim(int gfp, int order, Thread me) {
         long[] lanes = this.lanes;
-        int last = ((int) me.threadId() << LANE_SHIFT) + LAST & lanes.length - 1;
+        int last = at(lanes, me, LAST);
         long hint = lanes[last];
         if (hint != 0) {
             lanes[last] = 0;
@@ -100,7 +105,7 @@ final class Zone {
     /** Remembers a run that was just freed, and is not of the reserve. */
     void freed(long handle, Thread me) {
         long[] lanes = this.lanes;
-        int last = ((int) me.threadId() << LANE_SHIFT) + LAST & lanes.length - 1;
+        int last = at(lanes, me, LAST);
         long older = lanes[last];
         lanes[last] = PageWord.nextLife(handle);
         if (older != 0) {
@@ -183,7 +188,7 @@ final class Zone {
                 if (!map.spanMayBeFree(wholeSpan)) {
                     // All that follow in one small loop: an exhausted labyrinth is little else.
                     int last = Math.min(map.spanOf(to - 1 >> PageMap.GROUP_ORDER) - wholeSpan, looksLeft) + wholeSpan;
-                    int next = map.nextSpan(wholeSpan, last);
+                    int next = nextSpan(wholeSpan, last);
                     steps += next - wholeSpan - 1;
                     looksLeft -= next - wholeSpan - 1;
                     pfn = map.endOfSpan(next - 1);
@@ -230,6 +235,15 @@ final class Zone {
         return 0;
     }
 
+    /** The first span after this one, up to {@code last}, that may have something free; {@code last + 1} if none. */
+    private int nextSpan(int span, int last) {
+        int next = span + 1;
+        while (next <= last && !map.spanMayBeFree(next)) {
+            next++;
+        }
+        return next;
+    }
+
     /** Whether the run of this order at {@code pfn} is all free now, in however many pieces. At most 2^order words. */
     private boolean isAllFree(int pfn, int order) {
         int end = pfn + (1 << order);
@@ -246,12 +260,12 @@ final class Zone {
 
     /** Looks at words and advice that the caller's lane took in its last walk; for tests, with one thread at work. */
     int lastWalkSteps(Thread me) {
-        return (int) lanes[((int) me.threadId() << LANE_SHIFT) + STEPS & lanes.length - 1];
+        return (int) lanes[at(lanes, me, STEPS)];
     }
 
     /** So that 0 steps after a claim mean that a hint was taken; for tests. */
     void forgetWalk(Thread me) {
-        lanes[laneOf(me) + STEPS] = 0;
+        lanes[at(lanes, me, STEPS)] = 0;
     }
 
     /** The most looks that any walk takes, of one caller at least; in a walk that mends advice, twice as many. */
