@@ -108,8 +108,20 @@ final class Zone {
         long flags = Gfp.wordFlags(gfp);
         int looks = Gfp.isSprint(gfp) ? SPRINT_LOOKS : Integer.MAX_VALUE;
         int groups = Gfp.isSprint(gfp) ? SPRINT_GROUPS : Integer.MAX_VALUE;
-        lanes[lane + STEPS] = 0;
         int cursor = (int) Math.min(lanes[lane + CURSOR], ordinary);
+        // Mostly the next word has what is wanted: a burst, or a giver whose frames others free, comes by in order.
+        if (cursor < ordinary) {
+            long word = map.lvWord(cursor);
+            if (PageWord.isFree(word) && PageWord.order(word) == order) {
+                long next = map.claimSeen(cursor, word, order, flags, me);
+                if (next != 0) {
+                    lanes[lane + STEPS] = 1;
+                    lanes[lane + CURSOR] = cursor + (1 << order);
+                    return next;
+                }
+            }
+        }
+        lanes[lane + STEPS] = 0;
         // The cursor's group is searched twice: from the cursor on at first, as a whole at the end.
         int wrap = Math.min((cursor | GROUP_FRAMES - 1) + 1, ordinary);
         long handle = search(cursor, ordinary, ordinary, order, flags, me, lane, looks, groups);
@@ -158,7 +170,12 @@ final class Zone {
                 }
                 wholeSpan = map.spanOf(group);
                 if (!map.spanMayBeFree(wholeSpan)) {
-                    pfn = map.endOfSpan(wholeSpan);
+                    // All that follow in one small loop: an exhausted labyrinth is little else.
+                    int last = Math.min(map.spanOf(to - 1 >> PageMap.GROUP_ORDER) - wholeSpan, looksLeft) + wholeSpan;
+                    int next = map.nextSpan(wholeSpan, last);
+                    steps += next - wholeSpan - 1;
+                    looksLeft -= next - wholeSpan - 1;
+                    pfn = map.endOfSpan(next - 1);
                     wholeSpan = -1;
                     continue;
                 }

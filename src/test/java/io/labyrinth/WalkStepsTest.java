@@ -92,7 +92,7 @@ class WalkStepsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"4, 2", "9, 2", "10, 2"})
+    @CsvSource({"4, 2", "9, 2", "10, 1"})
     void aPairOfAnyOrderWalksOnce(int order, long steps) {
         open(2048, 0);
         for (int i = 0; i < 1000; i++) {
@@ -108,11 +108,11 @@ class WalkStepsTest {
         for (int i = 0; i < 10; i++) {
             freeAll(claimAll(SPRINT, 1000, giver), giver);
         }
-        assertThat(tally).isEqualTo(new Tally(144, 9_856, 0, 19_712, 2));
+        assertThat(tally).isEqualTo(new Tally(144, 9_856, 0, 11_906, 2));
     }
 
     @ParameterizedTest
-    @CsvSource({"50, 19999, 1, 2, 2", "90, 19999, 1, 2, 2", "99, 19999, 1, 2, 2"})
+    @CsvSource({"50, 19999, 1, 2, 2", "90, 19999, 1, 2, 2", "99, 19999, 1, 1, 1"})
     void aReplacementTakesWhatTheLastOneFreed(int percent, int byHint, int byWalk, long steps, long longest) {
         open(4096, 0);
         SplittableRandom random = new SplittableRandom(SEED);
@@ -129,7 +129,7 @@ class WalkStepsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"50, 6400, 18775, 41832, 9", "90, 6400, 19022, 112631, 46", "99, 6400, 19000, 721779, 609"})
+    @CsvSource({"50, 6400, 18775, 27396, 9", "90, 6400, 19022, 108688, 46", "99, 6400, 19000, 721185, 609"})
     void manyReplacedAtOnceWalkToWhatIsScattered(int percent, int byHint, int byWalk, long steps, long longest) {
         open(4096, 0);
         SplittableRandom random = new SplittableRandom(SEED);
@@ -150,7 +150,7 @@ class WalkStepsTest {
 
     /** The taker's hints are of no use to the giver, and its frees set the advice. */
     @ParameterizedTest
-    @CsvSource({"1, 0, 20000, 40000, 2", "256, 0, 20000, 40000, 2"})
+    @CsvSource({"1, 0, 20000, 20531, 2", "256, 0, 20000, 20531, 2"})
     void aFramePassedOnIsFoundByWalking(int inTransit, int byHint, int byWalk, long steps, long longest) {
         open(1024, 0);
         Queue<Long> tickets = new ArrayDeque<>();
