@@ -42,7 +42,10 @@ test: jdk
 	@$(MVN) verify $(if $(T),-Dtest=$(T) -Dsurefire.failIfNoSpecifiedTests=false)
 
 bench: jdk native
-	@$(MVN) -q -Pbench -DskipTests test-compile exec:exec@bench -Dbench.args="$(if $(QUICK),quick,full) $(BENCH)"
+	@$(MVN) -q -Pbench -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/bench.classpath
+	@"$(JDK)/bin/java" --enable-native-access=ALL-UNNAMED \
+		-cp "target/bench-classes:target/classes:$$(cat target/bench.classpath)" \
+		io.labyrinth.bench.Bench $(if $(QUICK),quick,full) $(BENCH)
 
 bindings: jdk
 	@command -v jextract > /dev/null || { echo "put a jextract on PATH: https://jdk.java.net/jextract" >&2; exit 1; }

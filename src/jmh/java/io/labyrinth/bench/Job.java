@@ -68,7 +68,7 @@ record Job(String benchmark, Map<String, String> params, int threads, Measure me
 
     /** Of every fork, ours and the peers': what they need to run as fast as they can on this JDK. */
     private static final List<String> JVM = List.of("-Xms1g", "-Xmx2g", "--enable-native-access=ALL-UNNAMED",
-            "--sun-misc-unsafe-memory-access=allow", "--add-opens=java.base/java.nio=ALL-UNNAMED",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "--sun-misc-unsafe-memory-access=allow", "--add-opens=java.base/java.nio=ALL-UNNAMED",
             "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED");
 
     static Job of(String benchmark) {

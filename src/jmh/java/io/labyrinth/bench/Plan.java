@@ -4,6 +4,7 @@ import io.labyrinth.bench.Job.Measure;
 import io.labyrinth.bench.Job.Pace;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -57,9 +58,14 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     static final Job BYTES_HANDLE = HANDLE.measure(Measure.BYTES);
     static final Job BYTES_FRAME = FRAME.measure(Measure.BYTES);
 
+    /** Whether a figure of summary.json comes from it. */
+    boolean isGoal() {
+        return !Set.of(OTHERS, BURST, VIRTUAL, MATRIX).contains(name);
+    }
+
     static List<Plan> quick() {
         // As short as they can be with compilation done before the warm-up ends.
-        return plans(new Pace(3, 800, 60, 6), new Pace(3, 800, 10, 40), new Pace(1, 500, 30, 6));
+        return plans(new Pace(3, 700, 60, 6), new Pace(3, 700, 10, 40), new Pace(1, 500, 30, 6));
     }
 
     static List<Plan> full() {
