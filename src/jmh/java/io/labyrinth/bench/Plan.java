@@ -85,7 +85,7 @@ record Plan(String name, Pace pace, List<Job> jobs) {
                 new Plan(REPLACE, goals, List.of(REPLACE_50, REPLACE_99)),
                 new Plan(PASS_ON, together, List.of(PASS_SEGMENT, PASS_TICKET)),
                 new Plan(SIZES, goals, List.of(SMALL, HUGE, REFUSED_NOWAIT, REFUSED_ATOMIC)),
-                new Plan(BYTES, others.rounds(1), List.of(BYTES_HANDLE, BYTES_FRAME)),
+                new Plan(BYTES, together.rounds(1), List.of(BYTES_HANDLE, BYTES_FRAME)),
                 new Plan(OTHERS, others, join(
                         jobs("PairBench.handlePairWritten", "PairBench.sharedFramePair", "PeerBench.arenaShared",
                                 "PeerBench.arenaAuto", "PeerBench.allocateDirect", "PeerBench.agronaAligned",
