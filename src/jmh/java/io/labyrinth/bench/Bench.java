@@ -91,15 +91,15 @@ public final class Bench {
         }
         if (!Machine.mayLockAnything() && Machine.lockLimitSoft() < NEEDED_BYTES) {
             System.err.println("bench: lock limit=" + Machine.bytes(Machine.lockLimitSoft()) + " needed="
-                    + Machine.bytes(NEEDED_BYTES) + ": goes on with pages that are not locked, and without open_vs_populate;"
-                    + " raise it (ulimit -l) to measure what users get");
+                    + Machine.bytes(NEEDED_BYTES) + ": goes on with pages that are not locked, and without"
+                    + " open_vs_populate; raise it (ulimit -l) to measure what users get");
         }
         return true;
     }
 
     private String describe() {
-        return (quick ? "QUICK=1: short" : "full") + " on " + Runtime.getRuntime().availableProcessors() + " processors, java "
-                + Runtime.version() + ", " + System.getProperty("os.name") + " " + System.getProperty("os.version");
+        return (quick ? "QUICK=1: short" : "full") + " on " + Runtime.getRuntime().availableProcessors()
+                + " processors, java " + Runtime.version() + ", Linux " + System.getProperty("os.version");
     }
 
     private boolean wanted(String group) {
@@ -163,7 +163,8 @@ public final class Bench {
     }
 
     private void latency() throws IOException, InterruptedException {
-        if (java(List.of("-Xms1g"), LatencyBench.class, FOLDER.toString(), quick ? "5" : "15", quick ? "8" : "20") == null) {
+        if (java(List.of("-Xms1g"), LatencyBench.class, FOLDER.toString(), quick ? "5" : "15",
+                quick ? "8" : "20") == null) {
             return;
         }
         Map<String, List<Double>> rounds = new LinkedHashMap<>();
@@ -182,8 +183,8 @@ public final class Bench {
     }
 
     /**
-     * Alternating, and the best of each. A host may take back the free memory of a virtual machine and give it again when
-     * it is touched, at a tenth of the speed: whoever gets such pages measures the host. The median would be luck.
+     * Alternating, and the best of each. A host may take back the free memory of a virtual machine and give it again
+     * when it is touched, at a tenth of the speed: whoever gets such pages measures the host. The median would be luck.
      */
     private void open() throws IOException, InterruptedException {
         double bestOpened = Double.MAX_VALUE;
@@ -207,9 +208,11 @@ public final class Bench {
         metadataBytes = OptionalDouble.of(Results.median(metadata));
     }
 
-    private @Nullable String java(List<String> options, Class<?> main, String... args) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
+    private @Nullable String java(List<String> options, Class<?> main, String... args)
+            throws IOException, InterruptedException {
+        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        List<String> command = new ArrayList<>(List.of(java, "--enable-native-access=ALL-UNNAMED",
+                "--sun-misc-unsafe-memory-access=allow",
                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", System.getProperty("java.class.path")));
         command.addAll(options);
         command.add(main.getName());

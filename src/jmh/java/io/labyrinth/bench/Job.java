@@ -68,7 +68,8 @@ record Job(String benchmark, Map<String, String> params, int threads, Measure me
 
     /** Of every fork, ours and the peers': what they need to run as fast as they can on this JDK. */
     private static final List<String> JVM = List.of("-Xms1g", "-Xmx2g", "--enable-native-access=ALL-UNNAMED",
-            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "--sun-misc-unsafe-memory-access=allow", "--add-opens=java.base/java.nio=ALL-UNNAMED",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "--sun-misc-unsafe-memory-access=allow",
+            "--add-opens=java.base/java.nio=ALL-UNNAMED",
             "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED");
 
     static Job of(String benchmark) {
@@ -107,8 +108,8 @@ record Job(String benchmark, Map<String, String> params, int threads, Measure me
 
     /** Where Debian and others keep the library to preload; null if it is not installed. */
     static @Nullable Path library(String name) {
-        for (String folder : List.of("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib")) {
-            Path library = Path.of(folder, "lib" + name + ".so.2");
+        for (String folder : List.of("x86_64-linux-gnu", "aarch64-linux-gnu", "../lib64", ".")) {
+            Path library = Path.of("/usr/lib", folder, "lib" + name + ".so.2");
             if (Files.exists(library)) {
                 return library;
             }

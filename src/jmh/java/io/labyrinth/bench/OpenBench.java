@@ -8,8 +8,8 @@ import java.lang.management.ManagementFactory;
 
 /**
  * A JVM that opens one labyrinth of so many frames and prints the nanoseconds that this took, and the bytes of metadata
- * that it has for each frame: those that it maps, and those that its opening added to the heap. A small one was opened and
- * closed before, so that the library is loaded when the clock starts, as the C program beside it is.
+ * that it has for each frame: those that it maps, and those that its opening added to the heap. A small one was opened
+ * and closed before, so that the library is loaded when the clock starts, as the C program beside it is.
  */
 public final class OpenBench {
 

@@ -21,6 +21,8 @@ public class PairBench {
 
     private static final VarHandle WORD = ValueLayout.JAVA_LONG.varHandle().withInvokeExactBehavior();
 
+    private static final int RUNS = 16;
+
     @Param("0")
     int order;
     @Param("1024")
@@ -31,8 +33,10 @@ public class PairBench {
 
     @Setup
     public void open() {
-        // Room for 8 threads with a run each and as many lanes with hints, where the runs are large.
-        labyrinth = Rig.opened(Math.max(frames, 16 << order), order);
+        // A run for each of 8 threads and as many hints; in so few calls that what gets compiled is a pair, not a walk.
+        int room = Math.max(frames, RUNS << order);
+        labyrinth = Rig.open(room);
+        Rig.split(labyrinth, Math.min(Labyrinth.MAX_ORDER, 31 - Integer.numberOfLeadingZeros(room / RUNS)), RUNS);
         handles = labyrinth.handles();
     }
 

@@ -17,8 +17,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * One thread takes and writes, another reads and gives back; between them the same JCTools SPSC queue each time. A figure
- * is that of one buffer all the way, from the first take to the last one given back, over the buffers of a batch.
+ * One thread takes and writes, another reads and gives back; between them the same JCTools SPSC queue each time. A
+ * figure is that of one buffer all the way, from the first take to the last one given back, over those of a batch.
  */
 @State(Scope.Thread)
 public class PassOnBench {

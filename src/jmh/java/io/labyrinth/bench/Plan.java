@@ -8,8 +8,8 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 /**
- * What is run, in which order. A group is what is compared: its jobs run one after the other, round after round, so that
- * a change of the machine's mood falls on all of them.
+ * What is run, in which order. A group is what is compared: its jobs run one after the other, round after round, so
+ * that a change of the machine's mood falls on all of them.
  *
  * @param name of the group
  * @param pace of each of its jobs
@@ -109,8 +109,9 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     private static List<Job> matrix() {
         List<Job> frames = List.of(FRAME, HANDLE);
         List<Job> peers = join(List.of(MALLOC, ARENA_CONFINED, NETTY_POOLED, NETTY_ADAPTIVE),
-                jobs("PeerBench.arenaShared", "PeerBench.arenaAuto", "PeerBench.allocateDirect", "PeerBench.agronaAligned",
-                        "PeerBench.arrow", "PoolBench.concurrentLinkedQueue", "PoolBench.directReused"), POOLS, preloaded());
+                jobs("PeerBench.arenaShared", "PeerBench.arenaAuto", "PeerBench.allocateDirect",
+                        "PeerBench.agronaAligned", "PeerBench.arrow", "PoolBench.concurrentLinkedQueue",
+                        "PoolBench.directReused"), POOLS, preloaded());
         List<Job> all = new ArrayList<>();
         for (int order : List.of(4, 9)) {
             frames.forEach(job -> all.add(job.with("order", order)));
@@ -125,7 +126,8 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     }
 
     private static List<Job> preloaded() {
-        return Stream.of("jemalloc", "mimalloc").filter(name -> Job.library(name) != null).map(MALLOC::preload).toList();
+        return Stream.of("jemalloc", "mimalloc").filter(name -> Job.library(name) != null).map(MALLOC::preload)
+                .toList();
     }
 
     private static List<Job> jobs(String... benchmarks) {

@@ -16,8 +16,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * The pools that people write by hand: buffers made beforehand, in a queue. They know no owner, find no double free, and
- * let a buffer be used after it was given back.
+ * The pools that people write by hand: buffers made beforehand, in a queue. They know no owner, find no double free,
+ * and let a buffer be used after it was given back.
  */
 @State(Scope.Benchmark)
 public class PoolBench {

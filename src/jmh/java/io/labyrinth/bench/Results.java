@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.stream.Collectors;
 
 /** All figures of one run: by group, by job, by round, by iteration. */
 final class Results {
@@ -28,7 +29,7 @@ final class Results {
         return figures.isEmpty() ? OptionalDouble.empty() : OptionalDouble.of(median(figures));
     }
 
-    /** The median over the rounds of one job's figure to another's: what a round measured, it measured close together. */
+    /** The median over the rounds of one job's figure to another's: a round measures them close together. */
     OptionalDouble ratio(String group, Job over, Job under) {
         return ratio(group, List.of(over), under);
     }
@@ -63,8 +64,9 @@ final class Results {
             for (int round = 0; round < all.size(); round++) {
                 for (int i = 0; i < all.get(round).size(); i++) {
                     csv.append(String.join(",", group, job.benchmark(), params(job), String.valueOf(job.threads()),
-                            job.preload() == null ? "" : job.preload(), String.valueOf(round + 1), String.valueOf(i + 1),
-                            String.valueOf(all.get(round).get(i)), job.measure().unit)).append('\n');
+                            job.preload() == null ? "" : job.preload(), String.valueOf(round + 1),
+                            String.valueOf(i + 1), String.valueOf(all.get(round).get(i)),
+                            job.measure().unit)).append('\n');
                 }
             }
         }));
@@ -72,6 +74,7 @@ final class Results {
     }
 
     private static String params(Job job) {
-        return String.join(" ", job.params().entrySet().stream().map(param -> param.getKey() + "=" + param.getValue()).toList());
+        return job.params().entrySet().stream().map(param -> param.getKey() + "=" + param.getValue())
+                .collect(Collectors.joining(" "));
     }
 }

@@ -29,21 +29,26 @@ final class Rig {
         return Labyrinth.builder("bench").frames(frames).locking(Locking.PREFERRED).open();
     }
 
-    /**
-     * Splits all of it into runs of this order, as it is after a while of use. While one thread still splits the first
-     * large run, others find little, and on few cores they may wait for it for milliseconds.
-     */
+    /** Split into runs of this order, as it is after a while of use. */
     static Labyrinth opened(int frames, int order) {
         Labyrinth labyrinth = open(frames);
+        split(labyrinth, order, frames >> order);
+        return labyrinth;
+    }
+
+    /**
+     * Splits off so many runs. While one thread splits the first large run, others find little, and where they share a
+     * core with it they may find little for milliseconds.
+     */
+    static void split(Labyrinth labyrinth, int order, int runs) {
         Handles handles = labyrinth.handles();
-        long[] taken = new long[frames >> order];
-        for (int i = 0; i < taken.length; i++) {
+        long[] taken = new long[runs];
+        for (int i = 0; i < runs; i++) {
             taken[i] = handles.alloc(Gfp.NOWAIT, order);
         }
         for (long handle : taken) {
             handles.free(handle);
         }
-        return labyrinth;
     }
 
     static void close(Labyrinth labyrinth) {

@@ -22,7 +22,8 @@ final class Summary {
 
         @Override
         public String toString() {
-            return (atMost ? "<= " : ">= ") + (bound == Math.rint(bound) ? String.valueOf((long) bound) : String.valueOf(bound));
+            String text = String.valueOf(bound);
+            return (atMost ? "<= " : ">= ") + (text.endsWith(".0") ? text.substring(0, text.length() - 2) : text);
         }
     }
 
@@ -95,7 +96,7 @@ final class Summary {
     String table() {
         StringBuilder table = new StringBuilder();
         results.rounds.forEach((group, jobs) -> {
-            table.append(String.format(Locale.ROOT, "%n%-58s %12s %-6s %s%n", group, "median", "", "lowest - highest round"));
+            table.append(String.format("%n%-58s %12s %-6s %s%n", group, "median", "", "lowest - highest round"));
             for (Job job : jobs.keySet()) {
                 List<Double> figures = results.figures(group, job).stream().sorted().toList();
                 table.append(figures.isEmpty() ? String.format("  %-56s %12s%n", job.name(), "failed")
