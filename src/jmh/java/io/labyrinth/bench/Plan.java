@@ -36,7 +36,7 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     static final Job ARENA_CONFINED = Job.of("PeerBench.arenaConfined");
     static final Job NETTY_POOLED = Job.of("NettyBench.pooled");
     static final Job NETTY_ADAPTIVE = Job.of("NettyBench.adaptive");
-    /** The two fastest of the hand-made pools that threads can share; the others are with the others. */
+    /** Of the hand-made pools that threads can share: the fastest, and the plainest; the rest is with the others. */
     static final List<Job> POOLS = List.of(Job.of("PoolBench.mpmcArrayQueue"), Job.of("PoolBench.arrayBlockingQueue"));
 
     static final Job FRAME_64K = FRAME.with("order", 4);
