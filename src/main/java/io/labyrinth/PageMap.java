@@ -501,15 +501,6 @@ final class PageMap {
         return lvAdvice(groups + span) != 0;
     }
 
-    /** The first span after this one, up to {@code last}, that may have something free; {@code last + 1} if none. */
-    int nextSpan(int span, int last) {
-        int next = span + 1;
-        while (next <= last && !spanMayBeFree(next)) {
-            next++;
-        }
-        return next;
-    }
-
     /**
      * Clears the group's advice if none of its words is FREE. Wait-free: 64 words, 2 CAS.
      *
