@@ -23,7 +23,7 @@ final class Meter implements AutoCloseable {
     /*
      * How page faults are put down to frames. The kernel counts them for each thread. Around a loop that writes a byte
      * to each page of a run, and does nothing else, the difference is what these pages cost: had one of them not been
-     * there, its first touch after the allocation would have faulted. That costs four system calls, so 1 allocation in
+     * there, its first touch after the allocation would have faulted. That costs six system calls, so 1 allocation in
      * so many is watched; and when all is done, each page of the labyrinth.
      *
      * The loop is run before on other memory, so that its own first steps (linking, code, stack) are not counted.
@@ -77,6 +77,7 @@ final class Meter implements AutoCloseable {
 
     private void watch(MemorySegment run) {
         try {
+            faults.read(before);    // the stack that a read needs, at this depth: its fault would be counted after its text
             int first = faults.read(before);
             touch(run, pageSize);
             int second = faults.read(after);
