@@ -8,6 +8,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.ToIntFunction;
 import org.jctools.queues.SpscArrayQueue;
+import org.jspecify.annotations.Nullable;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.OperationsPerInvocation;
 import org.openjdk.jmh.annotations.Param;
@@ -89,22 +90,29 @@ public class PassOnBench {
 
     private void receiveUntilStopped(ToIntFunction<Object> work) {
         long count = 0;
-        int idle = 0;
         while (!stopped) {
+            count += receiveSome(work);
+            if (count % BATCH == 0) {
+                received = count;
+            }
+        }
+    }
+
+    /** A part of a batch, or what there is before it stops: a method of its own, so that it is compiled as one. */
+    private int receiveSome(ToIntFunction<Object> work) {
+        int count = 0;
+        for (int idle = 0; count < BATCH / 20 && !stopped; ) {
             Object next = queue.poll();
             if (next == null) {
                 spin(++idle);
                 continue;
             }
-            idle = 0;
             if (work.applyAsInt(next) != 2) {
                 throw new IllegalStateException("not what was written");
             }
             count++;
-            if (count % BATCH == 0) {
-                received = count;
-            }
         }
+        return count;
     }
 
     private int accept(Object ticket) {
@@ -130,40 +138,49 @@ public class PassOnBench {
     @OperationsPerInvocation(BATCH)
     public void pass() {
         long goal = received + BATCH;
-        for (int i = 0; i < BATCH; i++) {
+        int times = 0;
+        for (int i = 0; i < BATCH; ) {
             Object next = switch (cargo) {
-                case ticket -> take(Gfp.ATOMIC_EXCLUSIVE).handOff();
-                case sharedFrame -> take(Gfp.ATOMIC);
-                case segment -> premade[i % BUFFERS];
-                case returnedSegment -> takeReturned();
+                case ticket -> ticket();
+                case sharedFrame -> sharedFrame();
+                case segment -> written(premade[i % BUFFERS]);
+                case returnedSegment -> written(returned.poll());
             };
-            if (next instanceof MemorySegment segment) {
-                Rig.write(segment);
+            if (next == null) {
+                await(++times);
+                continue;
             }
-            for (int times = 1; !queue.offer(next); times++) {
-                await(times);
+            for (int full = 1; !queue.offer(next); full++) {
+                await(full);
             }
+            i++;
         }
-        for (int times = 1; received < goal; times++) {
+        for (times = 1; received < goal; times++) {
             await(times);
         }
     }
 
-    private Frame take(Gfp gfp) {
-        Frame frame = labyrinth.allocPage(gfp);
-        for (int times = 1; frame == null; times++) {
-            await(times);
-            frame = labyrinth.allocPage(gfp);
+    /** Without a loop around the allocation: where two frames meet in one variable, none is optimised away. */
+    private @Nullable Ticket ticket() {
+        Frame frame = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE);
+        if (frame == null) {
+            return null;
         }
         Rig.write(frame.segment());
+        return frame.handOff();
+    }
+
+    private @Nullable Frame sharedFrame() {
+        Frame frame = labyrinth.allocPage(Gfp.ATOMIC);
+        if (frame != null) {
+            Rig.write(frame.segment());
+        }
         return frame;
     }
 
-    private MemorySegment takeReturned() {
-        MemorySegment segment = returned.poll();
-        for (int times = 1; segment == null; times++) {
-            await(times);
-            segment = returned.poll();
+    private static @Nullable MemorySegment written(@Nullable MemorySegment segment) {
+        if (segment != null) {
+            Rig.write(segment);
         }
         return segment;
     }

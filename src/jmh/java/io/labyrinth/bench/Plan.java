@@ -39,8 +39,8 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     /** Of the hand-made pools that threads can share: the fastest, and the plainest; the rest is with the others. */
     static final List<Job> POOLS = List.of(Job.of("PoolBench.mpmcArrayQueue"), Job.of("PoolBench.arrayBlockingQueue"));
 
-    static final Job FRAME_64K = FRAME.with("order", 4);
-    static final Job FRAME_2M = FRAME.with("order", 9);
+    static final Job FRAME_64K = Job.of("PairBench.frameRunPair").with("order", 4);
+    static final Job FRAME_2M = FRAME_64K.with("order", 9);
     static final Job NETTY_ADAPTIVE_64K = NETTY_ADAPTIVE.with("bytes", 64 << 10);
     static final Job MALLOC_2M = MALLOC.with("bytes", 2 << 20);
 
@@ -108,13 +108,14 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     /** Every side in every size, and in 4 KiB with 2 and 8 threads: what the groups before do not have yet. */
     private static List<Job> matrix() {
         List<Job> frames = List.of(FRAME, HANDLE);
+        List<Job> runs = jobs("PairBench.frameRunPair", "PairBench.handleRunPair");
         List<Job> peers = join(List.of(MALLOC, ARENA_CONFINED, NETTY_POOLED, NETTY_ADAPTIVE),
                 jobs("PeerBench.arenaShared", "PeerBench.arenaAuto", "PeerBench.allocateDirect",
                         "PeerBench.agronaAligned", "PeerBench.arrow", "PoolBench.concurrentLinkedQueue",
                         "PoolBench.directReused"), POOLS, preloaded());
         List<Job> all = new ArrayList<>();
         for (int order : List.of(4, 9)) {
-            frames.forEach(job -> all.add(job.with("order", order)));
+            runs.forEach(job -> all.add(job.with("order", order)));
             peers.forEach(job -> all.add(job.with("bytes", 4096 << order)));
         }
         for (int threads : List.of(2, 8)) {
