@@ -25,23 +25,28 @@
  *  |               generation               |  tenant  |  flags   | order | state |
  *  +----------------------------------------+----------+----------+-------+-------+
  *
- * generation  the life that the frame is in; ends, and goes up by one, with every release and every hand-over. It never
+ * generation  the life that the frame is in; ends, and goes up by one, with every release and every hand-over of a
+ *             handle that somebody may know. It never
  *             wraps: a frame whose generation is used up is QUARANTINED.
  * tenant      the process that claimed the run, 0 while FREE; 1 in a private labyrinth.
- * flags       LABYRINTH_EXCLUSIVE or 0, 0 while FREE.
+ * flags       below, 0 while FREE.
  * order       of the run that this word heads; means nothing in a TAIL.
  * state       below. 0 is no state: a word that was never written is never taken for a free frame.
  *
- * The only transitions, each by the one who may make it:
+ * The only transitions, each by the one who may make it. (+1) says that a life ends with it:
  *
- *   FREE       -> HEAD         anybody, by CAS                              claim
- *   HEAD       -> FREE         EXCLUSIVE: the owner, by a release store     release
- *                              otherwise: anybody, once, by CAS
- *   HEAD       -> IN_TRANSIT   as HEAD -> FREE                              hand-over
- *   IN_TRANSIT -> HEAD         whoever has the ticket, once, by CAS         accept
- *   HEAD       -> TAIL         the owner of the head before it              the run grows (runs are joined)
- *   TAIL       -> HEAD         the owner of the head before it              the run shrinks (it is split)
- *   any but TAIL -> QUARANTINED  generation used up; or the labyrinth closes
+ *   FREE       -> HEAD             anybody, by CAS                              claim
+ *   HEAD       -> FREE (+1)        EXCLUSIVE: the owner, by a release store     release
+ *                                  otherwise: anybody, once, by CAS
+ *                                  the owner has ended, or never knew: by CAS   sweep; mending after an error
+ *   HEAD       -> FREE             the claimer, whose handle nobody has seen    a split's upper half; a join's rollback
+ *   HEAD       -> IN_TRANSIT (+1)  as in a release                              hand-over
+ *   IN_TRANSIT -> HEAD             whoever has the ticket, once, by CAS         accept
+ *   HEAD       -> IN_TRANSIT       the accepter, whose error struck, by CAS     an accept's rollback
+ *   HEAD       -> TAIL             the owner of the head before it              the run grows (runs are joined)
+ *   TAIL       -> HEAD             the owner of the head before it              the run shrinks (it is split)
+ *   HEAD       -> QUARANTINED      as in a release, in the last life            generations used up
+ *   FREE      <-> QUARANTINED      the closing thread, by CAS                   the labyrinth closes; or may not
  */
 #define LABYRINTH_STATE_SHIFT 0
 #define LABYRINTH_STATE_BITS 4
@@ -62,8 +67,11 @@ enum labyrinth_state {
     LABYRINTH_QUARANTINED = 5,
 };
 
-/* Flags of a claimed word. EXCLUSIVE: only the owner may touch, free or pass on the run. */
+/* Flags of a claimed word. EXCLUSIVE: only the owner may touch, free or pass on the run. FRAMED, with EXCLUSIVE only: a
+ * descriptor object holds the run, with memory views that die with it, so a bare handle may not end its life.
+ */
 #define LABYRINTH_EXCLUSIVE 1
+#define LABYRINTH_FRAMED 2
 
 /* The tenant of every claim in a labyrinth that is not shared. */
 #define LABYRINTH_TENANT_PRIVATE 1

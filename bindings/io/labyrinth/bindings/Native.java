@@ -122,6 +122,15 @@ public class Native extends Native$shared {
     public static int LABYRINTH_EXCLUSIVE() {
         return LABYRINTH_EXCLUSIVE;
     }
+    private static final int LABYRINTH_FRAMED = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define LABYRINTH_FRAMED 2
+     * }
+     */
+    public static int LABYRINTH_FRAMED() {
+        return LABYRINTH_FRAMED;
+    }
     private static final int LABYRINTH_TENANT_PRIVATE = (int)1L;
     /**
      * {@snippet lang=c :

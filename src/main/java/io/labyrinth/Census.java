@@ -178,6 +178,8 @@ final class Census {
                 rule = "a run must be aligned, within the labyrinth, of order 0 to " + PageWord.MAX_ORDER;
             } else if (pfn < map.ordinary && end > map.ordinary) {
                 rule = "a run must not reach into the reserve, which begins at pfn=" + map.ordinary;
+            } else if (state == PageWord.FREE && !PageWord.isFree(word, PageWord.order(word))) {
+                rule = "a free run must have no tenant and no flags";
             } else if (state == PageWord.HEAD && !PageWord.isSigned(word, map.lvOwner(pfn))) {
                 rule = "a HEAD must have an owner of the same generation";
             } else if (state == PageWord.FREE && !map.isAdvised(pfn)) {

@@ -8,8 +8,9 @@ import java.lang.ref.Reference;
 abstract sealed class Face permits Labyrinth, Handles {
 
     /*
-     * The hot path has no check for a closed labyrinth: its page words have no state then (Region), so a claim finds
-     * nothing and anything else is stale, and only these failures ask whether it is closed.
+     * Of a closed labyrinth the page words have no state (Region), so a claim finds nothing and anything else is stale, and
+     * only these failures ask whether it is closed. But what is under way while closeNow() empties the words can write
+     * FREE into one afterwards: so a claim that succeeds looks at a field, too.
      *
      * A base class, and not an object that both faces hold, as each step from a face to a page word counts: a fence makes
      * the compiler load final fields anew, so that a pair takes each step twice. One step more cost a pair 0.6 ns of 8.4.
@@ -49,8 +50,12 @@ abstract sealed class Face permits Labyrinth, Handles {
                 } catch (Throwable e) {
                     map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
                     map.strays.any = true;
+                    checkOpen();
                     throw e;
                 }
+            }
+            if (zone.closed) {
+                checkOpen();
             }
             return handle;
         } finally {
@@ -58,9 +63,10 @@ abstract sealed class Face permits Labyrinth, Handles {
         }
     }
 
-    void free(long handle, Thread me) {
+    /** {@code flags}, here and below: what an EXCLUSIVE run of this face was claimed with. */
+    void free(long handle, Thread me, long flags) {
         try {
-            if (map.release(handle, me)) {
+            if (map.release(handle, me, flags)) {
                 zone.freed(handle, me);
             }
         } catch (LabyrinthException.Stale e) {
@@ -70,9 +76,9 @@ abstract sealed class Face permits Labyrinth, Handles {
         }
     }
 
-    long handOff(long handle, Thread me) {
+    long handOff(long handle, Thread me, long flags) {
         try {
-            return map.handOff(handle, me);
+            return map.handOff(handle, me, flags);
         } catch (LabyrinthException.Stale e) {
             throw staleOrClosed(e);
         } finally {
@@ -80,9 +86,9 @@ abstract sealed class Face permits Labyrinth, Handles {
         }
     }
 
-    long accept(long ticket, Thread me) {
+    long accept(long ticket, Thread me, long flags) {
         try {
-            return map.accept(ticket, me);
+            return map.accept(ticket, me, flags);
         } catch (LabyrinthException.Stale e) {
             throw staleOrClosed(e);
         } finally {

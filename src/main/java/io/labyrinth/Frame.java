@@ -19,12 +19,15 @@ public final class Frame implements AutoCloseable {
      * Escape analysis removes all three objects where they stay within one compiled method; a Frame that escapes is 40
      * bytes. The arena is closed before the frame is freed, as the next owner may be writing to it a nanosecond later.
      *
-     * An EXCLUSIVE frame's life is ended by its owner, through this object, or after the owner's own end; so the owner
+     * An EXCLUSIVE frame's life is ended by its owner, through this object, or after the owner's own end (the FRAMED flag
+     * of its word keeps the raw face away: there, a freed run's segment would live on); so the owner
      * needs no look at the page map to know that it has not. (Looking cost 3 ns, and made segment() too large to be
      * inlined, and with it 160 bytes a frame.) To end it, the page map is asked all the same, and `ended` is set before:
      * a StackOverflowError right behind the release must not leave a descriptor that still makes segments. One that
      * strikes right before the release leaves the frame out, and this descriptor good for close() alone.
      */
+
+    static final long FLAGS = PageWord.EXCLUSIVE | PageWord.FRAMED;
 
     private final Face labyrinth;
     /** A byte, and so is `ended`: with them an escaped Frame is 40 bytes, with an int it is 48. */
@@ -133,7 +136,7 @@ public final class Frame implements AutoCloseable {
         Thread me = Thread.currentThread();
         Ticket ticket = new Ticket(labyrinth, order, owner != null);
         endAccess(me);
-        ticket.ticket = labyrinth.handOff(handle, me);
+        ticket.ticket = labyrinth.handOff(handle, me, FLAGS);
         return ticket;
     }
 
@@ -148,7 +151,7 @@ public final class Frame implements AutoCloseable {
     public void close() {
         Thread me = Thread.currentThread();
         endAccess(me);
-        labyrinth.free(handle, me);
+        labyrinth.free(handle, me, FLAGS);
     }
 
     /** Kills the segment, if there is one: first, as the next owner may have the frame a nanosecond after its release. */

@@ -2,6 +2,7 @@ package io.labyrinth;
 
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Request flags, named as the kernel names its {@code gfp_t}; only those that mean something here. Immutable.
@@ -22,6 +23,8 @@ public record Gfp(int bits) {
     private static final int QUIET = 1 << 4;
     private static final int SHORT = 1 << 5;
     private static final int ALL = (1 << 6) - 1;
+    /** Not a request flag: {@link Labyrinth#allocPages} adds it, so that only the Frame can end what it gives. */
+    static final int FRAMED = 1 << 6;
 
     private static final String[] NAMES = {"HIGH", "ZERO", "EXCLUSIVE", "NOMEMALLOC", "NOWARN", "SPRINT"};
 
@@ -47,14 +50,14 @@ public record Gfp(int bits) {
             "NOMEMALLOC", NOMEMALLOC, "NOWARN", NOWARN, "ATOMIC", ATOMIC, "NOWAIT", NOWAIT,
             "ATOMIC_EXCLUSIVE", ATOMIC_EXCLUSIVE);
 
+    private static final Set<String> SLEEPING = Set.of("KERNEL", "KERNEL_ACCOUNT", "USER", "HIGHUSER", "HIGHUSER_MOVABLE",
+            "NOIO", "NOFS", "WAIT", "IO", "FS");
+
     private static final Map<String, String> REFUSED = Map.of(
-            "KERNEL", "it may sleep and reclaim",
-            "USER", "it may sleep and reclaim",
-            "NOIO", "it may sleep",
-            "NOFS", "it may sleep",
             "RECLAIM", "it asks for reclaim",
             "DIRECT_RECLAIM", "it asks for reclaim",
             "KSWAPD_RECLAIM", "it wakes a reclaimer, and there is none",
+            "NORETRY", "it reclaims once before it gives up",
             "RETRY_MAYFAIL", "it waits",
             "NOFAIL", "it waits for ever");
 
@@ -66,6 +69,9 @@ public record Gfp(int bits) {
     public Gfp {
         if ((bits & ~ALL) != 0) {
             throw new LabyrinthException.InvalidRequest("gfp=" + bits + " limit=" + ALL + ": no such flag; use the constants");
+        }
+        if ((bits & (SHORT | RESERVE)) == SHORT) {
+            throw new LabyrinthException.InvalidRequest("gfp=" + names(bits) + ": a sprint ends in the reserve; use ATOMIC");
         }
         if ((bits & (RESERVE | NO_RESERVE)) == (RESERVE | NO_RESERVE)) {
             throw new LabyrinthException.InvalidRequest("gfp=" + names(bits)
@@ -94,7 +100,7 @@ public record Gfp(int bits) {
             String name = part.strip().toUpperCase(Locale.ROOT).replaceFirst("^(__)?GFP_", "");
             Gfp flag = BY_NAME.get(name);
             if (flag == null) {
-                String why = REFUSED.get(name);
+                String why = SLEEPING.contains(name) ? "it may sleep and reclaim" : REFUSED.get(name);
                 throw new LabyrinthException.InvalidRequest("gfp=" + name + (why == null
                         ? ": no such flag; there are ATOMIC, NOWAIT, ATOMIC_EXCLUSIVE, HIGH, ZERO, EXCLUSIVE, NOMEMALLOC, NOWARN"
                         : ": " + why + ", and an allocation here never does; use NOWAIT, and take null for back-pressure"));
@@ -128,9 +134,9 @@ public record Gfp(int bits) {
         return (bits & SHORT) != 0;
     }
 
-    /** The flag bits of a page word claimed with this: a shift, as EXCLUSIVE is one bit here and there. */
+    /** The flag bits of a page word claimed with this: shifts, as each is one bit here and there. */
     static long wordFlags(int bits) {
-        return (bits & OWNED) * (PageWord.EXCLUSIVE / OWNED);
+        return (bits & OWNED) * (PageWord.EXCLUSIVE / OWNED) + (bits & FRAMED) * (PageWord.FRAMED / FRAMED);
     }
 
     @Override

@@ -27,17 +27,17 @@ public final class Handles extends Face {
 
     /** {@link Frame#close}. */
     public void free(long handle) {
-        free(handle, Thread.currentThread());
+        free(handle, Thread.currentThread(), PageWord.EXCLUSIVE);
     }
 
     /** {@link Frame#handOff}, with a handle for the ticket. */
     public long handOff(long handle) {
-        return handOff(handle, Thread.currentThread());
+        return handOff(handle, Thread.currentThread(), PageWord.EXCLUSIVE);
     }
 
     /** {@link Ticket#accept}. */
     public long accept(long ticket) {
-        return accept(ticket, Thread.currentThread());
+        return accept(ticket, Thread.currentThread(), PageWord.EXCLUSIVE);
     }
 
     /** Number of the run's first frame. Not checked. */

@@ -108,8 +108,9 @@ public final class Labyrinth extends Face implements AutoCloseable {
         checkOrder(order);
         Thread me = Thread.currentThread();
         int bits = gfp.bits();
-        Frame frame = new Frame(this, order, Gfp.isExclusive(bits) ? me : null);
-        long handle = claim(bits, order, me);
+        boolean exclusive = Gfp.isExclusive(bits);
+        Frame frame = new Frame(this, order, exclusive ? me : null);
+        long handle = claim(exclusive ? bits | Gfp.FRAMED : bits, order, me);
         if (handle == 0) {
             return null;
         }
@@ -186,9 +187,6 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * they read as zeros. Therefore, if anything was out, the frames' addresses stay reserved for good; their memory and
      * their lock are given back.
      *
-     * <p>A free or hand-over of an EXCLUSIVE frame that is under way in the very instant of the close may still write to
-     * the emptied page map, and leave that one frame to be had again: unlocked memory, but still one owner's at most.
-     *
      * @return the number of runs that were out
      * @throws LabyrinthException.FramesOut if native code or a channel is using a segment right now; nothing has changed
      */
@@ -207,8 +205,10 @@ public final class Labyrinth extends Face implements AutoCloseable {
                     + ": free them, sweepDeadOwners() if their owners have ended, or closeNow()");
         }
         try {
+            zone.closed = true;
             region.close(!out.isEmpty());
         } catch (IllegalStateException inUse) {
+            zone.closed = false;
             census.undrain(map.frames);
             throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: a native call or a channel is using"
                     + " one of its segments (" + inUse.getMessage() + "): close it afterwards");

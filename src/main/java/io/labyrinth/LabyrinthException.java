@@ -108,6 +108,12 @@ public abstract sealed class LabyrinthException extends RuntimeException {
                 + "\": let the owner do it, or hand the frame over first");
     }
 
+    static InvalidRequest heldOtherwise(String verb, long handle, long word) {
+        return new InvalidRequest(verb + " refused: " + PageWord.describeHandle(handle) + " was allocated as a "
+                + (PageWord.isFramed(word) ? "Frame, whose segment must die with it: use the Frame or its Ticket"
+                        : "raw handle: use Handles"));
+    }
+
     static Foreign foreign(String verb, long handle, int frames) {
         return new Foreign(verb + " refused: " + PageWord.describeHandle(handle) + " frames=" + frames
                 + ": the handle is of another labyrinth, or forged");

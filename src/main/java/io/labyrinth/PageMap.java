@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * The page map: the table of page words, and every atomic step on it. The only file with {@link VarHandle}s.
  *
  * <p>Access modes are in the names, as in JCTools: {@code lv} acquire load, {@code so} release store, {@code cas}
- * compare-and-set, {@code xchg} exchange.
+ * compare-and-set.
  */
 final class PageMap {
 
@@ -38,13 +38,12 @@ final class PageMap {
      * only its owner may change the word, and the owner is one thread.
      *
      * Why the owner word has bits of the generation: a sweep may see HEAD of a new claim before the new owner's id, and
-     * the old id there could be that of a dead thread. (Clearing the owner word with each release did the same, for one
-     * store more; and a free by CAS needed two steps.) A virtual owner leaves virtualOwners before it releases: a sweep
-     * that sees its id and no thread knows that it is just leaving.
+     * the old id there could be that of a dead thread. (Clearing it with each release took one store more.) A virtual
+     * owner leaves virtualOwners before it releases: a sweep that sees its id and no thread knows that it is leaving.
      */
 
     /**
-     * Not withInvokeExactBehavior: all its calls are in the seven methods below, in the exact types, and the check of that
+     * Not withInvokeExactBehavior: all its calls are in lv, so and cas, in the exact types, and the check of that
      * alone made a frame pair too large for C2 to inline as a whole (NodeCountInliningCutoff; 16.2 ns instead of 13.6).
      */
     private static final VarHandle WORD = ValueLayout.JAVA_LONG.varHandle();
@@ -87,9 +86,7 @@ final class PageMap {
 
     final Strays strays;
 
-    /**
-     * @param memory {@link #bytesFor} zeroed bytes, 64-byte aligned
-     */
+    /** @param memory {@link #bytesFor} zeroed bytes, 64-byte aligned */
     PageMap(MemorySegment memory, int frames, int reserve) {
         this.frames = frames;
         this.ordinary = frames - reserve;
@@ -188,10 +185,6 @@ final class PageMap {
         return lv(adviceAt(index));
     }
 
-    private void soAdvice(int index) {
-        so(adviceAt(index), 1L);
-    }
-
     private boolean casAdvice(int index, long from, long to) {
         return cas(adviceAt(index), from, to);
     }
@@ -269,8 +262,10 @@ final class PageMap {
             }
             own(pfn, wordAt(pfn), head, owner, me);
         } catch (Throwable outOfStack) {
-            strays.marked[pfn] = true;
-            strays.marked[splitOff] = true;
+            if (splitOff != pfn) {
+                strays.marked[splitOff] = true;
+            }
+            strays.marked[pfn] = true;    // once: a mark that comes after its mending is one on somebody else's run
             strays.any = true;
             throw outOfStack;
         }
@@ -310,6 +305,7 @@ final class PageMap {
             // From here the first head covers all; the others become TAILs in any order.
             long first = lvWord(pfn);
             soWord(pfn, PageWord.resized(first, order));
+            to = pfn + 1;    // one mark will do: whoever mends hides the heads
             hideHeads(pfn, end);
             long handle = PageWord.handle(first, pfn);
             own(pfn, wordAt(pfn), first, PageWord.owner(me, first), me);
@@ -338,18 +334,21 @@ final class PageMap {
     /**
      * Frees the run: wait-free for an EXCLUSIVE one, one CAS otherwise.
      *
+     * @param flags that an EXCLUSIVE run must have been claimed with
      * @return whether it is outside of the reserve: for the caller, who so needs no comparison of its own
      * @throws LabyrinthException if the handle is not that of a live run, or the run is another thread's
      */
-    boolean release(long handle, Thread me) {
+    boolean release(long handle, Thread me, long flags) {
         boolean isOrdinary = PageWord.pfn(handle) < ordinary;
         int pfn = isOrdinary ? PageWord.pfn(handle) : inBounds(handle, "free");
         long at = wordAt(pfn);
         long word = lv(at);
-        if (PageWord.isLiveExclusive(word, handle)) {
-            leave(pfn, at, handle, me, "free", PageWord.releasedExclusive(word));
+        if (PageWord.isLiveExclusive(word, handle, flags)) {
+            leave(pfn, at, handle, me, "free", PageWord.releasedExclusive(word, flags));
         } else if (!PageWord.isLive(word, handle)) {
             throw LabyrinthException.stale("free", handle, word);
+        } else if (PageWord.isExclusive(word)) {
+            throw LabyrinthException.heldOtherwise("free", handle, word);
         } else if (!cas(at, word, PageWord.released(word))) {
             throw LabyrinthException.stale("free", handle, lv(at));
         }
@@ -362,19 +361,21 @@ final class PageMap {
      *
      * @return the ticket: a handle of the next life
      */
-    long handOff(long handle, Thread me) {
+    long handOff(long handle, Thread me, long flags) {
         int pfn = inBounds(handle, "hand-over");
         long word = lvWord(pfn);
         if (!PageWord.isLive(word, handle)) {
             throw LabyrinthException.stale("hand-over", handle, word);
         }
         if (PageWord.isLastLife(word)) {
-            throw LabyrinthException.stale("hand-over in the frame's last generation: free it instead", handle, word);
+            throw LabyrinthException.stale("hand-over in the last generation: free it instead", handle, word);
         }
         long transit = PageWord.inTransit(word);
         long ticket = PageWord.handle(transit, pfn);
-        if (PageWord.isExclusive(word)) {
+        if (PageWord.isLiveExclusive(word, handle, flags)) {
             leave(pfn, wordAt(pfn), handle, me, "hand-over", transit);
+        } else if (PageWord.isExclusive(word)) {
+            throw LabyrinthException.heldOtherwise("hand-over", handle, word);
         } else if (!casWord(pfn, word, transit)) {
             throw LabyrinthException.stale("hand-over", handle, lvWord(pfn));
         }
@@ -406,12 +407,15 @@ final class PageMap {
     }
 
     /** The new owner of a run in transit, once: one CAS. */
-    long accept(long ticket, Thread me) {
+    long accept(long ticket, Thread me, long flags) {
         int pfn = inBounds(ticket, "accept");
         long owner = PageWord.owner(me, ticket);
         long word = lvWord(pfn);
         if (PageWord.state(word) != IN_TRANSIT || !PageWord.sameLife(word, ticket)) {
             throw LabyrinthException.stale("accept", ticket, word);
+        }
+        if (PageWord.isExclusive(word) && PageWord.isFramed(word) != PageWord.isFramed(flags)) {
+            throw LabyrinthException.heldOtherwise("accept", ticket, word);
         }
         long head = PageWord.accepted(word);
         if (!casWord(pfn, word, head)) {
@@ -424,8 +428,10 @@ final class PageMap {
             try {
                 good = casWord(pfn, head, word);    // the ticket is, again
             } finally {
-                strays.marked[pfn] = !good;
-                strays.any |= !good;
+                if (!good) {
+                    strays.marked[pfn] = true;
+                    strays.any = true;
+                }
             }
             throw outOfStack;
         }
@@ -440,6 +446,11 @@ final class PageMap {
             nowFree(pfn);
         }
         return taken;
+    }
+
+    /** Frees a stray, without advice. By CAS, as a sweep may free it as well: its owner had signed, perhaps, and ended. */
+    void releaseStray(int pfn, long word) {
+        casWord(pfn, word, PageWord.released(word));
     }
 
     /** FREE to QUARANTINED, so that nobody claims it any more: a labyrinth closes by claiming all there is. */
@@ -475,26 +486,14 @@ final class PageMap {
     /** After a word became FREE: group first, then span, as the one who clears looks at them the other way round. */
     private void advise(int pfn) {
         int group = pfn >> GROUP_ORDER;
-        soAdvice(group);
+        so(adviceAt(group), 1L);
         if (spanShift >= 0) {
-            soAdvice(groups + (group >> spanShift));
+            so(adviceAt(groups + (group >> spanShift)), 1L);
         }
     }
 
     boolean groupMayBeFree(int group) {
         return lvAdvice(group) != 0;
-    }
-
-    boolean isSpanStart(int group) {
-        return spanShift >= 0 && (group & (1 << spanShift) - 1) == 0;
-    }
-
-    int spanOf(int group) {
-        return group >> spanShift;
-    }
-
-    int endOfSpan(int span) {
-        return Math.min(frames, span + 1 << spanShift + GROUP_ORDER);
     }
 
     boolean spanMayBeFree(int span) {

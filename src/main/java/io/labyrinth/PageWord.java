@@ -42,6 +42,9 @@ final class PageWord {
     /** Bit of the EXCLUSIVE flag within the word. */
     static final long EXCLUSIVE = (long) Native.LABYRINTH_EXCLUSIVE() << Native.LABYRINTH_FLAGS_SHIFT();
 
+    /** Bit of the FRAMED flag within the word; with EXCLUSIVE only. */
+    static final long FRAMED = (long) Native.LABYRINTH_FRAMED() << Native.LABYRINTH_FLAGS_SHIFT();
+
     /** The tenant of a labyrinth that is not shared, in its place. */
     static final long TENANT = (long) Native.LABYRINTH_TENANT_PRIVATE() << Native.LABYRINTH_TENANT_SHIFT();
 
@@ -80,6 +83,10 @@ final class PageWord {
         return (word & EXCLUSIVE) != 0;
     }
 
+    static boolean isFramed(long word) {
+        return (word & FRAMED) != 0;
+    }
+
     /** A word that was claimed and not yet given up: somebody holds the run, or its ticket. */
     static boolean isOut(long word) {
         return state(word) == HEAD || state(word) == IN_TRANSIT;
@@ -107,7 +114,7 @@ final class PageWord {
         return generation << GENERATION_SHIFT | low(state, order);
     }
 
-    /** FREE to HEAD, the same run; {@code flags} is {@link #EXCLUSIVE} or 0. A sum, as FREE has no tenant and no flags. */
+    /** FREE to HEAD, the same run; {@code flags} is 0, {@link #EXCLUSIVE}, or that and {@link #FRAMED}. A sum, as FREE has no tenant and no flags. */
     static long claimed(long word, long flags) {
         return word + (HEAD - FREE + TENANT + flags);
     }
@@ -139,8 +146,8 @@ final class PageWord {
     }
 
     /** {@link #released} of a word that {@link #isLiveExclusive}: one sum, as all its fields are known. */
-    static long releasedExclusive(long word) {
-        return isLastLife(word) ? quarantined(word) : word + (ONE_LIFE + FREE - HEAD - TENANT - EXCLUSIVE);
+    static long releasedExclusive(long word, long flags) {
+        return isLastLife(word) ? quarantined(word) : word + (ONE_LIFE + FREE - HEAD - TENANT - flags);
     }
 
     static long quarantined(long word) {
@@ -180,9 +187,9 @@ final class PageWord {
         return ((word ^ (handle & ~LOW_MASK | HEAD)) & (~LOW_MASK | STATE_MASK)) == 0;
     }
 
-    /** Whether {@link #isLive} and EXCLUSIVE: one comparison of all but the order. */
-    static boolean isLiveExclusive(long word, long handle) {
-        return ((word ^ (handle & ~LOW_MASK | TENANT | EXCLUSIVE | HEAD)) & ~((long) ORDER_MASK << ORDER_SHIFT)) == 0;
+    /** Whether {@link #isLive} with just these flags, EXCLUSIVE among them: one comparison of all but the order. */
+    static boolean isLiveExclusive(long word, long handle, long flags) {
+        return ((word ^ (handle & ~LOW_MASK | TENANT | flags | HEAD)) & ~((long) ORDER_MASK << ORDER_SHIFT)) == 0;
     }
 
     /** Whether the handle names the life that the word is in. */
@@ -242,7 +249,7 @@ final class PageWord {
     /** {@code name=value} for messages. */
     static String describe(long word) {
         return "state=" + stateName(state(word)) + " order=" + order(word) + " generation=" + generation(word)
-                + (isExclusive(word) ? " EXCLUSIVE" : "");
+                + (isExclusive(word) ? " EXCLUSIVE" : "") + (isFramed(word) ? " FRAMED" : "");
     }
 
     static String describeHandle(long handle) {

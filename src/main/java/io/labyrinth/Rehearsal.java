@@ -27,11 +27,11 @@ final class Rehearsal {
                 free(map, zone, zone.claim(Gfp.ATOMIC_EXCLUSIVE.bits(), order, me), me);
             }
             long pair = zone.claim(Gfp.NOWAIT.bits(), PageWord.MAX_ORDER, me);
-            refuse(() -> map.release(PageWord.nextLife(pair), me));
-            refuse(() -> map.accept(pair, me));
-            free(map, zone, map.accept(map.handOff(pair, me), me), me);
+            refuse(() -> map.release(PageWord.nextLife(pair), me, PageWord.EXCLUSIVE));
+            refuse(() -> map.accept(pair, me, PageWord.EXCLUSIVE));
+            free(map, zone, map.accept(map.handOff(pair, me, PageWord.EXCLUSIVE), me, PageWord.EXCLUSIVE), me);
             long exclusive = zone.claim(Gfp.ATOMIC_EXCLUSIVE.bits(), 0, me);
-            exclusive = map.accept(map.handOff(exclusive, me), me);
+            exclusive = map.accept(map.handOff(exclusive, me, PageWord.EXCLUSIVE), me, PageWord.EXCLUSIVE);
             map.checked(exclusive, "rehearsal", me);
             // As if an error had struck right behind the claim.
             map.strays.marked[PageWord.pfn(exclusive)] = true;
@@ -53,7 +53,7 @@ final class Rehearsal {
     }
 
     private static void free(PageMap map, Zone zone, long handle, Thread me) {
-        if (map.release(handle, me)) {
+        if (map.release(handle, me, PageWord.EXCLUSIVE)) {
             zone.freed(handle, me);
         }
     }

@@ -66,19 +66,19 @@ final class Strays {
     }
 
     private void mend(PageMap map, int pfn) {
-        boolean taken = false;
+        boolean freed = false;
         try {
             long head = map.lvWord(pfn);
             boolean isHead = PageWord.state(head) == PageWord.HEAD;
             int end = isHead ? pfn + PageWord.frames(head) : pfn + 1;
             map.hideHeads(pfn, end);
             Arrays.fill(marked, pfn, end, false);
-            taken = true;
             if (isHead) {
-                map.reclaim(pfn, head);
+                map.releaseStray(pfn, head);
             }
+            freed = true;
         } finally {
-            if (!taken) {
+            if (!freed) {
                 marked[pfn] = true;
             }
         }

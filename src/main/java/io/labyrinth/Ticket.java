@@ -27,7 +27,7 @@ public final class Ticket {
     public Frame accept() {
         Thread me = Thread.currentThread();
         Frame frame = new Frame(labyrinth, order, exclusive ? me : null);
-        frame.handle = labyrinth.accept(ticket, me);
+        frame.handle = labyrinth.accept(ticket, me, Frame.FLAGS);
         return frame;
     }
 

@@ -52,6 +52,8 @@ final class Zone {
     private static final int GROUP_FRAMES = 1 << PageMap.GROUP_ORDER;
 
     final PageMap map;
+    /** Written once, before the page map is emptied; read by claims that succeed. */
+    boolean closed;
     /** A power of two long. */
     private final long[] lanes;
 
@@ -180,18 +182,18 @@ final class Zone {
             int group = pfn >> PageMap.GROUP_ORDER;
             looksLeft--;
             steps++;
-            if (map.isSpanStart(group)) {
+            if (isSpanStart(group)) {
                 if (wholeSpan >= 0) {
                     steps += map.settleSpan(wholeSpan, stamp);
                 }
-                wholeSpan = map.spanOf(group);
+                wholeSpan = spanOf(group);
                 if (!map.spanMayBeFree(wholeSpan)) {
                     // All that follow in one small loop: an exhausted labyrinth is little else.
-                    int last = Math.min(map.spanOf(to - 1 >> PageMap.GROUP_ORDER) - wholeSpan, looksLeft) + wholeSpan;
+                    int last = Math.min(spanOf(to - 1 >> PageMap.GROUP_ORDER) - wholeSpan, looksLeft) + wholeSpan;
                     int next = nextSpan(wholeSpan, last);
                     steps += next - wholeSpan - 1;
                     looksLeft -= next - wholeSpan - 1;
-                    pfn = map.endOfSpan(next - 1);
+                    pfn = endOfSpan(next - 1);
                     wholeSpan = -1;
                     continue;
                 }
@@ -227,12 +229,24 @@ final class Zone {
                 steps += map.settleGroup(group, stamp);
             }
         }
-        if (wholeSpan >= 0 && pfn >= map.endOfSpan(wholeSpan)) {
+        if (wholeSpan >= 0 && pfn >= endOfSpan(wholeSpan)) {
             steps += map.settleSpan(wholeSpan, stamp);
         }
         lanes[lane + STEPS] += steps;
         lanes[lane + CURSOR] = pfn;
         return 0;
+    }
+
+    private boolean isSpanStart(int group) {
+        return map.spanShift >= 0 && (group & (1 << map.spanShift) - 1) == 0;
+    }
+
+    private int spanOf(int group) {
+        return group >> map.spanShift;
+    }
+
+    private int endOfSpan(int span) {
+        return Math.min(map.frames, span + 1 << map.spanShift + PageMap.GROUP_ORDER);
     }
 
     /** The first span after this one, up to {@code last}, that may have something free; {@code last + 1} if none. */

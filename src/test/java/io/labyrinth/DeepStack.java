@@ -338,6 +338,20 @@ final class DeepStack {
                 held.frame = held.ticket.accept();
                 held.ticket = null;
             }
+        },
+        MEND {
+            /** As if an error had struck behind a claim: what follows must find the run, or leave it to be found. */
+            @Override
+            void prepare(Held held) {
+                PageMap map = held.labyrinth.map;
+                map.strays.marked[PageWord.pfn(held.handles.alloc(held.gfp, 1))] = true;
+                map.strays.any = true;
+            }
+
+            @Override
+            void take(Held held) {
+                held.labyrinth.sweepDeadOwners();
+            }
         };
 
         void prepare(Held held) {

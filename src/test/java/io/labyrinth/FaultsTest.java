@@ -136,6 +136,22 @@ class FaultsTest {
         refuses(Stale.class, () -> elsewhere(() -> handles.free(handle)), named(handle, "free refused"));
     }
 
+    /** Its handle can be guessed from pfn and generation; freed by it, the frame's segment would live on. */
+    @Test
+    void refusesToEndAFrameByItsRawHandle() {
+        Frame frame = labyrinth.allocPage(MINE);
+        MemorySegment segment = frame.segment();
+        long guessed = frame.generation() << 24 | frame.pfn();
+
+        refuses(InvalidRequest.class, () -> handles.free(guessed), "free refused", "use the Frame");
+        refuses(InvalidRequest.class, () -> handles.handOff(guessed), "hand-over refused", "use the Frame");
+        segment.set(ValueLayout.JAVA_LONG, 0, 42);
+        Ticket ticket = frame.handOff();
+        long guessedTicket = (frame.generation() + 1) << 24 | frame.pfn();
+        refuses(InvalidRequest.class, () -> handles.accept(guessedTicket), "accept refused", "Ticket");
+        ticket.accept().close();
+    }
+
     @ParameterizedTest
     @MethodSource("kinds")
     void refusesAStaleFrameAfterItsReuse(Gfp gfp) {

@@ -53,7 +53,7 @@ class FrozenThreadTest {
     /** Cuts all of it, which is free, into single frames that the dead thread owned last. */
     private void cut() {
         for (int pfn = 0; pfn < FRAMES; pfn++) {
-            map.release(map.claimSeen(pfn, map.lvWord(pfn), 0, 0, dead), dead);
+            map.release(map.claimSeen(pfn, map.lvWord(pfn), 0, 0, dead), dead, PageWord.EXCLUSIVE);
         }
     }
 
@@ -84,7 +84,7 @@ class FrozenThreadTest {
             assertThat(taken).as("all but what the frozen thread has").isEqualTo(all);
             assertThat(census.sweep()).isZero();
             assertThat(zone.claim(Gfp.ATOMIC.bits(), 0, ME)).isZero();
-            handles.forEach(handle -> map.release(handle, ME));
+            handles.forEach(handle -> map.release(handle, ME, PageWord.EXCLUSIVE));
         }
     }
 
@@ -98,7 +98,7 @@ class FrozenThreadTest {
         freeze(8);
         lifeGoesOnWithout(8, 9);
         sign(8, ME);
-        map.release(PageWord.handle(map.lvWord(8), 8), ME);
+        map.release(PageWord.handle(map.lvWord(8), 8), ME, PageWord.EXCLUSIVE);
         lifeGoesOnWithout(0, 0);
         assertSound();
     }
@@ -111,7 +111,7 @@ class FrozenThreadTest {
         assertThat(census.sweep()).isZero();
         sign(0, ME);
         assertThat(census.sweep()).isZero();
-        map.release(PageWord.handle(map.lvWord(0), 0), ME);
+        map.release(PageWord.handle(map.lvWord(0), 0), ME, PageWord.EXCLUSIVE);
         assertSound();
     }
 
@@ -142,7 +142,7 @@ class FrozenThreadTest {
     void splitMayStopAtEachStore() {
         cut();
         long whole = map.claimAndJoin(64, 6, 0, dead);
-        map.release(whole, dead);
+        map.release(whole, dead, PageWord.EXCLUSIVE);
         freeze(64);
         lifeGoesOnWithout(64, 128);
         // The upper half becomes a head of its own ...
@@ -174,7 +174,7 @@ class FrozenThreadTest {
             lifeGoesOnWithout(64, pfn + 1);
             if (pfn < 71) {
                 // The others have left larger runs behind; the frozen thread's next frame is a single one again.
-                map.release(map.claimSeen(pfn + 1, map.lvWord(pfn + 1), 0, 0, dead), dead);
+                map.release(map.claimSeen(pfn + 1, map.lvWord(pfn + 1), 0, 0, dead), dead, PageWord.EXCLUSIVE);
             }
         }
         write(64, PageWord.resized(map.lvWord(64), 3));
@@ -244,7 +244,7 @@ class FrozenThreadTest {
         lifeGoesOnWithout(64, 128);
         long hint = PageWord.handle(map.lvWord(77), 77);
         assertThat(map.claimHinted(hint, 0, 0, ME)).isTrue();
-        map.release(hint, ME);
+        map.release(hint, ME, PageWord.EXCLUSIVE);
         for (int pfn = 64; pfn < 128; pfn++) {
             map.reclaim(pfn, map.lvWord(pfn));
         }
@@ -255,13 +255,13 @@ class FrozenThreadTest {
     void ticketOutlivesItsGiver() {
         cut();
         long handle = map.claimSeen(12, map.lvWord(12), 0, PageWord.EXCLUSIVE, dead);
-        long ticket = map.handOff(handle, dead);
+        long ticket = map.handOff(handle, dead, PageWord.EXCLUSIVE);
         lifeGoesOnWithout(12, 13);
-        assertThatThrownBy(() -> map.release(handle, ME)).isInstanceOf(LabyrinthException.Stale.class);
+        assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
         // The taker, too, may freeze before it signs.
         write(12, PageWord.accepted(map.lvWord(12)));
         lifeGoesOnWithout(12, 13);
-        assertThatThrownBy(() -> map.accept(ticket, ME)).isInstanceOf(LabyrinthException.Stale.class);
+        assertThatThrownBy(() -> map.accept(ticket, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
         sign(12, dead);
         assertThat(census.sweep()).isEqualTo(1);
         assertSound();

@@ -216,8 +216,9 @@ class NothingLostTest {
                     errors++;
                 }
             }
-            handles.free(held.handle);
-            handles.free(handles.accept(ticket.ticket));
+            held.close();
+            Thread me = Thread.currentThread();
+            labyrinth.free(labyrinth.accept(ticket.ticket, me, Frame.FLAGS), me, Frame.FLAGS);
             return errors != expected || free(handles, all) != FRAMES;
         }
 

@@ -26,7 +26,7 @@ class PageMapTest {
     private static PageMap inSingleFrames(int frames) {
         PageMap map = tiled(frames, GENERATION);
         for (int pfn = 0; pfn < frames; pfn++) {
-            map.release(map.claimSeen(pfn, map.lvWord(pfn), 0, 0, ME), ME);
+            map.release(map.claimSeen(pfn, map.lvWord(pfn), 0, 0, ME), ME, PageWord.EXCLUSIVE);
         }
         return map;
     }
@@ -59,7 +59,7 @@ class PageMapTest {
         assertThat(map.claimHinted(hint, 0, PageWord.EXCLUSIVE, ME)).isTrue();
         assertThat(map.claimHinted(hint, 0, PageWord.EXCLUSIVE, ME)).isFalse();
         assertThat(map.checked(hint, "test", ME)).isEqualTo(map.lvWord(3));
-        map.release(hint, ME);
+        map.release(hint, ME, PageWord.EXCLUSIVE);
         assertThat(map.claimHinted(hint, 0, 0, ME)).as("a hint of an earlier life").isFalse();
         assertSound(map);
     }
@@ -70,7 +70,7 @@ class PageMapTest {
         long seen = map.lvWord(5);
         long handle = map.claimSeen(5, seen, 0, 0, ME);
         assertThat(map.claimSeen(5, seen, 0, 0, ME)).isZero();
-        map.release(handle, ME);
+        map.release(handle, ME, PageWord.EXCLUSIVE);
         assertThat(map.claimSeen(5, seen, 0, 0, ME)).isZero();
         PageMap whole = tiled(8, GENERATION);
         long wholeSeen = whole.lvWord(0);
@@ -86,7 +86,7 @@ class PageMapTest {
         long handle = claim(map, 2, 0, PageWord.EXCLUSIVE);
         assertThat(map.lvOwner(2)).isEqualTo(PageWord.owner(ME, handle));
         assertThat(map.ownerOf(handle)).isEqualTo(map.lvOwner(2));
-        map.release(handle, ME);
+        map.release(handle, ME, PageWord.EXCLUSIVE);
         assertThatThrownBy(() -> map.ownerOf(handle)).isInstanceOf(LabyrinthException.Stale.class);
         assertSound(map);
     }
@@ -114,7 +114,7 @@ class PageMapTest {
             assertThat(map.lvWord(tail)).isEqualTo(PageWord.first(GENERATION + 1, PageWord.TAIL, 0));
         }
         assertSound(map);
-        map.release(handle, ME);
+        map.release(handle, ME, PageWord.EXCLUSIVE);
         assertThat(map.lvWord(16)).isEqualTo(PageWord.first(GENERATION + 2, PageWord.FREE, 4));
         assertSound(map);
     }
@@ -127,7 +127,7 @@ class PageMapTest {
             long[] before = words(map);
             assertThat(map.claimAndJoin(16, 4, 0, ME)).isZero();
             assertThat(words(map)).isEqualTo(before);
-            map.release(handle, ME);
+            map.release(handle, ME, PageWord.EXCLUSIVE);
             assertSound(map);
         }
     }
@@ -144,9 +144,9 @@ class PageMapTest {
             if (run[0] != 0) {
                 assertThat(frame[0]).isZero();
                 joins.incrementAndGet();
-                map.release(run[0], me);
+                map.release(run[0], me, PageWord.EXCLUSIVE);
                 for (int pfn = 16; pfn < 32; pfn++) {
-                    map.release(claim(map, pfn, 0, 0), me);
+                    map.release(claim(map, pfn, 0, 0), me, PageWord.EXCLUSIVE);
                 }
             } else {
                 assertThat(PageWord.pfn(frame[0])).as("whoever made the join fail").isEqualTo(30);
@@ -177,14 +177,14 @@ class PageMapTest {
         for (long flags : new long[] {0, PageWord.EXCLUSIVE}) {
             PageMap map = inSingleFrames(8);
             long handle = claim(map, 4, 0, flags);
-            map.release(handle, ME);
+            map.release(handle, ME, PageWord.EXCLUSIVE);
             long[] before = words(map);
-            assertThatThrownBy(() -> map.release(handle, ME)).isInstanceOf(LabyrinthException.Stale.class);
-            assertThatThrownBy(() -> map.handOff(handle, ME)).isInstanceOf(LabyrinthException.Stale.class);
+            assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
+            assertThatThrownBy(() -> map.handOff(handle, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
             assertThat(words(map)).isEqualTo(before);
             long again = claim(map, 4, 0, flags);
-            assertThatThrownBy(() -> map.release(handle, ME)).isInstanceOf(LabyrinthException.Stale.class);
-            map.release(again, ME);
+            assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
+            map.release(again, ME, PageWord.EXCLUSIVE);
             assertSound(map);
         }
     }
@@ -196,7 +196,7 @@ class PageMapTest {
         AtomicInteger won = new AtomicInteger();
         Race.Actor freer = round -> {
             try {
-                map.release(handle[0], Thread.currentThread());
+                map.release(handle[0], Thread.currentThread(), PageWord.EXCLUSIVE);
                 won.incrementAndGet();
             } catch (LabyrinthException.Stale expected) {
                 // The other's.
@@ -207,7 +207,7 @@ class PageMapTest {
             assertThat(PageWord.generation(map.lvWord(4))).isEqualTo(PageWord.generation(handle[0]) + 1);
             handle[0] = claim(map, 4, 0, 0);
         }, freer, freer);
-        map.release(handle[0], ME);
+        map.release(handle[0], ME, PageWord.EXCLUSIVE);
         assertSound(map);
     }
 
@@ -215,9 +215,9 @@ class PageMapTest {
     void handleBeyondTheFramesIsForeign() {
         PageMap map = inSingleFrames(7);
         long foreign = GENERATION << 24 | 7;
-        assertThatThrownBy(() -> map.release(foreign, ME)).isInstanceOf(LabyrinthException.Foreign.class);
-        assertThatThrownBy(() -> map.handOff(foreign, ME)).isInstanceOf(LabyrinthException.Foreign.class);
-        assertThatThrownBy(() -> map.accept(foreign, ME)).isInstanceOf(LabyrinthException.Foreign.class);
+        assertThatThrownBy(() -> map.release(foreign, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Foreign.class);
+        assertThatThrownBy(() -> map.handOff(foreign, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Foreign.class);
+        assertThatThrownBy(() -> map.accept(foreign, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Foreign.class);
         assertThatThrownBy(() -> map.checked(foreign, "test", ME)).isInstanceOf(LabyrinthException.Foreign.class);
         assertSound(map);
     }
@@ -226,16 +226,16 @@ class PageMapTest {
     void ticketIsAcceptedOnceAndOnlyAsATicket() {
         PageMap map = inSingleFrames(8);
         long given = claim(map, 1, 0, PageWord.EXCLUSIVE);
-        assertThatThrownBy(() -> map.accept(given, ME)).isInstanceOf(LabyrinthException.Stale.class);
-        long ticket = map.handOff(given, ME);
+        assertThatThrownBy(() -> map.accept(given, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
+        long ticket = map.handOff(given, ME, PageWord.EXCLUSIVE);
         assertThat(ticket).isEqualTo(PageWord.nextLife(given));
         assertThat(PageWord.state(map.lvWord(1))).isEqualTo(PageWord.IN_TRANSIT);
-        assertThatThrownBy(() -> map.release(ticket, ME)).isInstanceOf(LabyrinthException.Stale.class);
+        assertThatThrownBy(() -> map.release(ticket, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
         assertThatThrownBy(() -> map.checked(ticket, "test", ME)).isInstanceOf(LabyrinthException.Stale.class);
-        assertThat(map.accept(ticket, ME)).isEqualTo(ticket);
+        assertThat(map.accept(ticket, ME, PageWord.EXCLUSIVE)).isEqualTo(ticket);
         assertThat(map.lvOwner(1)).isEqualTo(PageWord.owner(ME, ticket));
-        assertThatThrownBy(() -> map.accept(ticket, ME)).isInstanceOf(LabyrinthException.Stale.class);
-        map.release(ticket, ME);
+        assertThatThrownBy(() -> map.accept(ticket, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
+        map.release(ticket, ME, PageWord.EXCLUSIVE);
         assertSound(map);
     }
 
@@ -246,7 +246,7 @@ class PageMapTest {
         long seen = map.lvWord(6);
         assertThat(map.reclaim(6, seen)).isTrue();
         assertThat(map.reclaim(6, seen)).isFalse();
-        assertThatThrownBy(() -> map.release(handle, ME)).isInstanceOf(LabyrinthException.Stale.class);
+        assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
         assertSound(map);
     }
 
@@ -267,11 +267,11 @@ class PageMapTest {
     void lastGenerationEndsInQuarantineAndCannotBePassedOn() {
         PageMap map = tiled(1, PageWord.LAST_GENERATION);
         long handle = claim(map, 0, 0, PageWord.EXCLUSIVE);
-        assertThatThrownBy(() -> map.handOff(handle, ME)).isInstanceOf(LabyrinthException.Stale.class)
+        assertThatThrownBy(() -> map.handOff(handle, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class)
                 .hasMessageContaining("last generation");
-        map.release(handle, ME);
+        map.release(handle, ME, PageWord.EXCLUSIVE);
         assertThat(PageWord.state(map.lvWord(0))).isEqualTo(PageWord.QUARANTINED);
-        assertThatThrownBy(() -> map.release(handle, ME)).isInstanceOf(LabyrinthException.Stale.class);
+        assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
         map.reopen(0, map.lvWord(0));
         assertThat(PageWord.state(map.lvWord(0))).isEqualTo(PageWord.QUARANTINED);
         assertSound(map);
@@ -286,7 +286,7 @@ class PageMapTest {
         map.settleGroup(2, 2);
         assertThat(map.groupMayBeFree(2)).isFalse();
         assertThat(map.groupMayBeFree(0)).isTrue();
-        map.release(handle, ME);
+        map.release(handle, ME, PageWord.EXCLUSIVE);
         assertThat(map.groupMayBeFree(2)).isTrue();
         assertSound(map);
     }
@@ -326,11 +326,11 @@ class PageMapTest {
             assertThat(map.groupMayBeFree(0)).as("group, round=%s", round).isTrue();
             assertThat(map.spanMayBeFree(0)).as("span, round=%s", round).isTrue();
             handle[0] = claim(map, 0, 10, 0);
-        }, round -> map.release(handle[0], Thread.currentThread()), round -> {
+        }, round -> map.release(handle[0], Thread.currentThread(), PageWord.EXCLUSIVE), round -> {
             map.settleGroup(0, 4);
             map.settleSpan(0, 4);
         }, round -> map.settleGroup(0, 6));
-        map.release(handle[0], ME);
+        map.release(handle[0], ME, PageWord.EXCLUSIVE);
         assertSound(map);
     }
 
@@ -342,7 +342,7 @@ class PageMapTest {
         assertThat(page.byteSize()).isEqualTo(16);
         assertThat(page.get(ValueLayout.JAVA_LONG, 0)).isEqualTo(map.lvWord(3));
         assertThat(page.get(ValueLayout.JAVA_LONG, 8)).isEqualTo(map.lvOwner(3));
-        map.release(handle, ME);
+        map.release(handle, ME, PageWord.EXCLUSIVE);
         assertThat(page.get(ValueLayout.JAVA_LONG, 0)).isEqualTo(map.lvWord(3));
         assertSound(map);
     }

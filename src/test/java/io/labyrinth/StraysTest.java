@@ -83,7 +83,7 @@ class StraysTest {
         mend(16, 17, 18, 19, 20, 21, 22, 23);
 
         assertThat(map.claimAndJoin(16, 3, 0, ME)).isNotZero();
-        map.release(PageWord.handle(map.lvWord(16), 16), ME);
+        map.release(PageWord.handle(map.lvWord(16), 16), ME, PageWord.EXCLUSIVE);
     }
 
     @Test
@@ -109,7 +109,7 @@ class StraysTest {
         assertThat(new Census(map).violation()).as("known to be lost is no violation").isNull();
 
         assertThat(new Zone(map, 1).claim(Gfp.NOWAIT.bits(), 10, ME)).isEqualTo(PageWord.nextLife(handle));
-        map.release(PageWord.nextLife(handle), ME);
+        map.release(PageWord.nextLife(handle), ME, PageWord.EXCLUSIVE);
     }
 
     @Test
@@ -120,7 +120,7 @@ class StraysTest {
 
         long handle = new Zone(map, 1).claim(Gfp.NOWAIT.bits(), 10, ME);
         assertThat(handle).isNotZero();
-        map.release(handle, ME);
+        map.release(handle, ME, PageWord.EXCLUSIVE);
     }
 
     @Test
@@ -133,7 +133,7 @@ class StraysTest {
     /** Runs of order 1 from 0 on. */
     private void cut(int frames) {
         for (int pfn = 0; pfn < frames + 16; pfn += 2) {
-            map.release(map.claimSeen(pfn, map.lvWord(pfn), 1, 0, ME), ME);
+            map.release(map.claimSeen(pfn, map.lvWord(pfn), 1, 0, ME), ME, PageWord.EXCLUSIVE);
         }
     }
 }

@@ -70,7 +70,7 @@ class WalkStepsTest {
     }
 
     private void free(long handle, Thread me) {
-        if (zone.map.release(handle, me)) {
+        if (zone.map.release(handle, me, PageWord.EXCLUSIVE)) {
             zone.freed(handle, me);
         }
     }
@@ -160,13 +160,13 @@ class WalkStepsTest {
         open(1024, 0);
         Queue<Long> tickets = new ArrayDeque<>();
         for (int i = 0; i < 20_000; i++) {
-            tickets.add(zone.map.handOff(claim(SPRINT, 0, giver), giver));
+            tickets.add(zone.map.handOff(claim(SPRINT, 0, giver), giver, PageWord.EXCLUSIVE));
             if (tickets.size() == inTransit) {
-                free(zone.map.accept(tickets.remove(), taker), taker);
+                free(zone.map.accept(tickets.remove(), taker, PageWord.EXCLUSIVE), taker);
             }
         }
         while (!tickets.isEmpty()) {
-            free(zone.map.accept(tickets.remove(), taker), taker);
+            free(zone.map.accept(tickets.remove(), taker, PageWord.EXCLUSIVE), taker);
         }
         assertThat(tally).isEqualTo(new Tally(byHint, byWalk, 0, steps, longest));
     }

@@ -24,7 +24,7 @@ class WalkTest {
         for (int pfn = 0; pfn < frames; pfn++) {
             long handle = map.claimSeen(pfn, map.lvWord(pfn), 0, 0, ME);
             if (!taken.test(pfn)) {
-                map.release(handle, ME);
+                map.release(handle, ME, PageWord.EXCLUSIVE);
             }
         }
         map.adviseAll();
@@ -70,7 +70,7 @@ class WalkTest {
                 assertThat(steps).as("steps of a walk, order=%s", order).isLessThanOrEqualTo((int) zone.walkBound());
             }
             if (handle != 0) {
-                map.release(handle, ME);
+                map.release(handle, ME, PageWord.EXCLUSIVE);
             }
             if (i % 5 == 4) {
                 map.adviseAll();
@@ -90,7 +90,7 @@ class WalkTest {
                 assertThat(PageWord.pfn(handle)).isEqualTo(free);
                 assertThat(zone.lastWalkSteps(ME)).isLessThanOrEqualTo((int) zone.walkBound());
                 assertThat(zone.claim(Gfp.NOWAIT.bits(), 0, ME)).isZero();
-                map.release(handle, ME);
+                map.release(handle, ME, PageWord.EXCLUSIVE);
             }
         }
     }
@@ -116,6 +116,6 @@ class WalkTest {
         long handle = zone.claim(Gfp.ATOMIC.bits(), 0, ME);
         assertThat(PageWord.pfn(handle)).isGreaterThanOrEqualTo(reserveBegins);
         assertThat(zone.lastWalkSteps(ME)).isLessThanOrEqualTo(Zone.sprintBound(0)).isLessThan(frames);
-        map.release(handle, ME);
+        map.release(handle, ME, PageWord.EXCLUSIVE);
     }
 }
