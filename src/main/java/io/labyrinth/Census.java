@@ -45,7 +45,7 @@ final class Census {
         return out;
     }
 
-    /** Who holds what, for a message: {@code thread=31 "main" runs=2 frames=5; tickets=1 frames=1}. */
+    /** Who holds what, for a message: {@code thread=31 runs=2 frames=5; ticket not accepted runs=1 frames=1}. */
     String describeOut(List<Seen> out) {
         Map<String, int[]> byOwner = new TreeMap<>();
         for (Seen run : out) {

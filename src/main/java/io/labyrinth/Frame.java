@@ -51,7 +51,8 @@ public final class Frame implements AutoCloseable {
      * The memory: {@link #byteSize} bytes. Of an EXCLUSIVE frame, the same object each time.
      *
      * @throws LabyrinthException.Stale if this life of the frame has ended
-     * @throws WrongThreadException     if the frame is EXCLUSIVE to another thread
+     * @throws WrongThreadException     if the frame is EXCLUSIVE to another thread; where the owner has called this before,
+     *                                  the segment's accesses throw it
      */
     public MemorySegment segment() {
         MemorySegment made = segment;
@@ -129,7 +130,8 @@ public final class Frame implements AutoCloseable {
      * an EXCLUSIVE frame, one CAS otherwise.
      *
      * @throws LabyrinthException.NotOwner if the frame is EXCLUSIVE to another thread
-     * @throws LabyrinthException.Stale    if this life of the frame has ended
+     * @throws LabyrinthException.Stale    if this life of the frame has ended, or is its last (of 2^40): then it can only be
+     *                                     closed
      * @throws IllegalStateException       if a native call or a channel is using the segment right now
      */
     public Ticket handOff() {

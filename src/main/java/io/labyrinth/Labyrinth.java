@@ -10,7 +10,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A pool of locked page frames: the user-space counterpart of {@code alloc_pages(GFP_ATOMIC)}.
+ * A maze of locked page frames: the user-space counterpart of {@code alloc_pages(GFP_ATOMIC)}.
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(1024).reserve(64).open()) {
@@ -97,7 +97,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * Allocates a run of 2^order frames for the calling thread. Lock-free. Makes no system call, and allocates nothing
      * on the heap but the {@link Frame}, which escape analysis removes where it does not escape. Looks at no more than
      * 3 (frames + groups) + 2,000 words of the page map (a group is 64 frames), usually at 1; with {@link Gfp#ATOMIC} at
-     * no more than 2,400 for orders up to 6.
+     * no more than 2,400 for orders up to 6. Once after an error (StackOverflowError, say) that struck inside an earlier
+     * call, a request that finds nothing mends what that left, and looks at every frame once more.
      *
      * @return the frame; {@code null} if nothing was found: with NOWAIT and no other thread at work, exactly if no free
      *         aligned run of this order exists outside of the reserve
@@ -116,6 +117,11 @@ public final class Labyrinth extends Face implements AutoCloseable {
         }
         frame.handle = handle;
         return frame;
+    }
+
+    /** The page map's part on the heap, with compressed references: who owns as a virtual thread, and what is a stray. */
+    static long heapBytesFor(int frames) {
+        return frames * (Integer.BYTES + 1L);
     }
 
     /** The raw face: {@code long} handles, no objects, every check of this one. */
@@ -170,8 +176,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
     }
 
     /**
-     * Unlocks and unmaps. Refused, without any change, while frames or tickets are out. May call the system, and
-     * handshakes with every thread. Closing again does nothing. (The page map's addresses, emptied, stay reserved until
+     * Unlocks and unmaps. Refused, without any change, while frames or tickets are out; while it finds out, others may be
+     * told that nothing is free. May call the system, and handshakes with every thread. Closing again does nothing. (The page map's addresses, emptied, stay reserved until
      * this object is unreachable: late calls are refused by them.)
      *
      * @throws LabyrinthException.FramesOut with who holds what
@@ -284,8 +290,13 @@ public final class Labyrinth extends Face implements AutoCloseable {
                 PageMap map = new PageMap(region.metadata, frames, reserve);
                 Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors());
                 return new Labyrinth(name, map, zone, region);
+            } catch (OutOfMemoryError e) {
+                region.discard();
+                throw new LabyrinthException.MapRefused("labyrinth=" + name + " frames=" + frames + " needs about "
+                        + Machine.bytes(heapBytesFor(frames)) + " of heap, limit="
+                        + Machine.bytes(Runtime.getRuntime().maxMemory()) + ": raise it with -Xmx, or ask for fewer frames");
             } catch (Throwable e) {
-                region.close(false);
+                region.discard();
                 throw e;
             }
         }

@@ -28,16 +28,6 @@ public record LabyrinthStats(String name, int frames, long frameSize, int free, 
         int inTransit, int quarantined, List<Integer> freeRuns, long livesEnded, long refusedApprox,
         long reserveHitsApprox, long mappedBytes, long lockedBytes, long metadataBytes) {
 
-    /** The largest order of a free run, or -1 where nothing is free. */
-    public int largestFreeOrder() {
-        for (int order = freeRuns.size() - 1; order >= 0; order--) {
-            if (freeRuns.get(order) > 0) {
-                return order;
-            }
-        }
-        return -1;
-    }
-
     /** Adds up one pass over the words. */
     static final class Builder {
         private final String name;

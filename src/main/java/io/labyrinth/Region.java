@@ -57,14 +57,16 @@ final class Region {
 
     private final Arena arena;
     private final long start;
+    private final Unmap unmapMetadata;
 
-    private Region(long pageSize, long start, long frameBytes, MemorySegment metadata, long lockedBytes) {
+    private Region(long pageSize, long start, long frameBytes, Unmap unmapMetadata, long lockedBytes) {
         this.pageSize = pageSize;
         this.lockedBytes = lockedBytes;
         this.start = start;
         this.arena = Arena.ofShared();
         this.frames = segment(start, frameBytes, arena);
-        this.metadata = metadata;
+        this.unmapMetadata = unmapMetadata;
+        this.metadata = unmapMetadata.whenUnreachable();
     }
 
     /**
@@ -95,7 +97,7 @@ final class Region {
                         + " locked=" + Machine.bytes(locked) + ": mlock succeeded, but /proc/self/smaps does not show it;"
                         + " open it with locking(PREFERRED) to go on without");
             }
-            Region region = new Region(pageSize, start, frameBytes, unmapMetadata.whenUnreachable(), locked);
+            Region region = new Region(pageSize, start, frameBytes, unmapMetadata, locked);
             opened = true;
             return region;
         } finally {
@@ -280,6 +282,13 @@ final class Region {
             Libc.munmap(start, frames.byteSize());
         }
         giveBack(metadata.address(), metadata.byteSize());
+    }
+
+    /** Unmaps all of it, before anybody had any of it. */
+    void discard() {
+        arena.close();
+        Libc.munmap(start, frames.byteSize());
+        unmapMetadata.run();
     }
 
     /** Unlocks and empties: what is read there from now on is zero. */

@@ -14,7 +14,20 @@ final class Rehearsal {
 
     private static final int FRAMES = 2 << PageWord.MAX_ORDER;
 
-    static {
+    private static boolean done;
+
+    private Rehearsal() {
+    }
+
+    /** Once in a JVM; again only after an error, as one of memory or stack may not come again. */
+    static synchronized void done() {
+        if (!done) {
+            rehearse();
+            done = true;
+        }
+    }
+
+    private static void rehearse() {
         Thread me = Thread.currentThread();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment memory = arena.allocate(PageMap.bytesFor(FRAMES), 64);
@@ -43,13 +56,6 @@ final class Rehearsal {
             } while (last != 0);
             zone.claim(Gfp.NOWAIT.bits(), 3, me);
         }
-    }
-
-    private Rehearsal() {
-    }
-
-    /** Does its work when this class is initialised, so once in a JVM. */
-    static void done() {
     }
 
     private static void free(PageMap map, Zone zone, long handle, Thread me) {

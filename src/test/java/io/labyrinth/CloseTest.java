@@ -34,6 +34,38 @@ class CloseTest {
 
     private static final Gfp MINE = Gfp.ATOMIC_EXCLUSIVE;
 
+    /** Splits, joins and frees that are under way while the page map is emptied write to it afterwards. */
+    @Test
+    void nothingIsHadFromALabyrinthThatClosedUnderItsUsers() throws InterruptedException {
+        Gfp any = Gfp.NOWAIT.with(Gfp.NOWARN);
+        for (int round = 0; round < 300; round++) {
+            Labyrinth labyrinth = Labyrinth.builder("race").frames(1024).locking(Locking.NONE).open();
+            Handles handles = labyrinth.handles();
+            AtomicReference<Throwable> ended = new AtomicReference<>();
+            Thread user = Thread.ofPlatform().start(() -> {
+                try {
+                    while (true) {
+                        handles.free(handles.alloc(any.with(Gfp.EXCLUSIVE), 0));
+                        handles.free(handles.alloc(any.with(Gfp.ZERO), 10));
+                    }
+                } catch (Throwable e) {
+                    ended.set(e);
+                }
+            });
+            while (labyrinth.stats().livesEnded() < 3) {
+                Thread.onSpinWait();
+            }
+            labyrinth.closeNow();
+            user.join();
+
+            assertThat(ended.get()).isExactlyInstanceOf(Closed.class);
+            for (int order = 0; order <= Labyrinth.MAX_ORDER; order++) {
+                int requested = order;
+                assertThatThrownBy(() -> handles.alloc(any, requested)).isExactlyInstanceOf(Closed.class);
+            }
+        }
+    }
+
     @Test
     void everyMethodIsRefusedAfterTheEndOrHarmless() {
         Labyrinth labyrinth = Labyrinth.builder("ended").frames(64).open();

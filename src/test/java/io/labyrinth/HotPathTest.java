@@ -170,8 +170,7 @@ class HotPathTest {
     @Test
     void metadataStaysBelow24BytesAFrame() {
         for (int frames = 64; frames <= Labyrinth.MAX_FRAMES; frames = frames * 3 / 2) {
-            // And 4 bytes on the heap, the reference to a virtual owner.
-            long bytes = PageMap.bytesFor(frames) + 4L * frames;
+            long bytes = PageMap.bytesFor(frames) + Labyrinth.heapBytesFor(frames);
             assertThat(bytes).as("frames=%s", frames).isLessThanOrEqualTo(24L * frames);
         }
         assertThat(PageMap.bytesFor(Labyrinth.MAX_FRAMES)).isLessThan(18L * Labyrinth.MAX_FRAMES);
