@@ -42,9 +42,7 @@ abstract sealed class Face permits Labyrinth, Handles {
         boolean zeroed = Gfp.isZeroed(gfp);    // asked before, as behind the claim each call can run out of stack
         try {
             long handle = zone.claim(gfp, order, me);
-            if (handle == 0) {
-                checkOpen();
-            } else if (zeroed) {
+            if (zeroed && handle != 0) {
                 try {
                     segment(handle, order).fill((byte) 0);
                 } catch (Throwable e) {

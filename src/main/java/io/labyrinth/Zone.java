@@ -46,7 +46,7 @@ final class Zone {
     private static final int LANE_SHIFT = 5;
 
     /** A sprint's bounds, in looks at the advice, in groups searched and in words: about as long as 5 good pairs. */
-    private static final int SPRINT_LOOKS = 16;
+    private static final int SPRINT_LOOKS = 8;
     private static final int SPRINT_GROUPS = 4;
 
     private static final int GROUP_FRAMES = 1 << PageMap.GROUP_ORDER;
@@ -142,14 +142,15 @@ final class Zone {
         lanes[lane + STEPS] = 0;
         // The cursor's group is searched twice: from the cursor on at first, as a whole at the end.
         int wrap = Math.min((cursor | GROUP_FRAMES - 1) + 1, ordinary);
-        long handle = search(cursor, ordinary, ordinary, order, flags, me, lane, looks, groups);
+        long handle = cursor == ordinary ? 0
+                : search(cursor, ordinary, ordinary, order, flags, me, lane, looks, groups);
         if (handle == 0 && (!Gfp.isSprint(gfp) || lanes[lane + CURSOR] >= ordinary)) {
             handle = search(0, Gfp.isSprint(gfp) ? ordinary : wrap, ordinary, order, flags, me, lane, looks, groups);
         }
         if (handle == 0 && map.strays.mend(map)) {
             handle = search(0, ordinary, ordinary, order, flags, me, lane, looks, groups);
         }
-        if (handle == 0 && Gfp.mayUseReserve(gfp)) {
+        if (handle == 0 && ordinary < map.frames && Gfp.mayUseReserve(gfp)) {
             long resume = lanes[lane + CURSOR];
             handle = search(ordinary, map.frames, map.frames, order, flags, me, lane, looks, groups);
             lanes[lane + CURSOR] = resume;
