@@ -11,7 +11,7 @@ import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 
-/** The numbers that options take. What is none, is too large for a {@code long} or out of range gets the same answer. */
+/** The numbers that options take. What is none, too large for a {@code long} or out of range gets the same answer. */
 final class Numbers {
 
     /** The least and the most that an option takes. */

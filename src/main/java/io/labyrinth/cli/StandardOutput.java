@@ -6,7 +6,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import org.jspecify.annotations.Nullable;
 
-/** Standard output: its failures are told from all others, and the first is kept, as a {@code PrintWriter} is silent. */
+/** Standard output: its failures are told from all others; the first is kept, as a {@code PrintWriter} is silent. */
 final class StandardOutput extends OutputStream {
 
     private final OutputStream out = new FileOutputStream(FileDescriptor.out);
