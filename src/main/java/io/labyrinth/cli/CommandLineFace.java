@@ -27,15 +27,25 @@ final class CommandLineFace {
         CommandLine line = new CommandLine(new CommandLineFace());
         line.setExpandAtFiles(false);
         line.setCaseInsensitiveEnumValuesAllowed(true);
-        line.setOut(new PrintWriter(new OutputStreamWriter(System.out, StandardCharsets.ISO_8859_1), true));
+        StandardOutput out = new StandardOutput();
+        PrintWriter text = new PrintWriter(new OutputStreamWriter(out, StandardCharsets.ISO_8859_1), true);
+        line.setOut(text);
         line.setErr(new PrintWriter(new OutputStreamWriter(System.err, StandardCharsets.ISO_8859_1), true));
         line.setParameterExceptionHandler((mistake, given) -> {
             CommandLine of = mistake.getCommandLine();
-            of.getErr().println("labyrinth: " + RawText.visible(mistake.getMessage()) + "; see labyrinth "
-                    + (of.getParent() == null ? "" : of.getCommandName() + " ") + "--help");
+            String number = Numbers.refusal(mistake);
+            of.getErr().println("labyrinth: " + RawText.visible(number == null ? mistake.getMessage() : number)
+                    + "; see labyrinth " + (of.getParent() == null ? "" : of.getCommandName() + " ") + "--help");
             return USAGE;
         });
+        line.setExecutionStrategy(parsed -> {
+            Numbers.check(parsed);
+            return new CommandLine.RunLast().execute(parsed);
+        });
         line.setExecutionExceptionHandler((failure, of, parsed) -> {
+            if (failure instanceof StandardOutput.Lost lost) {
+                return end(lost);
+            }
             of.getErr().println("labyrinth: " + RawText.visible(describe(failure)));
             return failure instanceof LabyrinthException.InvalidRequest ? USAGE : FAILED;
         });
@@ -43,7 +53,18 @@ final class CommandLineFace {
             line.usage(line.getErr());
             return USAGE;
         }
-        return line.execute(args);
+        int code = line.execute(args);
+        text.flush();
+        StandardOutput.Lost lost = out.lost();
+        return lost == null ? code : end(lost);
+    }
+
+    private static int end(StandardOutput.Lost lost) {
+        if (lost.isReaderGone()) {
+            return READER_GONE;
+        }
+        error(lost.getMessage());
+        return FAILED;
     }
 
     private static String describe(Exception failure) {

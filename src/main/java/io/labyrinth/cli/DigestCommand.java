@@ -3,9 +3,6 @@ package io.labyrinth.cli;
 import io.labyrinth.Gfp;
 import io.labyrinth.Labyrinth;
 import java.io.BufferedOutputStream;
-import java.io.FileDescriptor;
-import java.io.FileOutputStream;
-import java.io.IOException;
 import java.io.OutputStream;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -42,10 +39,12 @@ final class DigestCommand implements Callable<Integer> {
     @Parameters(paramLabel = "PATH", arity = "1..*", description = "Files and folders.")
     List<String> paths = List.of();
 
+    @Numbers.Within(least = 1, most = MOST_THREADS)
     @Option(names = "--threads", paramLabel = "N",
             description = "Files in work at once, each with a reading and a hashing thread. Default: the processors.")
     int threads = Runtime.getRuntime().availableProcessors();
 
+    @Numbers.Within(least = 0, most = Labyrinth.MAX_ORDER)
     @Option(names = "--order", paramLabel = "N", description = "A read fills 2^N frames, 0 to 10. Default: 6, or less"
             + " if that would leave fewer than 2 such runs a thread.")
     @Nullable Integer order;
@@ -59,46 +58,31 @@ final class DigestCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        requireWithin("threads", threads, 1, MOST_THREADS);
         Gfp flags = Gfp.parse(gfp).with(Gfp.EXCLUSIVE).with(Gfp.NOWARN);
         int chosen = order == null ? defaultOrder() : order;
-        requireWithin("order", chosen, 0, Labyrinth.MAX_ORDER);
         if (!options.canHold(chosen)) {
-            throw mistake("order=" + chosen + " frames=" + options.frames + " reserve="
-                    + options.reserve + ": no run of 2^" + chosen
+            throw new CommandLine.ParameterException(Objects.requireNonNull(spec).commandLine(), "order=" + chosen
+                    + " frames=" + options.frames + " reserve=" + options.reserve() + ": no run of 2^" + chosen
                     + " frames fits; ask for a lower order or more frames");
         }
-        OutputStream sums = new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), 1 << 16);
-        try (Labyrinth labyrinth = options.open("digest"); Meter meter = new Meter(labyrinth.frameSize(),
-                Pair.WATCHED)) {
+        try (Labyrinth labyrinth = options.open("digest"); ReportFile file = new ReportFile(options.json);
+                Meter meter = new Meter(labyrinth.frameSize(), Pair.WATCHED)) {
             try {
-                return digest(labyrinth, flags, chosen, meter, sums);
-            } catch (IOException | RuntimeException | Error e) {
+                return digest(labyrinth, flags, chosen, meter, file);
+            } catch (Exception | Error e) {
                 labyrinth.closeNow();
-                if (e.getMessage() != null && e.getMessage().equals("Broken pipe")) {
-                    return CommandLineFace.READER_GONE;
-                }
                 throw e;
             }
         }
     }
 
-    private void requireWithin(String name, int value, int least, int most) {
-        if (value < least || value > most) {
-            throw mistake(name + "=" + value + " limit=" + most + ": ask for " + least + " to " + most);
-        }
-    }
-
-    private CommandLine.ParameterException mistake(String message) {
-        return new CommandLine.ParameterException(Objects.requireNonNull(spec).commandLine(), message);
-    }
-
     private int defaultOrder() {
-        long runFrames = Math.max(1, (options.frames - options.reserve) / (2L * threads));
+        long runFrames = Math.max(1, (options.frames - options.reserve()) / (2L * threads));
         return Math.min(LARGEST_DEFAULT_ORDER, 63 - Long.numberOfLeadingZeros(runFrames));
     }
 
-    private int digest(Labyrinth labyrinth, Gfp flags, int chosen, Meter meter, OutputStream sums) throws Exception {
+    private int digest(Labyrinth labyrinth, Gfp flags, int chosen, Meter meter, ReportFile file) throws Exception {
+        OutputStream sums = new BufferedOutputStream(new StandardOutput(), 1 << 16);
         Digest digest;
         try (Progress progress = new Progress("digest", " MiB", 1 << 20, !options.quiet)) {
             digest = new Digest(labyrinth, flags, chosen, threads, progress);
@@ -126,7 +110,7 @@ final class DigestCommand implements Callable<Integer> {
                 digest.files, digest.failed, digest.links,
                 digest.bytes / MIB, seconds, rate, digest.direct(), digest.buffered());
         Report.of("digest", work, meter, digest.faults, labyrinth.stats(), digest.looks.fullest()).publish(headline,
-                options);
+                options.quiet, file);
         return digest.failed == 0 ? CommandLineFace.OK : CommandLineFace.FAILED;
     }
 }

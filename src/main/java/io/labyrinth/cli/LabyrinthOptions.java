@@ -8,39 +8,53 @@ import picocli.CommandLine.Option;
 /** The options of every command that opens a labyrinth. */
 final class LabyrinthOptions {
 
-    /** 4 MiB of 4 KiB frames: with the page map well within a lock limit of 8 MiB. */
+    /**
+     * The builder's own default. Said again because the help shows it and digest's default order follows from it, both
+     * before there is a labyrinth to ask; a test holds the two together.
+     */
     static final long DEFAULT_FRAMES = 1024;
+    private static final long SHARE_OF_RESERVE = 16;
 
+    private final long mostDefaultReserve;
+
+    @Numbers.Within(least = 1, most = Labyrinth.MAX_FRAMES)
     @Option(names = "--frames", paramLabel = "N", description = "Frames in all. Default: ${DEFAULT-VALUE}.")
     long frames;
 
+    @Numbers.Within(least = 0, most = Labyrinth.MAX_FRAMES - 1)
     @Option(names = "--reserve", paramLabel = "N",
-            description = "Of these, frames that only HIGH (ATOMIC) requests can have. Default: ${DEFAULT-VALUE}.")
-    long reserve;
+            description = "Of these, frames that only HIGH (ATOMIC) requests can have. Default: 0; for stress a 16th of"
+                    + " the frames, but no more than " + StressCommand.MOST_DEFAULT_RESERVE + ".")
+    @Nullable Long reserve;
 
     @Option(names = "--lock", paramLabel = "HOW",
             description = "Whether the pages must be locked: required, preferred or none. Default: required.")
     Locking locking = Locking.REQUIRED;
 
-    @Option(names = "--json", paramLabel = "FILE", description = "Write the summary there as well, as data.")
+    @Option(names = "--json", paramLabel = "FILE", description = "Write the summary there as well, as data. The file is"
+            + " created, or emptied, before the work begins.")
     @Nullable String json;
 
     @Option(names = "--quiet", description = "No progress bar and no summary on standard error.")
     boolean quiet;
 
-    LabyrinthOptions(long frames, long reserve) {
+    LabyrinthOptions(long frames, long mostDefaultReserve) {
         this.frames = frames;
-        this.reserve = reserve;
+        this.mostDefaultReserve = mostDefaultReserve;
+    }
+
+    long reserve() {
+        return reserve == null ? Math.min(mostDefaultReserve, frames / SHARE_OF_RESERVE) : reserve;
     }
 
     Labyrinth open(String name) {
-        return Labyrinth.builder(name).frames(frames).reserve(reserve).locking(locking).open();
+        return Labyrinth.builder(name).frames(frames).reserve(reserve()).locking(locking).open();
     }
 
     /**
      * A run larger than all frames that are not reserve would be waited for in vain. Nonsense is left to the builder.
      */
     boolean canHold(int order) {
-        return frames <= reserve || frames - reserve >= 1L << order;
+        return frames <= reserve() || frames - reserve() >= 1L << order;
     }
 }

@@ -101,8 +101,12 @@ final class RawText {
     /** A name for a message: one line, and nothing in it that a terminal obeys. */
     static String visible(String name) {
         StringBuilder text = new StringBuilder();
+        char before = 0;
         for (char c : name.toCharArray()) {
-            if (c < ' ' || c == 0x7f) {
+            // After C2, UTF-8 of a control character above ASCII: 9B begins a terminal's commands as ESC [ does.
+            boolean wideControl = before == 0xc2 && c >= 0x80 && c < 0xa0;
+            before = c;
+            if (c < ' ' || c == 0x7f || wideControl) {
                 text.append('\\').append(c == '\n' ? "n" : Integer.toOctalString(c | 01000).substring(1));
             } else {
                 text.append(c);

@@ -1,11 +1,8 @@
 package io.labyrinth.cli;
 
-import com.google.gson.GsonBuilder;
 import io.labyrinth.LabyrinthStats;
 import io.labyrinth.Machine;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -76,18 +73,10 @@ record Report(String command, Map<String, Object> work, Allocation allocation, P
     }
 
     /** Prints and writes what was asked for. */
-    void publish(String headline, LabyrinthOptions options) throws IOException {
-        if (!options.quiet) {
+    void publish(String headline, boolean quiet, ReportFile file) throws IOException {
+        if (!quiet) {
             System.err.print(text(headline, Terminal.takesColour()));
         }
-        String json = options.json;
-        if (json != null) {
-            String data = new GsonBuilder().setPrettyPrinting().disableHtmlEscaping().create().toJson(this);
-            try {
-                Files.writeString(RawText.path(json), data + "\n", StandardCharsets.UTF_8);
-            } catch (IOException e) {
-                throw new IOException("json=" + json + ": cannot be written: " + Failures.describe(e), e);
-            }
-        }
+        file.write(this);
     }
 }

@@ -55,10 +55,6 @@ final class Source implements Closeable {
         return direct;
     }
 
-    long size() throws IOException {
-        return channel.size();
-    }
-
     /** Fills a part of the run, from its beginning: so many bytes, or -1 at the end of the file. */
     int read(ByteBuffer run) throws IOException {
         int bytes;

@@ -2,6 +2,7 @@ package io.labyrinth.cli;
 
 import io.labyrinth.Labyrinth;
 import io.labyrinth.LabyrinthException;
+import io.labyrinth.LabyrinthStats;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -40,11 +41,12 @@ final class Stress {
     final Looks looks;
     FaultCounter.Count faults = new FaultCounter.Count(0, 0);
 
-    Stress(Labyrinth labyrinth, LabyrinthOptions options, int threads, long seconds, long seed) {
+    Stress(Labyrinth labyrinth, int threads, long seconds, long seed) {
         this.labyrinth = labyrinth;
-        this.ordinary = options.frames - options.reserve;
+        LabyrinthStats stats = labyrinth.stats();
+        this.ordinary = stats.frames() - stats.reserve();
         this.seconds = seconds;
-        this.mostFrames = options.frames / threads + 1;
+        this.mostFrames = stats.frames() / threads + 1;
         this.allDone = new CyclicBarrier(threads);
         this.looks = new Looks(labyrinth);
         for (int i = 0; i < threads; i++) {

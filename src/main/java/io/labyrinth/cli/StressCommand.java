@@ -4,16 +4,11 @@ import io.labyrinth.Labyrinth;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ThreadLocalRandom;
-import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** {@code labyrinth stress}: an attempt to catch the labyrinth at a mistake. */
 @Command(name = "stress", mixinStandardHelpOptions = true, sortOptions = false,
@@ -22,30 +17,29 @@ import picocli.CommandLine.Spec;
 final class StressCommand implements Callable<Integer> {
 
     private static final long DEFAULT_FRAMES = 1536;
-    private static final long DEFAULT_RESERVE = 96;
+    static final long MOST_DEFAULT_RESERVE = 96;
     private static final int MOST_SECONDS = 1_000_000;
 
-    @Spec
-    @Nullable CommandSpec spec;
-
+    @Numbers.Within(least = 1, most = Stamp.MOST_WORKERS)
     @Option(names = "--threads", paramLabel = "N", description = "Default: ${DEFAULT-VALUE}.")
     int threads = 8;
 
+    @Numbers.Within(least = 1, most = MOST_SECONDS)
     @Option(names = "--seconds", paramLabel = "N", description = "Default: ${DEFAULT-VALUE}.")
     int seconds = 10;
 
+    @Numbers.Within(least = Long.MIN_VALUE, most = Long.MAX_VALUE)
     @Option(names = "--seed", paramLabel = "N", description = "For the workers' choices. Default: any.")
     long seed = ThreadLocalRandom.current().nextLong(1L << 32);
 
     @Mixin
-    LabyrinthOptions options = new LabyrinthOptions(DEFAULT_FRAMES, DEFAULT_RESERVE);
+    LabyrinthOptions options = new LabyrinthOptions(DEFAULT_FRAMES, MOST_DEFAULT_RESERVE);
 
     @Override
     public Integer call() throws Exception {
-        requireWithin("threads", threads, Stamp.MOST_WORKERS);
-        requireWithin("seconds", seconds, MOST_SECONDS);
-        try (Labyrinth labyrinth = options.open("stress"); Meter meter = new Meter(labyrinth.frameSize(), 1)) {
-            Stress stress = new Stress(labyrinth, options, threads, seconds, seed);
+        try (Labyrinth labyrinth = options.open("stress"); ReportFile file = new ReportFile(options.json);
+                Meter meter = new Meter(labyrinth.frameSize(), 1)) {
+            Stress stress = new Stress(labyrinth, threads, seconds, seed);
             try (Progress progress = new Progress("stress", " s", 1, !options.quiet)) {
                 stress.run(progress);
             } catch (Exception | Error e) {
@@ -54,15 +48,8 @@ final class StressCommand implements Callable<Integer> {
             }
             stress.addTo(meter);
             requireAtRest(labyrinth);
-            publish(labyrinth, stress, meter);
+            publish(labyrinth, stress, meter, file);
             return CommandLineFace.OK;
-        }
-    }
-
-    private void requireWithin(String name, int value, int limit) {
-        if (value < 1 || value > limit) {
-            throw new CommandLine.ParameterException(Objects.requireNonNull(spec).commandLine(),
-                    name + "=" + value + " limit=" + limit + ": ask for 1 to " + limit);
         }
     }
 
@@ -78,7 +65,7 @@ final class StressCommand implements Callable<Integer> {
         }
     }
 
-    private void publish(Labyrinth labyrinth, Stress stress, Meter meter) throws Exception {
+    private void publish(Labyrinth labyrinth, Stress stress, Meter meter, ReportFile file) throws Exception {
         long allocations = meter.runs;
         long frees = 0;
         long handOvers = 0;
@@ -112,6 +99,6 @@ final class StressCommand implements Callable<Integer> {
                 + " ticket, %,d late uses refused",
                 operations, seconds, threads, seed, allocations, frees, handOvers, passedOn, refused);
         Report.of("stress", work, meter, stress.faults, labyrinth.stats(), stress.looks.fullest()).publish(headline,
-                options);
+                options.quiet, file);
     }
 }

@@ -79,17 +79,6 @@ class DigestFaultsTest {
     }
 
     @Test
-    void saysThatItCannotWrite() throws IOException, InterruptedException {
-        Files.createFile(folder.resolve("file"));
-        Cli.Result full = new Cli(folder).shell("\"$@\" digest file > /dev/full");
-        assertThat(full.code()).isEqualTo(1);
-        assertThat(full.err()).isEqualTo("labyrinth: No space left on device\n");
-        Cli.Result json = new Cli(folder).run("digest", "--quiet", "--json", "none/there", "file");
-        assertThat(json.code()).isEqualTo(1);
-        assertThat(json.err()).isEqualTo("labyrinth: json=none/there: cannot be written: no such file or folder\n");
-    }
-
-    @Test
     void refusesInOneLineWhatMakesNoSense() throws IOException, InterruptedException {
         String[][] refused = {
             {"digest"}, {"digest", "--nothing", "x"}, {"digest", "--threads", "0", "x"}, {"digest", "--frames", "0",

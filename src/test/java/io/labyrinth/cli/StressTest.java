@@ -44,8 +44,7 @@ class StressTest {
 
     @Test
     void endsWellWithOneThreadAndOneFrame() throws IOException, InterruptedException {
-        Cli.Result result = new Cli(folder).run("stress", "--seconds", "1", "--threads", "1", "--frames", "1",
-                "--reserve", "0");
+        Cli.Result result = new Cli(folder).run("stress", "--seconds", "1", "--threads", "1", "--frames", "1");
         assertThat(result.err()).contains("no violation");
         assertThat(result.code()).isZero();
     }
@@ -53,8 +52,7 @@ class StressTest {
     /** Somebody writes 8 bytes to a frame of somebody else now and then, around all checks. */
     @Test
     void findsAFrameThatSomebodyElseWroteTo() throws Exception {
-        LabyrinthOptions options = new LabyrinthOptions(64, 0);
-        Labyrinth labyrinth = options.open("stress");
+        Labyrinth labyrinth = Labyrinth.builder("stress").frames(64).open();
         MemorySegment memory;
         try (Frame frame = labyrinth.allocPages(Gfp.NOWAIT, 6)) {
             memory = frame.segment();
@@ -68,7 +66,7 @@ class StressTest {
             }
         });
         try (Progress progress = new Progress("stress", " s", 1, false)) {
-            Stress stress = new Stress(labyrinth, options, 2, 60, 1);
+            Stress stress = new Stress(labyrinth, 2, 60, 1);
             assertThatThrownBy(() -> stress.run(progress)).isInstanceOf(Violation.class)
                     .hasMessageMatching("frame .* was overwritten: expected worker=.*"
                             + "|frame .* is not zero, although .*");
