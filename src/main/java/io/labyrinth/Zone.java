@@ -45,8 +45,13 @@ final class Zone {
     /** Longs from lane to lane: 256 bytes, as prefetchers pull in the line next door. */
     private static final int LANE_SHIFT = 5;
 
-    /** A sprint's bounds, in looks at the advice, in groups searched and in words: about as long as 5 good pairs. */
-    private static final int SPRINT_LOOKS = 8;
+    /**
+     * A sprint's bounds, in looks at the advice, in groups searched and in words: about as long as 5 good pairs. A run of
+     * the highest order lies in 16 groups, and has its head in the first: with fewer looks than that, a sprint would not
+     * get from one to the next. A look at a span counts for more, as one that comes to nothing is all but a refusal.
+     */
+    private static final int SPRINT_LOOKS = 24;
+    private static final int LOOKS_OF_SPAN = 3;
     private static final int SPRINT_GROUPS = 4;
 
     private static final int GROUP_FRAMES = 1 << PageMap.GROUP_ORDER;
@@ -190,10 +195,11 @@ final class Zone {
                 wholeSpan = spanOf(group);
                 if (!map.spanMayBeFree(wholeSpan)) {
                     // All that follow in one small loop: an exhausted labyrinth is little else.
-                    int last = Math.min(spanOf(to - 1 >> PageMap.GROUP_ORDER) - wholeSpan, looksLeft) + wholeSpan;
+                    int last = Math.min(spanOf(to - 1 >> PageMap.GROUP_ORDER) - wholeSpan, looksLeft / LOOKS_OF_SPAN)
+                            + wholeSpan;
                     int next = nextSpan(wholeSpan, last);
                     steps += next - wholeSpan - 1;
-                    looksLeft -= next - wholeSpan - 1;
+                    looksLeft -= (next - wholeSpan - 1) * LOOKS_OF_SPAN;
                     pfn = endOfSpan(next - 1);
                     wholeSpan = -1;
                     continue;
