@@ -86,10 +86,10 @@ enum labyrinth_state {
  *  |virt|  generation, 11 bits  |                      thread id                      |
  *  +----+-----------------------+-----------------------------------------------------+
  *
- *        virt says that it is a virtual thread, whose life only the JVM that runs it can tell. Where the 11 bits are not
- *        the lowest of the word's generation, the owner word is of an earlier life: the claimer has won its CAS and not
- *        yet signed, and the tenant alone says who. (Every life signs its frame once, so an owner word is one life old
- *        at that point, and 11 bits are plenty; 2^52 thread ids last 142 years at a million threads a second.)
+ *        virt says that it is a virtual thread, whose life only the JVM that runs it can tell. Where the 11 bits are
+ *        not the lowest of the word's generation, the owner word is of an earlier life: the claimer has won its CAS and
+ *        not yet signed, and the tenant alone says who. (Every life signs its frame once, so an owner word is one life
+ *        old at that point, and 11 bits are plenty; 2^52 thread ids last 142 years at a million threads a second.)
  */
 #define LABYRINTH_OWNER_ID_BITS 52
 #define LABYRINTH_OWNER_GENERATION_BITS 11
@@ -110,9 +110,9 @@ struct labyrinth_page {
  * and then the look sees its word; or the freer's 1 replaced the stamp, and the second CAS fails. That is message
  * passing, so release and acquire suffice, and a free needs no fence. One that stops halfway leaves a "maybe".
  *
- * What this asks of the CPU beyond C11: where the 1 of a freer replaces that of another, and the CAS reads the second, the
- * look must see the first one's word as well. So it is wherever a store that one other core sees, all see (x86, Armv8,
- * RISC-V); on POWER the 1 would have to be an exchange.
+ * What this asks of the CPU beyond C11: where the 1 of a freer replaces that of another, and the CAS reads the second,
+ * the look must see the first one's word as well. So it is wherever a store that one other core sees, all see (x86,
+ * Armv8, RISC-V); on POWER the 1 would have to be an exchange.
  */
 struct labyrinth_advice {
     uint64_t maybe_free;

@@ -9,8 +9,8 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The passes over all page words: who has what, what is free, whose owner is gone. Reads while others allocate, and then
- * may see a frame before its change and another after it; exact for a labyrinth at rest.
+ * The passes over all page words: who has what, what is free, whose owner is gone. Reads while others allocate, and
+ * then may see a frame before its change and another after it; exact for a labyrinth at rest.
  */
 final class Census {
 
@@ -136,7 +136,8 @@ final class Census {
             List<Seen> out = out();
             while (pfn < map.frames && (out.isEmpty() || anyway)) {
                 long word = map.lvWord(pfn);
-                boolean behind = PageWord.isFree(word) ? map.quarantine(pfn, word) : !PageWord.isOut(word) || !out.isEmpty();
+                boolean behind = PageWord.isFree(word) ? map.quarantine(pfn, word)
+                        : !PageWord.isOut(word) || !out.isEmpty();
                 if (behind) {
                     pfn = PageWord.next(pfn, word);
                 } else {
@@ -187,7 +188,8 @@ final class Census {
             } else {
                 for (int tail = pfn + 1; tail < end && rule == null; tail++) {
                     if (PageWord.state(map.lvWord(tail)) != PageWord.TAIL) {
-                        rule = "it covers pfn=" + tail + " " + PageWord.describe(map.lvWord(tail)) + ", which is no TAIL";
+                        rule = "it covers pfn=" + tail + " " + PageWord.describe(map.lvWord(tail))
+                                + ", which is no TAIL";
                     }
                 }
             }

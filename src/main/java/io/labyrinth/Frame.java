@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
  * {@link #close} or {@link #handOff}. After that every method but the plain getters is refused, even when the same
  * frames are out again under another descriptor.
  *
- * <p>An EXCLUSIVE frame is its owner thread's alone: its segment is confined to that thread and dies with the frame. Any
- * other frame's segment lives as long as the labyrinth, and the frame may be used and freed by any thread, once.
+ * <p>An EXCLUSIVE frame is its owner thread's alone: its segment is confined to that thread and dies with the frame.
+ * Any other frame's segment lives as long as the labyrinth, and the frame may be used and freed by any thread, once.
  */
 public final class Frame implements AutoCloseable {
 
@@ -19,11 +19,11 @@ public final class Frame implements AutoCloseable {
      * Escape analysis removes all three objects where they stay within one compiled method; a Frame that escapes is 40
      * bytes. The arena is closed before the frame is freed, as the next owner may be writing to it a nanosecond later.
      *
-     * An EXCLUSIVE frame's life is ended by its owner, through this object, or after the owner's own end (the FRAMED flag
-     * of its word keeps the raw face away: there, a freed run's segment would live on); so the owner
-     * needs no look at the page map to know that it has not. (Looking cost 3 ns, and made segment() too large to be
-     * inlined, and with it 160 bytes a frame.) To end it, the page map is asked all the same, and `ended` is set before:
-     * a StackOverflowError right behind the release must not leave a descriptor that still makes segments. One that
+     * An EXCLUSIVE frame's life is ended by its owner, through this object, or after the owner's own end (the FRAMED
+     * flag of its word keeps the raw face away: there, a freed run's segment would live on); so the owner needs no look
+     * at the page map to know that it has not. (Looking cost 3 ns, and made segment() too large to be inlined, and with
+     * it 160 bytes a frame.) To end it, the page map is asked all the same, and `ended` is set before: a
+     * StackOverflowError right behind the release must not leave a descriptor that still makes segments. One that
      * strikes right before the release leaves the frame out, and this descriptor good for close() alone.
      */
 
@@ -51,8 +51,8 @@ public final class Frame implements AutoCloseable {
      * The memory: {@link #byteSize} bytes. Of an EXCLUSIVE frame, the same object each time.
      *
      * @throws LabyrinthException.Stale if this life of the frame has ended
-     * @throws WrongThreadException     if the frame is EXCLUSIVE to another thread; where the owner has called this before,
-     *                                  the segment's accesses throw it
+     * @throws WrongThreadException     if the frame is EXCLUSIVE to another thread; where the owner has called this
+     *                                  before, the segment's accesses throw it
      */
     public MemorySegment segment() {
         MemorySegment made = segment;
@@ -130,8 +130,8 @@ public final class Frame implements AutoCloseable {
      * an EXCLUSIVE frame, one CAS otherwise.
      *
      * @throws LabyrinthException.NotOwner if the frame is EXCLUSIVE to another thread
-     * @throws LabyrinthException.Stale    if this life of the frame has ended, or is its last (of 2^40): then it can only be
-     *                                     closed
+     * @throws LabyrinthException.Stale    if this life of the frame has ended, or is its last (of 2^40): then it can
+     *                                     only be closed
      * @throws IllegalStateException       if a native call or a channel is using the segment right now
      */
     public Ticket handOff() {
@@ -156,7 +156,9 @@ public final class Frame implements AutoCloseable {
         labyrinth.free(handle, me, FLAGS);
     }
 
-    /** Kills the segment, if there is one: first, as the next owner may have the frame a nanosecond after its release. */
+    /**
+     * Kills the segment, if there is one: first, as the next owner may have the frame a nanosecond after its release.
+     */
     private void endAccess(Thread me) {
         if (owner != me) {
             return;    // not EXCLUSIVE; or another thread's, which the page map is about to refuse

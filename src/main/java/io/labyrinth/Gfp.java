@@ -9,8 +9,8 @@ import java.util.Set;
  *
  * <p>One chooses a base, {@link #ATOMIC} or {@link #NOWAIT}, and adds to it: {@code Gfp.NOWAIT.with(Gfp.ZERO)}.
  *
- * <p>A record, as the compiler trusts a record's fields: a request by a constant is then compiled for its flags, which a
- * handle pair shows (a final field of a class is read anew behind every fence).
+ * <p>A record, as the compiler trusts a record's fields: a request by a constant is then compiled for its flags, which
+ * a handle pair shows (a final field of a class is read anew behind every fence).
  *
  * @param bits the sum of 1 HIGH, 2 ZERO, 4 EXCLUSIVE, 8 NOMEMALLOC, 16 NOWARN and 32, a sprint
  */
@@ -50,8 +50,8 @@ public record Gfp(int bits) {
             "NOMEMALLOC", NOMEMALLOC, "NOWARN", NOWARN, "ATOMIC", ATOMIC, "NOWAIT", NOWAIT,
             "ATOMIC_EXCLUSIVE", ATOMIC_EXCLUSIVE);
 
-    private static final Set<String> SLEEPING = Set.of("KERNEL", "KERNEL_ACCOUNT", "USER", "HIGHUSER", "HIGHUSER_MOVABLE",
-            "NOIO", "NOFS", "WAIT", "IO", "FS");
+    private static final Set<String> SLEEPING = Set.of("KERNEL", "KERNEL_ACCOUNT", "USER", "HIGHUSER",
+            "HIGHUSER_MOVABLE", "NOIO", "NOFS", "WAIT", "IO", "FS");
 
     private static final Map<String, String> REFUSED = Map.of(
             "RECLAIM", "it asks for reclaim",
@@ -68,10 +68,12 @@ public record Gfp(int bits) {
      */
     public Gfp {
         if ((bits & ~ALL) != 0) {
-            throw new LabyrinthException.InvalidRequest("gfp=" + bits + " limit=" + ALL + ": no such flag; use the constants");
+            throw new LabyrinthException.InvalidRequest("gfp=" + bits + " limit=" + ALL
+                    + ": no such flag; use the constants");
         }
         if ((bits & (SHORT | RESERVE)) == SHORT) {
-            throw new LabyrinthException.InvalidRequest("gfp=" + names(bits) + ": a sprint ends in the reserve; use ATOMIC");
+            throw new LabyrinthException.InvalidRequest("gfp=" + names(bits)
+                    + ": a sprint ends in the reserve; use ATOMIC");
         }
         if ((bits & (RESERVE | NO_RESERVE)) == (RESERVE | NO_RESERVE)) {
             throw new LabyrinthException.InvalidRequest("gfp=" + names(bits)
@@ -102,8 +104,10 @@ public record Gfp(int bits) {
             if (flag == null) {
                 String why = SLEEPING.contains(name) ? "it may sleep and reclaim" : REFUSED.get(name);
                 throw new LabyrinthException.InvalidRequest("gfp=" + name + (why == null
-                        ? ": no such flag; there are ATOMIC, NOWAIT, ATOMIC_EXCLUSIVE, HIGH, ZERO, EXCLUSIVE, NOMEMALLOC, NOWARN"
-                        : ": " + why + ", and an allocation here never does; use NOWAIT, and take null for back-pressure"));
+                        ? ": no such flag; there are ATOMIC, NOWAIT, ATOMIC_EXCLUSIVE, HIGH, ZERO,"
+                                + " EXCLUSIVE, NOMEMALLOC, NOWARN"
+                        : ": " + why + ", and an allocation here never does;"
+                                + " use NOWAIT, and take null for back-pressure"));
             }
             all = all.with(flag);
         }

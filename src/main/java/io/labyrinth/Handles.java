@@ -4,8 +4,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The raw face of a labyrinth: {@code long} handles instead of {@link Frame} objects, and every check of the first face.
- * Nothing here allocates on the heap, but for {@link #segment} and for exceptions.
+ * The raw face of a labyrinth: {@code long} handles instead of {@link Frame} objects, and every check of the first
+ * face. Nothing here allocates on the heap, but for {@link #segment} and for exceptions.
  *
  * <p>A handle names one life of one run. It is never 0. The life of an EXCLUSIVE run is checked at each access, by page
  * word and owner: what the JDK's confined segments do for a {@link Frame}, {@link #getLong} and its like do here.
@@ -112,7 +112,8 @@ public final class Handles extends Face {
     private long at(long handle, long offset, int bytes) {
         long size = byteSize(PageWord.order(checked(handle, "access")));
         if (offset < 0 || offset > size - bytes) {
-            throw new IndexOutOfBoundsException("access refused: offset=" + offset + " bytes=" + bytes + " limit=" + size);
+            throw new IndexOutOfBoundsException("access refused: offset=" + offset + " bytes=" + bytes
+                    + " limit=" + size);
         }
         return PageWord.pfn(handle) * region.pageSize + offset;
     }

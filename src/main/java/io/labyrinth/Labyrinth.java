@@ -14,9 +14,9 @@ import org.slf4j.LoggerFactory;
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(1024).reserve(64).open()) {
- *     Frame frame = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE);       // null: nothing within reach, and it said so at once
+ *     Frame frame = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE);   // null: nothing within reach, and it said so at once
  *     if (frame != null) try (frame) {
- *         MemorySegment page = frame.segment();                      // 4096 bytes, this thread's alone, dead after close()
+ *         MemorySegment page = frame.segment();                  // 4096 bytes, this thread's alone, dead after close()
  *         page.set(ValueLayout.JAVA_LONG, 0, 42L);
  *     }
  * }
@@ -26,12 +26,13 @@ import org.slf4j.LoggerFactory;
  * the system, or triggers reclaim or GC; it looks at a bounded number of places, and where it finds nothing it returns
  * {@code null}. A run of 2^order frames is aligned to its size within the labyrinth, and in memory up to 2 MiB.
  *
- * <p><b>Threads.</b> All methods may be called by any thread, platform or virtual, at any time. Allocation is lock-free,
- * freeing an EXCLUSIVE frame is wait-free: a thread that is frozen anywhere stops no other.
+ * <p><b>Threads.</b> All methods may be called by any thread, platform or virtual, at any time. Allocation is
+ * lock-free, freeing an EXCLUSIVE frame is wait-free: a thread that is frozen anywhere stops no other.
  *
  * <p><b>Contents.</b> Without {@link Gfp#ZERO} a frame holds what its last owner left there.
  *
- * <p>There are two faces to it: this one, with a {@link Frame} for each run, and {@link #handles()}, with a {@code long}.
+ * <p>There are two faces to it: this one, with a {@link Frame} for each run,
+ * and {@link #handles()}, with a {@code long}.
  */
 public final class Labyrinth extends Face implements AutoCloseable {
 
@@ -42,8 +43,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(Labyrinth.class);
 
-    // Literals, as this class must initialise where native access is denied, to say so; PageWord, whose numbers come with
-    // the bindings, does not there. A test compares these with the header.
+    // Literals, as this class must initialise where native access is denied, to say so; PageWord, whose numbers come
+    // with the bindings, does not there. A test compares these with the header.
 
     /** Highest order of a run: 2^10 frames, 4 MiB of 4 KiB pages, as in the kernel's buddy allocator. */
     public static final int MAX_ORDER = 10;
@@ -96,9 +97,9 @@ public final class Labyrinth extends Face implements AutoCloseable {
     /**
      * Allocates a run of 2^order frames for the calling thread. Lock-free. Makes no system call, and allocates nothing
      * on the heap but the {@link Frame}, which escape analysis removes where it does not escape. Looks at no more than
-     * 3 (frames + groups) + 2,000 words of the page map (a group is 64 frames), usually at 1; with {@link Gfp#ATOMIC} at
-     * no more than 2,400 for orders up to 6. Once after an error (StackOverflowError, say) that struck inside an earlier
-     * call, a request that finds nothing mends what that left, and looks at every frame once more.
+     * 3 (frames + groups) + 2,000 words of the page map (a group is 64 frames), usually at 1; with {@link Gfp#ATOMIC}
+     * at no more than 2,400 for orders up to 6. Once after an error (StackOverflowError, say) that struck inside an
+     * earlier call, a request that finds nothing mends what that left, and looks at every frame once more.
      *
      * @return the frame; {@code null} if nothing was found: with NOWAIT and no other thread at work, exactly if no free
      *         aligned run of this order exists outside of the reserve
@@ -119,7 +120,9 @@ public final class Labyrinth extends Face implements AutoCloseable {
         return frame;
     }
 
-    /** The page map's part on the heap, with compressed references: who owns as a virtual thread, and what is a stray. */
+    /**
+     * The page map's part on the heap, with compressed references: who owns as a virtual thread, and what is a stray.
+     */
     static long heapBytesFor(int frames) {
         return frames * (Integer.BYTES + 1L);
     }
@@ -176,9 +179,10 @@ public final class Labyrinth extends Face implements AutoCloseable {
     }
 
     /**
-     * Unlocks and unmaps. Refused, without any change, while frames or tickets are out; while it finds out, others may be
-     * told that nothing is free. May call the system, and handshakes with every thread. Closing again does nothing. (The page map's addresses, emptied, stay reserved until
-     * this object is unreachable: late calls are refused by them.)
+     * Unlocks and unmaps. Refused, without any change, while frames or tickets are out; while it finds out, others may
+     * be told that nothing is free. May call the system, and handshakes with every thread. Closing again does nothing.
+     * (The page map's addresses, emptied, stay reserved until this object is unreachable:
+     * late calls are refused by them.)
      *
      * @throws LabyrinthException.FramesOut with who holds what
      */
@@ -189,12 +193,13 @@ public final class Labyrinth extends Face implements AutoCloseable {
 
     /**
      * Closes although frames are out. Their handles, frames and tickets are refused from now on, and segments of frames
-     * that are not EXCLUSIVE are dead. The segments of EXCLUSIVE ones are their owners', and cannot be killed from here:
-     * they read as zeros. Therefore, if anything was out, the frames' addresses stay reserved for good; their memory and
-     * their lock are given back.
+     * that are not EXCLUSIVE are dead. The segments of EXCLUSIVE ones are their owners', and cannot be killed from
+     * here: they read as zeros. Therefore, if anything was out, the frames' addresses stay reserved for good; their
+     * memory and their lock are given back.
      *
      * @return the number of runs that were out
-     * @throws LabyrinthException.FramesOut if native code or a channel is using a segment right now; nothing has changed
+     * @throws LabyrinthException.FramesOut if native code or a channel is using a segment right now;
+     *                                      nothing has changed
      */
     public int closeNow() {
         return close(true);
@@ -216,8 +221,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
         } catch (IllegalStateException inUse) {
             zone.closed = false;
             census.undrain(map.frames);
-            throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: a native call or a channel is using"
-                    + " one of its segments (" + inUse.getMessage() + "): close it afterwards");
+            throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: a native call or a channel"
+                    + " is using one of its segments (" + inUse.getMessage() + "): close it afterwards");
         }
         if (zone.refusedUnexpectedly() > 0) {
             LOG.warn("labyrinth={} refused about {} requests that did not say NOWARN: more frames or a larger reserve?",
@@ -244,7 +249,10 @@ public final class Labyrinth extends Face implements AutoCloseable {
             this.name = Objects.requireNonNull(name);
         }
 
-        /** Frames in all, the reserve included: 1 to {@link #MAX_FRAMES}. Default 1,024, which 8 MiB of lock limit allow. */
+        /**
+         * Frames in all, the reserve included: 1 to {@link #MAX_FRAMES}.
+         * Default 1,024, which 8 MiB of lock limit allow.
+         */
         public Builder frames(long frames) {
             if (frames < 1 || frames > MAX_FRAMES) {
                 throw new LabyrinthException.InvalidRequest("frames=" + frames + " limit=" + MAX_FRAMES
@@ -271,7 +279,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
         }
 
         /**
-         * Maps, faults in and locks the pages. Blocks, for about 0.3 s a GiB. On failure nothing stays mapped or locked.
+         * Maps, faults in and locks the pages. Blocks, for about 0.3 s a GiB.
+         * On failure nothing stays mapped or locked.
          *
          * @throws LabyrinthException.InvalidRequest     if the reserve is not less than the frames
          * @throws LabyrinthException.MapRefused         if the system has not so much memory or address space to give
@@ -294,7 +303,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
                 region.discard();
                 throw new LabyrinthException.MapRefused("labyrinth=" + name + " frames=" + frames + " needs about "
                         + Machine.bytes(heapBytesFor(frames)) + " of heap, limit="
-                        + Machine.bytes(Runtime.getRuntime().maxMemory()) + ": raise it with -Xmx, or ask for fewer frames");
+                        + Machine.bytes(Runtime.getRuntime().maxMemory())
+                        + ": raise it with -Xmx, or ask for fewer frames");
             } catch (Throwable e) {
                 region.discard();
                 throw e;

@@ -98,8 +98,9 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     // The messages of those that PageMap throws; made here so that the map's methods stay small enough to be inlined.
 
     static Stale stale(String verb, long handle, long word) {
-        return new Stale(verb + " refused: " + PageWord.describeHandle(handle) + ", but the frame is " + PageWord.describe(word)
-                + ": this life of it has ended (freed, handed over or swept before); use each handle or ticket once");
+        return new Stale(verb + " refused: " + PageWord.describeHandle(handle) + ", but the frame is "
+                + PageWord.describe(word) + ": this life of it has ended (freed, handed over or swept before);"
+                + " use each handle or ticket once");
     }
 
     static NotOwner notOwner(String verb, long handle, long owner, Thread me) {

@@ -16,7 +16,8 @@ import java.util.List;
  * @param claimed         frames that have an owner
  * @param inTransit       frames whose ticket is out
  * @param quarantined     frames out of use for good: their generations are used up, or the labyrinth is closing
- * @param freeRuns        free runs by order, index 0 to 10; adjacent ones count as they lie, not as they could be joined
+ * @param freeRuns        free runs by order, index 0 to 10; adjacent ones count as they lie,
+ *                        not as they could be joined
  * @param livesEnded      frees, hand-overs and sweeps so far, counted by the generations that the words have used up
  * @param refusedApprox   requests that got {@code null}; lanes count them by plain increments, so races lose some
  * @param reserveHitsApprox requests that the reserve has served; counted likewise
@@ -24,8 +25,8 @@ import java.util.List;
  * @param lockedBytes     of these, what {@code /proc/self/smaps} showed as locked when the labyrinth had opened
  * @param metadataBytes   of the mapped bytes, those of the page map
  */
-public record LabyrinthStats(String name, int frames, long frameSize, int free, int reserve, int reserveFree, int claimed,
-        int inTransit, int quarantined, List<Integer> freeRuns, long livesEnded, long refusedApprox,
+public record LabyrinthStats(String name, int frames, long frameSize, int free, int reserve, int reserveFree,
+        int claimed, int inTransit, int quarantined, List<Integer> freeRuns, long livesEnded, long refusedApprox,
         long reserveHitsApprox, long mappedBytes, long lockedBytes, long metadataBytes) {
 
     /** Adds up one pass over the words. */

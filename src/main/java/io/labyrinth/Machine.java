@@ -6,7 +6,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/** What the machine allows this process, as the kernel tells it. Read anew each time; for opening and for the doctor. */
+/**
+ * What the machine allows this process, as the kernel tells it. Read anew each time; for opening and for the doctor.
+ */
 public final class Machine {
 
     private static final Path PROC = Path.of("/proc");
@@ -81,8 +83,9 @@ public final class Machine {
                     Optional<Long> limit = number(at.resolve(max));
                     Path usage = at.resolve(now);
                     if (limit.isPresent()) {
-                        // Page cache counts as used and is given up under pressure, so the limit itself is compared, less
-                        // what cannot be given up; without that figure, the whole usage would refuse what would fit.
+                        // Page cache counts as used and is given up under pressure, so the limit itself is compared,
+                        // less what cannot be given up; without that figure,
+                        // the whole usage would refuse what would fit.
                         long used = field(at.resolve("memory.stat"), parts[1].isEmpty() ? "anon " : "total_rss ")
                                 .map(Long::parseLong).orElseGet(() -> number(usage).orElse(0L));
                         room = Math.min(room, Math.max(0, limit.get() - used));
@@ -111,7 +114,8 @@ public final class Machine {
     }
 
     static String addressSpace() {
-        String limit = field(PROC.resolve("self/limits"), "Max address space").map(text -> text.split(" ")[0]).orElse("?");
+        String limit = field(PROC.resolve("self/limits"), "Max address space").map(text -> text.split(" ")[0])
+                .orElse("?");
         return "limit=" + (limit.matches("\\d+") ? bytes(Long.parseLong(limit)) : limit) + " mapped="
                 + bytes(status("VmSize:").map(Machine::kilobytes).orElse(0L));
     }
@@ -128,7 +132,8 @@ public final class Machine {
             scaled /= 1024;
             unit++;
         }
-        String digits = scaled == Math.rint(scaled) ? String.valueOf((long) scaled) : String.valueOf(Math.round(scaled * 10) / 10.0);
+        String digits = scaled == Math.rint(scaled) ? String.valueOf((long) scaled)
+                : String.valueOf(Math.round(scaled * 10) / 10.0);
         return digits + units[unit];
     }
 

@@ -31,8 +31,8 @@ final class PageMap {
      * are HEADs of their own: a sweep that finds the owner gone can give back what it sees (rule: the first head
      * covers; a HEAD inside of it is a TAIL that was not written yet).
      *
-     * Why nothing is lost on the way: see Strays. What a claim returns is made before its CAS; behind it everything is in a
-     * try block, whose handler marks what is claimed by then, and makes no call.
+     * Why nothing is lost on the way: see Strays. What a claim returns is made before its CAS; behind it everything is
+     * in a try block, whose handler marks what is claimed by then, and makes no call.
      *
      * Why releases need no fence: see `labyrinth_advice` in the header. Why a release of an EXCLUSIVE run is a store:
      * only its owner may change the word, and the owner is one thread.
@@ -311,7 +311,7 @@ final class PageMap {
             own(pfn, wordAt(pfn), first, PageWord.owner(me, first), me);
             return handle;
         } catch (Throwable outOfStack) {
-            for (int claimed = to - 1; claimed >= from; claimed--) {    // a head last, as its mark sets the mender to work
+            for (int claimed = to - 1; claimed >= from; claimed--) {    // a head last: its mark sets the mender to work
                 strays.marked[claimed] = true;
             }
             strays.any = true;
@@ -448,7 +448,7 @@ final class PageMap {
         return taken;
     }
 
-    /** Frees a stray, without advice. By CAS, as a sweep may free it as well: its owner had signed, perhaps, and ended. */
+    /** Frees a stray, without advice. By CAS, as a sweep may free it, too: its owner had signed, perhaps, and ended. */
     void releaseStray(int pfn, long word) {
         casWord(pfn, word, PageWord.released(word));
     }
@@ -589,7 +589,7 @@ final class PageMap {
         return table.asSlice(pfn * PAGE_BYTES, PAGE_BYTES, Long.BYTES).asReadOnly();
     }
 
-    /** Whether a walk would come by this frame if it is free: by its advice, or because one that finds nothing mends. */
+    /** Whether a walk would come by this frame if free: by its advice, or because one that finds nothing mends. */
     boolean isAdvised(int pfn) {
         int group = pfn >> GROUP_ORDER;
         return strays.adviceLost || groupMayBeFree(group) && (spanShift < 0 || spanMayBeFree(group >> spanShift));

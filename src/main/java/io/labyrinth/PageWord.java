@@ -92,7 +92,9 @@ final class PageWord {
         return state(word) == HEAD || state(word) == IN_TRANSIT;
     }
 
-    /** Whether the word is FREE and heads a run of exactly this order: one comparison, as FREE has no tenant or flags. */
+    /**
+     * Whether the word is FREE and heads a run of exactly this order: one comparison, as FREE has no tenant or flags.
+     */
     static boolean isFree(long word, int order) {
         return (word & LOW_MASK) == low(FREE, order);
     }
@@ -114,7 +116,10 @@ final class PageWord {
         return generation << GENERATION_SHIFT | low(state, order);
     }
 
-    /** FREE to HEAD, the same run; {@code flags} is 0, {@link #EXCLUSIVE}, or that and {@link #FRAMED}. A sum, as FREE has no tenant and no flags. */
+    /**
+     * FREE to HEAD, the same run; {@code flags} is 0, {@link #EXCLUSIVE}, or that and {@link #FRAMED}.
+     * A sum, as FREE has no tenant and no flags.
+     */
     static long claimed(long word, long flags) {
         return word + (HEAD - FREE + TENANT + flags);
     }
@@ -228,7 +233,9 @@ final class PageWord {
         return owner & (1L << OWNER_LIFE_SHIFT) - 1;
     }
 
-    /** Where to go on after the word at {@code pfn} in a pass over all runs: past the run, or, in a TAIL, to the next. */
+    /**
+     * Where to go on after the word at {@code pfn} in a pass over all runs: past the run, or, in a TAIL, to the next.
+     */
     static int next(int pfn, long word) {
         return pfn + (state(word) == TAIL ? 1 : frames(word));
     }

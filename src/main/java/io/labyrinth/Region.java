@@ -26,8 +26,8 @@ final class Region {
      *
      * mlock2(MLOCK_ONFAULT) comes before the first fault, as it tells within microseconds whether the limit allows the
      * lock; a plain mlock would first fault in gigabytes, on one core, and then be refused. The plain mlock at the end
-     * finds all pages present; it is what turns "locked when touched" into "locked", and its result is the kernel's word
-     * for it. MAP_POPULATE and MAP_LOCKED are not used: they fail silently.
+     * finds all pages present; it is what turns "locked when touched" into "locked", and its result is the kernel's
+     * word for it. MAP_POPULATE and MAP_LOCKED are not used: they fail silently.
      *
      * Both the frames and the page map are locked: an allocation must not fault either.
      *
@@ -43,7 +43,9 @@ final class Region {
 
     private static final Logger LOG = LoggerFactory.getLogger(Region.class);
 
-    /** What huge pages are aligned to on x86-64, and on arm64 with 4 KiB pages; elsewhere it is merely a fine alignment. */
+    /**
+     * What huge pages are aligned to on x86-64, and on arm64 with 4 KiB pages; elsewhere it is merely a fine alignment.
+     */
     private static final long HUGE = 2L << 20;
 
     /** Faulted in by one thread at a time: large enough to amortise the call, small enough to balance the threads. */
@@ -94,8 +96,8 @@ final class Region {
             long locked = lock ? lockedBytes(start, length) : 0;
             if (lock && locked < length && locking == Locking.REQUIRED) {
                 throw new LabyrinthException.LockRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
-                        + " locked=" + Machine.bytes(locked) + ": mlock succeeded, but /proc/self/smaps does not show it;"
-                        + " open it with locking(PREFERRED) to go on without");
+                        + " locked=" + Machine.bytes(locked) + ": mlock succeeded, but /proc/self/smaps does not"
+                        + " show it; open it with locking(PREFERRED) to go on without");
             }
             Region region = new Region(pageSize, start, frameBytes, unmapMetadata, locked);
             opened = true;
@@ -151,8 +153,8 @@ final class Region {
         }
         Libc.munlock(start, length);
         String refusal = "labyrinth=" + name + " requested=" + Machine.bytes(length) + " errno=" + result.error() + " "
-                + Machine.lockLimits() + ": raise it with ulimit -l, limits.conf or LimitMEMLOCK= (labyrinth doctor says how),"
-                + " ask for fewer frames, or open it with locking(PREFERRED)";
+                + Machine.lockLimits() + ": raise it with ulimit -l, limits.conf or LimitMEMLOCK= (labyrinth doctor"
+                + " says how), ask for fewer frames, or open it with locking(PREFERRED)";
         if (locking == Locking.REQUIRED) {
             throw new LabyrinthException.LockRefused(refusal);
         }

@@ -10,11 +10,11 @@ import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 final class Strays {
 
     /*
-     * Between a won CAS and the return to the caller, any call can throw: StackOverflowError, in the interpreter or where
-     * compiled code falls back to it. A handler that undoes its step by a call can overflow in its turn: it runs
+     * Between a won CAS and the return to the caller, any call can throw: StackOverflowError, in the interpreter or
+     * where compiled code falls back to it. A handler that undoes its step by a call can overflow in its turn: it runs
      * interpreted where the step was compiled, and that lost runs in five of six tries. So a handler writes to these
-     * fields, which takes no stack, and no more. (To make sure of stack beforehand, by 256 calls into the deep, worked as
-     * well, and cost each split and join 220 ns.)
+     * fields, which takes no stack, and no more. (To make sure of stack beforehand, by 256 calls into the deep, worked
+     * as well, and cost each split and join 220 ns.)
      *
      * A mark stands on a frame whose run is a HEAD that nobody knows, so nobody but the mender can change it, and only
      * the mender takes marks away. It takes them before it frees the run: the next owner may leave a mark of its own.

@@ -31,8 +31,8 @@ final class Zone {
     /** Older hints a lane remembers: two cache lines; more did not help a burst, which walks anyway. */
     private static final int HINTS = 16;
     /**
-     * The latest hint, in a place of its own: as the ring's top, found by an index, it made a pair 1.4 ns slower. The line
-     * before it is left empty, as in front of the first lane is the array's header, which all read.
+     * The latest hint, in a place of its own: as the ring's top, found by an index, it made a pair 1.4 ns slower. The
+     * line before it is left empty, as in front of the first lane is the array's header, which all read.
      */
     private static final int LAST = 8;
     private static final int TOP = 9;
@@ -176,7 +176,8 @@ final class Zone {
      * @param looks  the groups and spans whose advice may be looked at
      * @param groups the groups that may be searched
      */
-    private long search(int from, int to, int limit, int order, long flags, Thread me, int lane, int looks, int groups) {
+    private long search(int from, int to, int limit, int order, long flags, Thread me, int lane, int looks,
+            int groups) {
         long stamp = me.threadId() << 1;
         int pfn = from;
         int steps = 0;

@@ -20,7 +20,8 @@ final class ChildJvm {
     private static final int PATIENCE_SECONDS = 180;
 
     private final List<String> wrapper = new ArrayList<>();
-    private final List<String> options = new ArrayList<>(List.of("-Xshare:auto", "-XX:-UsePerfData", "-XX:+UseSerialGC"));
+    private final List<String> options = new ArrayList<>(
+            List.of("-Xshare:auto", "-XX:-UsePerfData", "-XX:+UseSerialGC"));
     private final List<String> program;
 
     private ChildJvm(List<String> options, List<String> program) {
@@ -56,7 +57,8 @@ final class ChildJvm {
     }
 
     private static String mainPath() {
-        return home(Labyrinth.class) + ":" + home(Logger.class) + ":" + home(LoggerFactory.getILoggerFactory().getClass());
+        return home(Labyrinth.class) + ":" + home(Logger.class) + ":"
+                + home(LoggerFactory.getILoggerFactory().getClass());
     }
 
     /** The folder or jar that a class came from. */
@@ -94,7 +96,8 @@ final class ChildJvm {
             Path out = Files.createTempFile("labyrinth", ".out");
             Path err = Files.createTempFile("labyrinth", ".err");
             try {
-                Process process = new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile()).start();
+                Process process = new ProcessBuilder(command).redirectOutput(out.toFile())
+                        .redirectError(err.toFile()).start();
                 if (!process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
                     process.destroyForcibly().waitFor();
                 }
@@ -114,8 +117,8 @@ final class ChildJvm {
     static void limitMyself(String resource, long bytes) {
         String limit = "--" + resource + "=" + bytes + ":";
         try {
-            int exit = new ProcessBuilder("prlimit", "--pid", "" + ProcessHandle.current().pid(), limit).inheritIO().start()
-                    .waitFor();
+            int exit = new ProcessBuilder("prlimit", "--pid", "" + ProcessHandle.current().pid(), limit)
+                    .inheritIO().start().waitFor();
             if (exit != 0) {
                 throw new AssertionError("prlimit " + limit + " exit=" + exit);
             }

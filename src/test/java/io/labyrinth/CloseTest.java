@@ -88,17 +88,20 @@ class CloseTest {
                 Map.entry("alloc", () -> handles.alloc(MINE, 0)), Map.entry("free", () -> handles.free(handle)),
                 Map.entry("handOff", () -> handles.handOff(handle)), Map.entry("accept", () -> handles.accept(handle)),
                 Map.entry("order", () -> handles.order(handle)), Map.entry("byteSize", () -> handles.byteSize(handle)),
-                Map.entry("address", () -> handles.address(handle)), Map.entry("segment", () -> handles.segment(handle)),
+                Map.entry("address", () -> handles.address(handle)),
+                Map.entry("segment", () -> handles.segment(handle)),
                 Map.entry("getLong", () -> handles.getLong(handle, 0)),
                 Map.entry("putLong", () -> handles.putLong(handle, 0, 1)),
                 Map.entry("getByte", () -> handles.getByte(handle, 0)),
                 Map.entry("putByte", () -> handles.putByte(handle, 0, (byte) 1))));
-        refusesAll(Frame.class, Set.of("pfn", "order", "isExclusive", "generation", "byteSize", "descriptor", "toString"),
+        refusesAll(Frame.class,
+                Set.of("pfn", "order", "isExclusive", "generation", "byteSize", "descriptor", "toString"),
                 Map.of("owner", frame::owner, "handOff", frame::handOff, "close", frame::close));
         refusesAll(Ticket.class, Set.of("pfn", "order", "toString"), Map.of("accept", ticket::accept));
 
         assertThat(labyrinth.name()).isEqualTo("ended");
-        assertThat(labyrinth).hasToString("labyrinth=ended frames=64 frameSize=" + labyrinth.frameSize() + " reserve=0");
+        assertThat(labyrinth).hasToString("labyrinth=ended frames=64 frameSize=" + labyrinth.frameSize()
+                + " reserve=0");
         assertThat(frame.descriptor().get(ValueLayout.JAVA_LONG, 0)).isZero();
         assertThat(labyrinth.closeNow()).isZero();
         labyrinth.close();
@@ -110,7 +113,8 @@ class CloseTest {
         all.addAll(refused.keySet());
         // A confined segment is dead by the JDK's own means, see below.
         Stream<Method> methods = Stream.of(type.getDeclaredMethods())
-                .filter(method -> Modifier.isPublic(method.getModifiers()) && !Modifier.isStatic(method.getModifiers()));
+                .filter(method -> Modifier.isPublic(method.getModifiers())
+                        && !Modifier.isStatic(method.getModifiers()));
         assertThat(methods.map(Method::getName).filter(name -> type != Frame.class || !name.equals("segment")))
                 .as("%s", type).hasSameElementsAs(all);
         refused.forEach((name, call) -> assertThatThrownBy(call).as(name).isExactlyInstanceOf(Closed.class)
@@ -138,8 +142,8 @@ class CloseTest {
         }
         assertThatThrownBy(() -> sharedPage.get(ValueLayout.JAVA_BYTE, 0)).isInstanceOf(IllegalStateException.class);
         assertThat(untouched.segment().get(ValueLayout.JAVA_BYTE, 0)).isZero();
-        for (ThrowingCallable late : List.<ThrowingCallable>of(mine::close, shared::close, shared::segment, untouched::handOff,
-                ticket::accept, mine::owner)) {
+        for (ThrowingCallable late : List.<ThrowingCallable>of(mine::close, shared::close, shared::segment,
+                untouched::handOff, ticket::accept, mine::owner)) {
             assertThatThrownBy(late).isExactlyInstanceOf(Closed.class);
         }
     }
@@ -169,7 +173,8 @@ class CloseTest {
             for (Thread thread : threads) {
                 thread.join();
             }
-            assertThat(ends).allSatisfy(end -> assertThat(end.get()).isInstanceOfAny(Closed.class, IllegalStateException.class));
+            assertThat(ends).allSatisfy(end -> assertThat(end.get())
+                    .isInstanceOfAny(Closed.class, IllegalStateException.class));
         }
     }
 
@@ -208,7 +213,8 @@ class CloseTest {
         });
 
         assertThat(refusals).hasSize(2).allSatisfy(refusal -> assertThat(refusal).isExactlyInstanceOf(FramesOut.class)
-                .hasMessageContainingAll("labyrinth=used cannot close", "native call or a channel", "close it afterwards"));
+                .hasMessageContainingAll("labyrinth=used cannot close", "native call or a channel",
+                        "close it afterwards"));
         assertThat(labyrinth.picture()).isEqualTo(pictureBefore);
         labyrinth.allocPage(Gfp.NOWAIT).close();
         labyrinth.validate();

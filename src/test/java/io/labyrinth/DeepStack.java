@@ -11,7 +11,10 @@ final class DeepStack {
 
     private static final int ENOUGH_SUCCESSES = 20;
 
-    /** Parameters make the interpreter's frames 16 bytes larger each: what lies between two levels of the dive is met, too. */
+    /**
+     * Parameters make the interpreter's frames 16 bytes larger each:
+     * what lies between two levels of the dive is met, too.
+     */
     private static final int SHIMS = 4;
 
     private final Held held;
@@ -120,8 +123,8 @@ final class DeepStack {
             }
             held.giveAllUp(false);
         } catch (RuntimeException | AssertionError e) {
-            throw new AssertionError(Thread.currentThread() + " " + held.gfp + " " + step + " level=" + target + " taken="
-                    + taken + " " + held.labyrinth.picture(), e);
+            throw new AssertionError(Thread.currentThread() + " " + held.gfp + " " + step + " level=" + target
+                    + " taken=" + taken + " " + held.labyrinth.picture(), e);
         }
     }
 

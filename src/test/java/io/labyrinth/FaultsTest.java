@@ -61,7 +61,8 @@ class FaultsTest {
     @ParameterizedTest
     @ValueSource(longs = {-1, Long.MIN_VALUE, 1 << 24, 1L << 32, Long.MAX_VALUE})
     void refusesReservesThatNoLabyrinthHas(long reserve) {
-        assertThatThrownBy(() -> Labyrinth.builder("refused").reserve(reserve)).isExactlyInstanceOf(InvalidRequest.class)
+        assertThatThrownBy(() -> Labyrinth.builder("refused").reserve(reserve))
+                .isExactlyInstanceOf(InvalidRequest.class)
                 .hasMessageContainingAll("reserve=" + reserve, "limit=" + (Labyrinth.MAX_FRAMES - 1), "0 at least");
     }
 
@@ -97,9 +98,10 @@ class FaultsTest {
 
     @Test
     void refusesNull() {
-        List<ThrowingCallable> calls = List.of(() -> Labyrinth.builder(null), () -> Labyrinth.builder("x").locking(null),
-                () -> labyrinth.allocPage(null), () -> labyrinth.allocPages(null, 3), () -> handles.alloc(null, 0),
-                () -> Gfp.ZERO.with(null), () -> Gfp.parse(null));
+        List<ThrowingCallable> calls = List.of(() -> Labyrinth.builder(null),
+                () -> Labyrinth.builder("x").locking(null), () -> labyrinth.allocPage(null),
+                () -> labyrinth.allocPages(null, 3), () -> handles.alloc(null, 0), () -> Gfp.ZERO.with(null),
+                () -> Gfp.parse(null));
         for (ThrowingCallable call : calls) {
             refuses(NullPointerException.class, call);
         }
@@ -280,7 +282,8 @@ class FaultsTest {
             for (long handle : theirs) {
                 Class<? extends Throwable> type = handles.pfn(handle) < 256 ? Stale.class : Foreign.class;
                 for (ThrowingCallable use : List.<ThrowingCallable>of(() -> handles.free(handle),
-                        () -> handles.handOff(handle), () -> handles.accept(handle), () -> handles.getLong(handle, 0))) {
+                        () -> handles.handOff(handle), () -> handles.accept(handle),
+                        () -> handles.getLong(handle, 0))) {
                     assertThatThrownBy(use).isExactlyInstanceOf(type);
                 }
             }
@@ -331,7 +334,7 @@ class FaultsTest {
         throw new AssertionError("forged handle " + Long.toHexString(forged) + " was taken");
     }
 
-    // ------------------------------------------------------------------------------------------------ bounds and closing
+    // ---------------------------------------------------------------------------------------------- bounds and closing
 
     @ParameterizedTest
     @MethodSource("kinds")
@@ -363,8 +366,10 @@ class FaultsTest {
             refuses(IndexOutOfBoundsException.class, () -> handles.putLong(handle, offset, 1), says);
         }
         for (long offset : new long[] {-1, size, Long.MAX_VALUE, Long.MIN_VALUE}) {
-            refuses(IndexOutOfBoundsException.class, () -> handles.getByte(handle, offset), "offset=" + offset, "bytes=1");
-            refuses(IndexOutOfBoundsException.class, () -> handles.putByte(handle, offset, (byte) 1), "offset=" + offset);
+            refuses(IndexOutOfBoundsException.class, () -> handles.getByte(handle, offset), "offset=" + offset,
+                    "bytes=1");
+            refuses(IndexOutOfBoundsException.class, () -> handles.putByte(handle, offset, (byte) 1),
+                    "offset=" + offset);
         }
         handles.free(handle);
     }

@@ -257,11 +257,13 @@ class FrozenThreadTest {
         long handle = map.claimSeen(12, map.lvWord(12), 0, PageWord.EXCLUSIVE, dead);
         long ticket = map.handOff(handle, dead, PageWord.EXCLUSIVE);
         lifeGoesOnWithout(12, 13);
-        assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
+        assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE))
+                .isInstanceOf(LabyrinthException.Stale.class);
         // The taker, too, may freeze before it signs.
         write(12, PageWord.accepted(map.lvWord(12)));
         lifeGoesOnWithout(12, 13);
-        assertThatThrownBy(() -> map.accept(ticket, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
+        assertThatThrownBy(() -> map.accept(ticket, ME, PageWord.EXCLUSIVE))
+                .isInstanceOf(LabyrinthException.Stale.class);
         sign(12, dead);
         assertThat(census.sweep()).isEqualTo(1);
         assertSound();

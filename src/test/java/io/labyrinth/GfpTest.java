@@ -13,8 +13,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The request flags: what can be said, and what is refused with the reason. */
 class GfpTest {
 
-    private static final List<Gfp> ALL = List.of(Gfp.HIGH, Gfp.ZERO, Gfp.EXCLUSIVE, Gfp.NOMEMALLOC, Gfp.NOWARN, Gfp.ATOMIC,
-            Gfp.NOWAIT, Gfp.ATOMIC_EXCLUSIVE);
+    private static final List<Gfp> ALL = List.of(Gfp.HIGH, Gfp.ZERO, Gfp.EXCLUSIVE, Gfp.NOMEMALLOC, Gfp.NOWARN,
+            Gfp.ATOMIC, Gfp.NOWAIT, Gfp.ATOMIC_EXCLUSIVE);
 
     @ParameterizedTest
     @CsvSource({"HIGH", "ZERO", "EXCLUSIVE", "NOMEMALLOC", "NOWARN", "ATOMIC", "NOWAIT"})
@@ -22,8 +22,8 @@ class GfpTest {
         Gfp flag = Gfp.parse(name);
 
         assertThat(flag).hasToString(name).isIn(ALL);
-        assertThat(List.of(Gfp.parse("GFP_" + name), Gfp.parse("__GFP_" + name), Gfp.parse(" " + name.toLowerCase() + " ")))
-                .allMatch(flag::equals);
+        assertThat(List.of(Gfp.parse("GFP_" + name), Gfp.parse("__GFP_" + name),
+                Gfp.parse(" " + name.toLowerCase() + " "))).allMatch(flag::equals);
     }
 
     @Test
@@ -33,7 +33,8 @@ class GfpTest {
         assertThat(Gfp.parse("ATOMIC|ZERO|EXCLUSIVE|NOWARN")).isEqualTo(all);
         assertThat(Gfp.parse("NOWARN + EXCLUSIVE, GFP_ATOMIC|__GFP_ZERO")).isEqualTo(all);
         assertThat(Gfp.parse(all.toString())).isEqualTo(all).hasSameHashCodeAs(all);
-        assertThat(Gfp.parse("ATOMIC_EXCLUSIVE")).isEqualTo(Gfp.ATOMIC.with(Gfp.EXCLUSIVE)).isEqualTo(Gfp.ATOMIC_EXCLUSIVE);
+        assertThat(Gfp.parse("ATOMIC_EXCLUSIVE")).isEqualTo(Gfp.ATOMIC.with(Gfp.EXCLUSIVE))
+                .isEqualTo(Gfp.ATOMIC_EXCLUSIVE);
         assertThat(Gfp.ATOMIC_EXCLUSIVE).hasToString("ATOMIC|EXCLUSIVE");
     }
 
@@ -60,10 +61,12 @@ class GfpTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"HIGH|NOMEMALLOC", "NOMEMALLOC|ATOMIC", "ATOMIC_EXCLUSIVE|NOMEMALLOC", "ZERO|NOMEMALLOC|HIGH"})
+    @ValueSource(strings = {"HIGH|NOMEMALLOC", "NOMEMALLOC|ATOMIC", "ATOMIC_EXCLUSIVE|NOMEMALLOC",
+        "ZERO|NOMEMALLOC|HIGH"})
     void refusesToAskForTheReserveAndToForbidIt(String text) {
         assertThatThrownBy(() -> Gfp.parse(text)).isExactlyInstanceOf(InvalidRequest.class)
-                .hasMessageContainingAll("gfp=", "HIGH asks for the reserve and NOMEMALLOC forbids it", "leave one out");
+                .hasMessageContainingAll("gfp=", "HIGH asks for the reserve and NOMEMALLOC forbids it",
+                        "leave one out");
         assertThatThrownBy(() -> Gfp.NOMEMALLOC.with(Gfp.ATOMIC)).isExactlyInstanceOf(InvalidRequest.class);
         assertThatThrownBy(() -> Gfp.HIGH.with(Gfp.NOMEMALLOC)).isExactlyInstanceOf(InvalidRequest.class);
     }
@@ -72,16 +75,19 @@ class GfpTest {
     @CsvSource({"KERNEL,sleep", "USER,sleep", "NOIO,sleep", "NOFS,sleep", "RECLAIM,reclaim", "DIRECT_RECLAIM,reclaim",
         "KSWAPD_RECLAIM,reclaimer", "RETRY_MAYFAIL,waits", "NOFAIL,waits for ever"})
     void refusesTheKernelsSleepingFlagsAndSaysWhyAndWhatToUse(String name, String why) {
-        for (String spelt : List.of(name, "GFP_" + name, "__GFP_" + name, "ATOMIC|" + name, name.toLowerCase() + "+ZERO")) {
+        for (String spelt : List.of(name, "GFP_" + name, "__GFP_" + name, "ATOMIC|" + name,
+                name.toLowerCase() + "+ZERO")) {
             assertThatThrownBy(() -> Gfp.parse(spelt)).as(spelt).isExactlyInstanceOf(InvalidRequest.class)
                     .hasMessageContainingAll("gfp=" + name + ": ", why, "an allocation here never does", "use NOWAIT");
         }
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", " ", "ATOMIC|", "|ZERO", "ATOMIC||ZERO", "ATOMIC ZERO", "DMA", "GFP_GFP_ZERO", "SPRINT", "0"})
+    @ValueSource(strings = {"", " ", "ATOMIC|", "|ZERO", "ATOMIC||ZERO", "ATOMIC ZERO", "DMA", "GFP_GFP_ZERO",
+        "SPRINT", "0"})
     void refusesUnknownNamesAndListsTheKnownOnes(String text) {
         assertThatThrownBy(() -> Gfp.parse(text)).isExactlyInstanceOf(InvalidRequest.class)
-                .hasMessageContainingAll("no such flag", "ATOMIC, NOWAIT, ATOMIC_EXCLUSIVE, HIGH, ZERO, EXCLUSIVE, NOMEMALLOC");
+                .hasMessageContainingAll("no such flag",
+                        "ATOMIC, NOWAIT, ATOMIC_EXCLUSIVE, HIGH, ZERO, EXCLUSIVE, NOMEMALLOC");
     }
 }

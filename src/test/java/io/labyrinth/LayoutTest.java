@@ -25,7 +25,9 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class LayoutTest {
 
-    /** Words that PageWord builds and that C builds out of the header's numbers, for the same life of the same frame. */
+    /**
+     * Words that PageWord builds and that C builds out of the header's numbers, for the same life of the same frame.
+     */
     private static final long GENERATION = 0x9A_BCDE_F012L;
     private static final int PFN = 0x54_3210;
     private static final int ORDER = 7;
@@ -63,12 +65,15 @@ class LayoutTest {
                 defined.add(line.strip().split(" ")[0]);
             }
         }
-        List<String> bound = constants().stream().map(Method::getName).filter(name -> name.startsWith("LABYRINTH_")).toList();
+        List<String> bound = constants().stream().map(Method::getName)
+                .filter(name -> name.startsWith("LABYRINTH_")).toList();
 
         assertThat(defined).hasSizeGreaterThan(20).containsExactlyInAnyOrderElementsOf(bound);
     }
 
-    /** The shifts and masks are PageWord's own arithmetic, so words are compared, not only the numbers they come from. */
+    /**
+     * The shifts and masks are PageWord's own arithmetic, so words are compared, not only the numbers they come from.
+     */
     @Test
     void wordsHandlesAndOwnersAreBuiltAsTheHeaderDrawsThem() throws Exception {
         long free = PageWord.first(GENERATION, PageWord.FREE, ORDER);
@@ -170,8 +175,8 @@ class LayoutTest {
     }
 
     private Map<String, Long> askC(List<String> expressions) throws Exception {
-        StringBuilder c = new StringBuilder("#include \"" + header().resolveSibling("libc.h") + "\"\n#include \"" + header()
-                + "\"\n#include <stddef.h>\n#include <stdio.h>\nint main(void) {\n");
+        StringBuilder c = new StringBuilder("#include \"" + header().resolveSibling("libc.h") + "\"\n#include \""
+                + header() + "\"\n#include <stddef.h>\n#include <stdio.h>\nint main(void) {\n");
         for (String expression : expressions) {
             c.append("printf(\"%lld\\n\", (long long) (").append(expression).append("));\n");
         }

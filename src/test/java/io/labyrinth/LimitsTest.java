@@ -27,7 +27,8 @@ class LimitsTest {
                 .jvm("-Xmx48m", "-XX:CompressedClassSpaceSize=16m", "-XX:ReservedCodeCacheSize=24m").run();
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         told = new TreeMap<>();
-        child.out().lines().forEach(line -> told.put(line.substring(0, line.indexOf('|')), line.substring(line.indexOf('|') + 1)));
+        child.out().lines().forEach(line -> told.put(line.substring(0, line.indexOf('|')),
+                line.substring(line.indexOf('|') + 1)));
         told.put("err", child.err());
     }
 
@@ -45,8 +46,9 @@ class LimitsTest {
     @CsvSource({"over 8MiB,12(Cannot allocate memory),limit=8MiB", "over 64KiB,12(Cannot allocate memory),limit=64KiB",
         "over 0,1(Operation not permitted),limit=0B"})
     void refusesToLockMoreThanTheLimit(String step, String errno, String limit) {
-        assertThat(told.get(step)).startsWith("LockRefused: labyrinth=limited requested=").contains("errno=" + errno, limit,
-                "hard=8MiB", "CAP_IPC_LOCK=no", "ulimit -l", "LimitMEMLOCK=", "ask for fewer frames", "locking(PREFERRED)");
+        assertThat(told.get(step)).startsWith("LockRefused: labyrinth=limited requested=").contains(
+                "errno=" + errno, limit, "hard=8MiB", "CAP_IPC_LOCK=no", "ulimit -l", "LimitMEMLOCK=",
+                "ask for fewer frames", "locking(PREFERRED)");
     }
 
     @ParameterizedTest
@@ -67,7 +69,8 @@ class LimitsTest {
     void preferredGoesOnWithoutTheLockAndSaysSo(String limit) {
         assertThat(told.get("preferred " + limit)).isEqualTo("open frames=1024 lockedBytes=0 VmLck=0");
         assertThat(told.get("err").lines().filter(line -> line.contains("WARN"))).anySatisfy(line -> assertThat(line)
-                .contains("io.labyrinth.Region - not locked: labyrinth=limited requested=", "limit=" + limit, "ulimit -l"));
+                .contains("io.labyrinth.Region - not locked: labyrinth=limited requested=", "limit=" + limit,
+                        "ulimit -l"));
     }
 
     @Test
@@ -79,12 +82,14 @@ class LimitsTest {
     @Test
     void refusesWhatDoesNotFitTheAddressSpace() {
         assertThat(told.get("over as")).startsWith("MapRefused: labyrinth=limited requested=").contains(
-                "errno=12(Cannot allocate memory)", "limit=" + told.get("as"), "mapped=", "ask for fewer frames", "ulimit -v");
+                "errno=12(Cannot allocate memory)", "limit=" + told.get("as"), "mapped=", "ask for fewer frames",
+                "ulimit -v");
     }
 
     @Test
     void refusesWhatDoesNotFitTheMemoryBeforeAnythingIsMapped() {
-        assertThat(told.get("over memory")).matches("MapRefused: .*requested=[\\d.]+GiB .*available=.* cgroup=.*fewer frames.*"
+        assertThat(told.get("over memory")).matches(
+                "MapRefused: .*requested=[\\d.]+GiB .*available=.* cgroup=.*fewer frames.*"
                 + "|open frames=16777216 .*");
     }
 
@@ -93,8 +98,8 @@ class LimitsTest {
     void deniedNativeAccessIsAnsweredWithTheFlagToAdd(boolean asModule, String name) {
         ChildJvm.Result child = ChildJvm.denied(Denied.class, asModule).run();
 
-        assertThat(child).isEqualTo(new ChildJvm.Result(0, "NativeAccessDenied: native access is denied to module=" + name
-                + ": start java with --enable-native-access=" + name + "\n", ""));
+        assertThat(child).isEqualTo(new ChildJvm.Result(0, "NativeAccessDenied: native access is denied to module="
+                + name + ": start java with --enable-native-access=" + name + "\n", ""));
     }
 
     // ------------------------------------------------------------------------------------------- in the child

@@ -19,7 +19,8 @@ class NothingLostTest {
     @ParameterizedTest
     @ValueSource(strings = {"-Xint", "-XX:+TieredCompilation"})
     void notByAStackOverflowAtAnyDepth(String mode) {
-        ChildJvm.Result child = ChildJvm.of(DeepStack.class).jvm("-Xss256k", "-Xmx64m", "-XX:MaxJavaStackTraceDepth=8", mode).run();
+        ChildJvm.Result child = ChildJvm.of(DeepStack.class)
+                .jvm("-Xss256k", "-Xmx64m", "-XX:MaxJavaStackTraceDepth=8", mode).run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         assertThat(child.out().lines()).hasSize(2 * 2 * DeepStack.Step.values().length).allSatisfy(line ->
@@ -35,7 +36,10 @@ class NothingLostTest {
         assertThat(Integer.parseInt(child.out().replaceAll("\\D", ""))).isGreaterThan(8);
     }
 
-    /** Without a collector, a full heap stays full: 100,000 refusals take no time. Heap-free itself, it tells by its exit. */
+    /**
+     * Without a collector, a full heap stays full: 100,000 refusals take no time.
+     * Heap-free itself, it tells by its exit.
+     */
     @Test
     void notBy100000OutOfMemoryErrors() {
         ChildJvm.Result child = ChildJvm.of(NoHeap.class).jvm("-XX:-UseSerialGC", "-XX:+UnlockExperimentalVMOptions",
@@ -49,7 +53,8 @@ class NothingLostTest {
         Thread interrupted = Thread.ofPlatform().start(() -> {
             Thread.currentThread().interrupt();
             for (int i = 0; i < 6; i++) {
-                // Two chunks of 32 MiB: opening waits for the thread that faults in the other one, unless that was faster.
+                // Two chunks of 32 MiB: opening waits for the thread that faults in the other one,
+                // unless that was faster.
                 Labyrinth.builder("interrupted").frames(16_300).locking(Locking.NONE).open().close();
             }
             try (Labyrinth labyrinth = Labyrinth.builder("interrupted").open()) {
@@ -171,7 +176,8 @@ class NothingLostTest {
             Labyrinth labyrinth = Labyrinth.builder("none").frames(FRAMES).reserve(8).open();
             long[] all = new long[FRAMES + 1];
             // Once with memory, as the JVM itself needs some for what it does for the first time.
-            boolean lost = loses(labyrinth, labyrinth.allocPage(MINE), labyrinth.allocPage(MINE).handOff(), 100, 0, all);
+            boolean lost = loses(labyrinth, labyrinth.allocPage(MINE), labyrinth.allocPage(MINE).handOff(), 100, 0,
+                    all);
             for (int i = 0; i < FRAMES; i++) {
                 labyrinth.handles().free(all[i]);
             }
@@ -196,7 +202,8 @@ class NothingLostTest {
             }
         }
 
-        private static boolean loses(Labyrinth labyrinth, Frame frame, Ticket transit, int turns, int expected, long[] all) {
+        private static boolean loses(Labyrinth labyrinth, Frame frame, Ticket transit, int turns, int expected,
+                long[] all) {
             Handles handles = labyrinth.handles();
             Frame held = frame;
             Ticket ticket = transit;

@@ -179,11 +179,14 @@ class PageMapTest {
             long handle = claim(map, 4, 0, flags);
             map.release(handle, ME, PageWord.EXCLUSIVE);
             long[] before = words(map);
-            assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
-            assertThatThrownBy(() -> map.handOff(handle, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
+            assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE))
+                    .isInstanceOf(LabyrinthException.Stale.class);
+            assertThatThrownBy(() -> map.handOff(handle, ME, PageWord.EXCLUSIVE))
+                    .isInstanceOf(LabyrinthException.Stale.class);
             assertThat(words(map)).isEqualTo(before);
             long again = claim(map, 4, 0, flags);
-            assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
+            assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE))
+                    .isInstanceOf(LabyrinthException.Stale.class);
             map.release(again, ME, PageWord.EXCLUSIVE);
             assertSound(map);
         }
@@ -215,9 +218,12 @@ class PageMapTest {
     void handleBeyondTheFramesIsForeign() {
         PageMap map = inSingleFrames(7);
         long foreign = GENERATION << 24 | 7;
-        assertThatThrownBy(() -> map.release(foreign, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Foreign.class);
-        assertThatThrownBy(() -> map.handOff(foreign, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Foreign.class);
-        assertThatThrownBy(() -> map.accept(foreign, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Foreign.class);
+        assertThatThrownBy(() -> map.release(foreign, ME, PageWord.EXCLUSIVE))
+                .isInstanceOf(LabyrinthException.Foreign.class);
+        assertThatThrownBy(() -> map.handOff(foreign, ME, PageWord.EXCLUSIVE))
+                .isInstanceOf(LabyrinthException.Foreign.class);
+        assertThatThrownBy(() -> map.accept(foreign, ME, PageWord.EXCLUSIVE))
+                .isInstanceOf(LabyrinthException.Foreign.class);
         assertThatThrownBy(() -> map.checked(foreign, "test", ME)).isInstanceOf(LabyrinthException.Foreign.class);
         assertSound(map);
     }
@@ -226,15 +232,18 @@ class PageMapTest {
     void ticketIsAcceptedOnceAndOnlyAsATicket() {
         PageMap map = inSingleFrames(8);
         long given = claim(map, 1, 0, PageWord.EXCLUSIVE);
-        assertThatThrownBy(() -> map.accept(given, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
+        assertThatThrownBy(() -> map.accept(given, ME, PageWord.EXCLUSIVE))
+                .isInstanceOf(LabyrinthException.Stale.class);
         long ticket = map.handOff(given, ME, PageWord.EXCLUSIVE);
         assertThat(ticket).isEqualTo(PageWord.nextLife(given));
         assertThat(PageWord.state(map.lvWord(1))).isEqualTo(PageWord.IN_TRANSIT);
-        assertThatThrownBy(() -> map.release(ticket, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
+        assertThatThrownBy(() -> map.release(ticket, ME, PageWord.EXCLUSIVE))
+                .isInstanceOf(LabyrinthException.Stale.class);
         assertThatThrownBy(() -> map.checked(ticket, "test", ME)).isInstanceOf(LabyrinthException.Stale.class);
         assertThat(map.accept(ticket, ME, PageWord.EXCLUSIVE)).isEqualTo(ticket);
         assertThat(map.lvOwner(1)).isEqualTo(PageWord.owner(ME, ticket));
-        assertThatThrownBy(() -> map.accept(ticket, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
+        assertThatThrownBy(() -> map.accept(ticket, ME, PageWord.EXCLUSIVE))
+                .isInstanceOf(LabyrinthException.Stale.class);
         map.release(ticket, ME, PageWord.EXCLUSIVE);
         assertSound(map);
     }
@@ -246,7 +255,8 @@ class PageMapTest {
         long seen = map.lvWord(6);
         assertThat(map.reclaim(6, seen)).isTrue();
         assertThat(map.reclaim(6, seen)).isFalse();
-        assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
+        assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE))
+                .isInstanceOf(LabyrinthException.Stale.class);
         assertSound(map);
     }
 
@@ -267,11 +277,12 @@ class PageMapTest {
     void lastGenerationEndsInQuarantineAndCannotBePassedOn() {
         PageMap map = tiled(1, PageWord.LAST_GENERATION);
         long handle = claim(map, 0, 0, PageWord.EXCLUSIVE);
-        assertThatThrownBy(() -> map.handOff(handle, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class)
-                .hasMessageContaining("last generation");
+        assertThatThrownBy(() -> map.handOff(handle, ME, PageWord.EXCLUSIVE))
+                .isInstanceOf(LabyrinthException.Stale.class).hasMessageContaining("last generation");
         map.release(handle, ME, PageWord.EXCLUSIVE);
         assertThat(PageWord.state(map.lvWord(0))).isEqualTo(PageWord.QUARANTINED);
-        assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE)).isInstanceOf(LabyrinthException.Stale.class);
+        assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE))
+                .isInstanceOf(LabyrinthException.Stale.class);
         map.reopen(0, map.lvWord(0));
         assertThat(PageWord.state(map.lvWord(0))).isEqualTo(PageWord.QUARANTINED);
         assertSound(map);

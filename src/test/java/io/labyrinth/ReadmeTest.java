@@ -11,7 +11,9 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What the README says is so: its example runs, the tests that it names exist, the flags that it lists are the flags. */
+/**
+ * What the README says is so: its example runs, the tests that it names exist, the flags that it lists are the flags.
+ */
 class ReadmeTest {
 
     private static final Path README = Path.of("README.md");
@@ -19,7 +21,9 @@ class ReadmeTest {
     @TempDir
     private Path folder;
 
-    /** As the code of a user: outside of the module, with what it exports, started with the flag that the README gives. */
+    /**
+     * As the code of a user: outside of the module, with what it exports, started with the flag that the README gives.
+     */
     @Test
     void theExampleCompilesAndRuns() throws IOException {
         List<String> examples = blocks(Files.readString(README), "```java\n(.*?)```");
@@ -46,7 +50,8 @@ class ReadmeTest {
     @Test
     void theExampleOfTheJavadocIsTheSame() throws IOException {
         String javadoc = Files.readString(Path.of("src/main/java/io/labyrinth/Labyrinth.java"));
-        String snippet = blocks(javadoc, "\\{@snippet :\n(.*?\n \\* })\n \\* }\n").getFirst().replaceAll("(?m)^ \\* ", "");
+        String snippet = blocks(javadoc, "\\{@snippet :\n(.*?\n \\* })\n \\* }\n").getFirst()
+                .replaceAll("(?m)^ \\* ", "");
 
         assertThat(Files.readString(README)).contains("```java\n" + snippet + "\n```");
     }

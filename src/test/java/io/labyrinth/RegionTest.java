@@ -31,7 +31,8 @@ class RegionTest {
             LabyrinthStats stats = labyrinth.stats();
             Smaps smaps = smaps(labyrinth);
 
-            assertThat(stats.lockedBytes()).isEqualTo(stats.mappedBytes()).isEqualTo(smaps.locked).isEqualTo(smaps.size);
+            assertThat(stats.lockedBytes()).isEqualTo(stats.mappedBytes()).isEqualTo(smaps.locked)
+                    .isEqualTo(smaps.size);
             assertThat(ChildJvm.status("VmLck", 10) - before).isEqualTo(stats.mappedBytes() / 1024);
             assertThat(stats.mappedBytes()).isEqualTo(1024 * labyrinth.frameSize() + stats.metadataBytes());
             labyrinth.validate();
@@ -160,7 +161,8 @@ class RegionTest {
 
     @Test
     void labyrinthsDoNotShareMemory() {
-        try (Labyrinth one = Labyrinth.builder("one").frames(64).open(); Labyrinth two = Labyrinth.builder("two").frames(64).open()) {
+        try (Labyrinth one = Labyrinth.builder("one").frames(64).open();
+                Labyrinth two = Labyrinth.builder("two").frames(64).open()) {
             IntStream.range(0, 64).forEach(i -> write(one, 1));
             IntStream.range(0, 64).forEach(i -> write(two, 2));
             one.validate();

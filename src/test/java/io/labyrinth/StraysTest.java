@@ -8,7 +8,9 @@ import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Claims that an error interrupted, at each step of them, as their handlers leave them: all is found and freed again. */
+/**
+ * Claims that an error interrupted, at each step of them, as their handlers leave them: all is found and freed again.
+ */
 class StraysTest {
 
     private static final int FRAMES = 1024;

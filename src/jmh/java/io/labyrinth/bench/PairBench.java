@@ -93,8 +93,9 @@ public class PairBench {
         return handle;
     }
 
-    // The same lines three times, as C2 inlines no method that it has compiled to more than 2,500 bytes before, and a frame
-    // that is passed to one escapes (160 bytes with its segment, 25 ns). What is measured is a frame that does not.
+    // The same lines three times, as C2 inlines no method that it has compiled to more than 2,500 bytes before,
+    // and a frame that is passed to one escapes (160 bytes with its segment, 25 ns).
+    // What is measured is a frame that does not.
 
     @Benchmark
     public long framePair() {

@@ -77,7 +77,8 @@ final class Meter implements AutoCloseable {
 
     private void watch(MemorySegment run) {
         try {
-            faults.read(before);    // the stack that a read needs, at this depth: its fault would be counted after its text
+            // The stack that a read needs, at this depth: its fault would be counted after its text.
+            faults.read(before);
             int first = faults.read(before);
             touch(run, pageSize);
             int second = faults.read(after);
