@@ -46,12 +46,12 @@ final class Zone {
     private static final int LANE_SHIFT = 5;
 
     /**
-     * A sprint's bounds, in looks at the advice, in groups searched and in words: about as long as 5 good pairs. A run of
-     * the highest order lies in 16 groups, and has its head in the first: with fewer looks than that, a sprint would not
-     * get from one to the next. A look at a span counts for more, as one that comes to nothing is all but a refusal.
+     * A sprint's bounds, in looks at the advice, in groups searched and in words: 5 to 8 good pairs. A run of the
+     * highest order lies in 16 groups, and has its head in the first: with fewer looks than that, a sprint would not
+     * get from one to the next. A look at a span counts for more, as it stands for 64 groups or so.
      */
-    private static final int SPRINT_LOOKS = 24;
-    private static final int LOOKS_OF_SPAN = 3;
+    private static final int SPRINT_LOOKS = 21;
+    private static final int LOOKS_OF_SPAN = 5;
     private static final int SPRINT_GROUPS = 4;
 
     private static final int GROUP_FRAMES = 1 << PageMap.GROUP_ORDER;
