@@ -4,10 +4,11 @@ import io.labyrinth.Frame;
 import io.labyrinth.Gfp;
 import io.labyrinth.Labyrinth;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -22,18 +23,18 @@ final class Meter implements AutoCloseable {
 
     /*
      * How page faults are put down to frames. The kernel counts them for each thread. Around a loop that writes a byte
-     * to each page of a run, and does nothing else, the difference is what these pages cost: had one of them not been
-     * there, its first touch after the allocation would have faulted. That costs six system calls, so 1 allocation in
-     * so many is watched; and when all is done, each page of the labyrinth.
-     *
-     * The loop is run before on other memory, so that its own first steps (linking, code, stack) are not counted.
+     * to each page of a run, and does nothing else, the difference is what these pages cost, and the odd fault of the
+     * JVM's own beside it (a page of its code that the kernel had taken back, a new page of stack or heap). So the kernel
+     * is asked before, in /proc/self/pagemap, which pages of the run are there: one that is there does not fault, and no
+     * more faults are the run's than it has pages that are not. That costs eight system calls, so 1 allocation in so many
+     * is watched; and when all is done, each page of the labyrinth.
      */
 
-    private static final int REHEARSALS = 2_000;
     private static final long LONGEST_NANOS = TimeUnit.MINUTES.toNanos(1);
 
     final Histogram nanos = new Histogram(LONGEST_NANOS, 3);
     private final FaultCounter faults = FaultCounter.ofThisThread();
+    private final RandomAccessFile pagemap = new RandomAccessFile("/proc/self/pagemap", "r");
     private final byte[] before = new byte[1024];
     private final byte[] after = new byte[1024];
     private final long pageSize;
@@ -50,14 +51,6 @@ final class Meter implements AutoCloseable {
     Meter(long pageSize, int watched) throws IOException {
         this.pageSize = pageSize;
         this.watched = watched;
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment other = arena.allocate(pageSize, pageSize);
-            for (int i = 0; i < REHEARSALS; i++) {
-                watch(other);
-            }
-        }
-        watchedPages = 0;
-        frameFaults = 0;
     }
 
     @Nullable Frame alloc(Labyrinth labyrinth, Gfp gfp, int order) {
@@ -77,16 +70,30 @@ final class Meter implements AutoCloseable {
 
     private void watch(MemorySegment run) {
         try {
-            // The stack that a read needs, at this depth: its fault would be counted after its text.
-            faults.read(before);
+            long absent = absentPages(run);
             int first = faults.read(before);
             touch(run, pageSize);
             int second = faults.read(after);
-            frameFaults += FaultCounter.parse(after, second).since(FaultCounter.parse(before, first)).both();
+            long faulted = FaultCounter.parse(after, second).since(FaultCounter.parse(before, first)).both();
+            frameFaults += Math.min(faulted, absent);
             watchedPages += run.byteSize() / pageSize;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Pages that have no memory now: bit 63 of a page's eight bytes says that it has. */
+    private long absentPages(MemorySegment run) throws IOException {
+        byte[] entries = new byte[(int) (run.byteSize() / pageSize * Long.BYTES)];
+        pagemap.seek(run.address() / pageSize * Long.BYTES);
+        pagemap.readFully(entries);
+        long absent = 0;
+        for (int entry = 0; entry < entries.length; entry += Long.BYTES) {
+            // The highest byte is the last where numbers begin with the lowest.
+            int highest = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN ? entry + Long.BYTES - 1 : entry;
+            absent += entries[highest] < 0 ? 0 : 1;
+        }
+        return absent;
     }
 
     private static void touch(MemorySegment run, long pageSize) {
@@ -126,5 +133,6 @@ final class Meter implements AutoCloseable {
     @Override
     public void close() throws IOException {
         faults.close();
+        pagemap.close();
     }
 }
