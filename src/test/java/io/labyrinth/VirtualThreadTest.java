@@ -73,6 +73,16 @@ class VirtualThreadTest {
         frame.close();
     }
 
+    /** While another is splitting the run that has the last frames, null may be the answer. */
+    private static Frame takenAtLast(Labyrinth labyrinth) {
+        Frame frame = labyrinth.allocPage(Gfp.NOWAIT.with(Gfp.EXCLUSIVE));
+        while (frame == null) {
+            LockSupport.parkNanos(1_000);
+            frame = labyrinth.allocPage(Gfp.NOWAIT.with(Gfp.EXCLUSIVE));
+        }
+        return frame;
+    }
+
     /** As many as there are frames, each parked with one: more than there could ever be carriers, were they pinned. */
     @Test
     void parksWithAFrameAndPinsNoCarrier() throws InterruptedException {
@@ -82,7 +92,7 @@ class VirtualThreadTest {
             List<Thread> threads = new ArrayList<>(FRAMES);
             for (int i = 0; i < FRAMES; i++) {
                 threads.add(Thread.ofVirtual().start(() -> {
-                    try (Frame frame = labyrinth.allocPage(Gfp.NOWAIT.with(Gfp.EXCLUSIVE))) {
+                    try (Frame frame = takenAtLast(labyrinth)) {
                         frame.segment().set(ValueLayout.JAVA_LONG, 0, 1);
                         holding.countDown();
                         done.await();
