@@ -26,8 +26,7 @@
  *  +----------------------------------------+----------+----------+-------+-------+
  *
  * generation  the life that the frame is in; ends, and goes up by one, with every release and every hand-over of a
- *             handle that somebody may know. It never
- *             wraps: a frame whose generation is used up is QUARANTINED.
+ *             handle that somebody may know. It never wraps: a frame whose generation is used up is QUARANTINED.
  * tenant      the process that claimed the run, 0 while FREE; 1 in a private labyrinth.
  * flags       below, 0 while FREE.
  * order       of the run that this word heads; means nothing in a TAIL.

@@ -8,13 +8,12 @@ import java.lang.ref.Reference;
 abstract sealed class Face permits Labyrinth, Handles {
 
     /*
-     * Of a closed labyrinth the page words have no state (Region), so a claim finds nothing and anything else is stale,
-     * and only these failures ask whether it is closed. But what is under way while closeNow() empties the words can
-     * write FREE into one afterwards: so a claim that succeeds looks at a field, too.
+     * Of a closed labyrinth the page words have no state (Region), so all but a claim is stale, and only that failure
+     * asks whether it is closed. A claim looks at a field, as what is under way while closeNow() empties the words can
+     * write FREE into one afterwards.
      *
      * A base class, and not an object that both faces hold, as each step from a face to a page word counts: a fence
-     * makes the compiler load final fields anew, so that a pair takes each step twice.
-     * One step more cost a pair 0.6 ns of 8.4.
+     * makes the compiler load final fields anew, so that a pair takes each step twice. One more cost it 0.6 ns of 8.4.
      *
      * Reference.reachabilityFence costs no instruction. Without it the collector could find this object dead while a
      * call of it is still at work in the page map, as nothing else of it is needed by then.

@@ -10,6 +10,8 @@ import java.lang.foreign.ValueLayout;
  * <p>A handle names one life of one run. It is never 0. The life of an EXCLUSIVE run is checked at each access, by page
  * word and owner: what the JDK's confined segments do for a {@link Frame}, {@link #getLong} and its like do here.
  *
+ * <p>A run that was allocated as an EXCLUSIVE {@link Frame} is ended by that alone: its segment has to die with it.
+ *
  * <p>A handle of another labyrinth is refused as well, but by chance: generations start at random, so that the odds of
  * a match are those of 2^32. A {@link Frame} knows its labyrinth.
  */

@@ -441,16 +441,16 @@ final class PageMap {
     /** Takes the run from an owner that is known to be gone. False if the run moved on. */
     boolean reclaim(int pfn, long word) {
         // virtualOwners keeps the dead thread until the next virtual one comes: to clear it here could race with that.
-        boolean taken = casWord(pfn, word, PageWord.released(word));
+        boolean taken = takeBack(pfn, word);
         if (taken) {
             nowFree(pfn);
         }
         return taken;
     }
 
-    /** Frees a stray, without advice. By CAS, as a sweep may free it, too: its owner had signed, perhaps, and ended. */
-    void releaseStray(int pfn, long word) {
-        casWord(pfn, word, PageWord.released(word));
+    /** Without advice. By CAS for a stray, too: a sweep may be at it, if its owner had signed and has ended. */
+    boolean takeBack(int pfn, long word) {
+        return casWord(pfn, word, PageWord.released(word));
     }
 
     /** FREE to QUARANTINED, so that nobody claims it any more: a labyrinth closes by claiming all there is. */

@@ -77,7 +77,6 @@ final class Region {
      * @param metadata what the page map needs, in bytes, for so many frames
      */
     static Region open(String name, int frames, long metadata, Locking locking) {
-        Machine.requireNativeAccess();
         long pageSize = Libc.pageSize();
         long frameBytes = Math.multiplyExact(pageSize, (long) frames);
         long metadataBytes = (metadata + pageSize - 1) / pageSize * pageSize;

@@ -74,7 +74,7 @@ final class Strays {
             map.hideHeads(pfn, end);
             Arrays.fill(marked, pfn, end, false);
             if (isHead) {
-                map.releaseStray(pfn, head);
+                map.takeBack(pfn, head);
             }
             freed = true;
         } finally {

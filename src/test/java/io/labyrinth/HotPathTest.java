@@ -2,15 +2,12 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.File;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.lang.reflect.Method;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
-import org.slf4j.Logger;
 
 /** What an allocation does not do: allocate on the heap, fault, or take more metadata than is said. */
 class HotPathTest {
@@ -73,17 +70,10 @@ class HotPathTest {
      * inlines by, and after some of them it leaves the 168 bytes of frame, arena and segment.
      */
     @Test
-    void aPairOfFrameCallsAllocatesNothingThatTheCompilerLeaves() throws Exception {
-        Path classes = Path.of(Labyrinth.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-        Path slf4j = Path.of(Logger.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-        String path = String.join(File.pathSeparator, classes.toString(),
-                classes.resolveSibling("test-classes").toString(), slf4j.toString());
-        Process child = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED", "-cp", path, FramePairs.class.getName())
-                .redirectErrorStream(true).start();
-        String said = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(child.waitFor()).as(said).isZero();
-        String bytes = said.lines().filter(line -> line.startsWith("bytes=")).findFirst().orElseThrow();
+    void aPairOfFrameCallsAllocatesNothingThatTheCompilerLeaves() {
+        ChildJvm.Result child = ChildJvm.of(FramePairs.class).jvm("-XX:-UseSerialGC").run();
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        String bytes = child.out().lines().filter(line -> line.startsWith("bytes=")).findFirst().orElseThrow();
         assertThat(Long.parseLong(bytes.substring(6))).as("heap bytes of %s", PAIRS).isLessThan(PAIRS / 100);
     }
 

@@ -34,8 +34,7 @@ record Report(String command, Map<String, Object> work, Allocation allocation, P
     }
 
     static Report of(String command, Map<String, Object> work, Meter meter, FaultCounter.Count faults,
-            LabyrinthStats stats,
-            String picture) {
+            LabyrinthStats stats, String picture) {
         Histogram nanos = meter.nanos;
         Allocation allocation = new Allocation(meter.runs, meter.frames, meter.nulls, stats.reserveHitsApprox(),
                 nanos.getValueAtPercentile(50), nanos.getValueAtPercentile(99), nanos.getValueAtPercentile(99.99),
