@@ -25,9 +25,9 @@ final class Meter implements AutoCloseable {
      * How page faults are put down to frames. The kernel counts them for each thread. Around a loop that writes a byte
      * to each page of a run, and does nothing else, the difference is what these pages cost, and the odd fault of the
      * JVM's own beside it (a page of its code that the kernel had taken back, a new page of stack or heap). So the
-     * kernel is asked before, in /proc/self/pagemap, which pages of the run are there: one that is there does not fault,
-     * and no more faults are the run's than it has pages that are not. That costs six system calls, so 1 allocation in
-     * so many is watched; and when all is done, each page of the labyrinth.
+     * kernel is asked before, in /proc/self/pagemap, which pages of the run are there: one that is does not fault, and
+     * no more faults are the run's than it has pages that are not. That costs six system calls, so 1 allocation in so
+     * many is watched; and when all is done, each page of the labyrinth.
      */
 
     private static final long LONGEST_NANOS = TimeUnit.MINUTES.toNanos(1);
