@@ -1,0 +1,45 @@
+package io.labyrinth;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/**
+ * How far a proof goes: short in {@code make test}, long in {@code make verify}; and its line in verify's table.
+ *
+ * <p>A line is {@code property TAB tool TAB scale TAB result}, in a file of {@code target/verify} whose name is the
+ * tool's. Scripts write theirs themselves.
+ */
+public final class Verify {
+
+    /** Set by {@code make verify}. */
+    private static final boolean LONG = Boolean.getBoolean("labyrinth.long");
+    private static final Path FOLDER = Path.of("target", "verify");
+
+    private Verify() {
+    }
+
+    /** The one of two scales that this run is for. */
+    public static long scale(long inTest, long inVerify) {
+        return LONG ? inVerify : inTest;
+    }
+
+    /**
+     * Adds a line to the table: after the last check, so that it is there only if all held.
+     *
+     * @param property what was shown, in the words of the README's guarantees
+     * @param tool     the test's name
+     * @param scale    how much of it: {@code 100 scenarios x 10000 invocations}
+     */
+    public static void held(String property, String tool, String scale) {
+        try {
+            Files.createDirectories(FOLDER);
+            Files.writeString(FOLDER.resolve(tool + ".tsv"), String.join("\t", property, tool, scale, "held") + "\n",
+                    StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
