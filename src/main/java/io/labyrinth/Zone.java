@@ -206,7 +206,7 @@ final class Zone {
      */
     private long search(int from, int to, int limit, int order, long flags, Thread me, int lane, int looks,
             int groups) {
-        long stamp = me.threadId() << 1;
+        long stamp = map.stamp(me);
         int pfn = from;
         int steps = 0;
         int looksLeft = looks;
