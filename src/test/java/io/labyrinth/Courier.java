@@ -17,6 +17,7 @@ final class Courier {
     /** A virtual thread parks once in so many steps, with what it has; there, a carrier runs others meanwhile. */
     private static final int PAUSE = 64;
     private static final int MOST_HOPS = 4;
+    private static final int PATIENCE = 1 << 16;
     /** 8 KiB: stays in the cache. */
     private static final int BUFFER_LONGS = 1024;
 
@@ -28,6 +29,8 @@ final class Courier {
     final Tally tally = new Tally();
     private long sequence;
     private long published;
+    private int nullsInARow;
+    private long operationsSeen = -1;
 
     /** @param number of no other courier, 1 to 32,767 */
     Courier(OwnershipStress stress, int number) {
@@ -36,7 +39,7 @@ final class Courier {
         this.random = new SplittableRandom(stress.seed + number);
     }
 
-    /** Another thread, of another number, goes on with these books. */
+    /** Tells the others how far it has come. */
     void publish() {
         long operations = tally.operations();
         stress.count(operations - published);
@@ -48,8 +51,10 @@ final class Courier {
         Holding run = allocate(gfp, order, raw);
         if (run == null) {
             tally.nulls++;
+            requireProgress();
             return null;
         }
+        nullsInARow = 0;
         tally.runsByOrder[order]++;
         require((run.pfn & (1 << order) - 1) == 0 && run.order == order, run, "is not a run of order " + order);
         require(run.byteSize() == stress.labyrinth.frameSize() << order, run, "has not 2^order frames");
@@ -80,6 +85,18 @@ final class Courier {
         }
         Frame frame = stress.labyrinth.allocPages(gfp, order);
         return frame == null ? null : new Holding(handles, frame);
+    }
+
+    /** So many nulls in a row, while nobody got or gave anything: what is free cannot be found, and it would never end. */
+    private void requireProgress() {
+        if (++nullsInARow == PATIENCE) {
+            nullsInARow = 0;
+            long seen = operationsSeen;
+            operationsSeen = stress.operationsSoFar();
+            if (seen == operationsSeen) {
+                throw new AssertionError("nobody gets a frame any more, of " + stress.labyrinth.stats());
+            }
+        }
     }
 
     private long nextMark() {

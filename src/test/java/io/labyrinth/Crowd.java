@@ -15,8 +15,8 @@ final class Crowd {
      * stress begins with an ebb. It is short, as the bytes to be stamped double with each order.
      */
 
-    private static final long TIDES = 1 << 16;
-    private static final long EBB = 1 << 11;
+    private static final long TIDES = 1 << 17;
+    private static final long EBB = 1 << 13;
 
     /** Steps between two looks at what the others are at. */
     private static final int ROUND = 32;
@@ -27,6 +27,7 @@ final class Crowd {
     private static final int MOST_RAW_ORDER = 2;
 
     private static final long NAP_NANOS = 1_000_000;
+    private static final long LIFE_NANOS = 50_000;
     private static final int MORTALS = 6;
 
     private static final Gfp EXCLUSIVE = Gfp.NOWAIT.with(Gfp.EXCLUSIVE);
@@ -184,7 +185,7 @@ final class Crowd {
             List<Thread> mortals = new ArrayList<>();
             for (int i = 0; i < couriers.size() && !isEbb(); i++) {
                 Courier courier = couriers.get(i);
-                Thread.Builder kind = i % 3 == 0 ? Thread.ofPlatform() : Thread.ofVirtual();
+                Thread.Builder kind = i % 2 == 0 ? Thread.ofPlatform() : Thread.ofVirtual();
                 mortals.add(kind.start(() -> stress.guard(() -> liveAndEnd(courier))));
             }
             mortals.forEach(Race::join);
@@ -209,6 +210,8 @@ final class Crowd {
             }
         }
         courier.publish();
+        // Sweeps come by meanwhile, and must not take it for dead.
+        LockSupport.parkNanos(LIFE_NANOS);
         // Last of all: from here on this thread has nothing to say, though it takes a moment until it has ended.
         left.forEach(courier::leave);
     }

@@ -62,7 +62,7 @@ final class Holding {
     }
 
     static String describeMark(long mark) {
-        return "thread " + (mark << 1 >>> SEQUENCE_BITS + 1) + " sequence=" + (mark & (1L << SEQUENCE_BITS) - 1);
+        return mark == 0 ? "nobody yet" : "thread " + (mark << 1 >>> SEQUENCE_BITS + 1) + " sequence=" + (mark & (1L << SEQUENCE_BITS) - 1);
     }
 
     int end() {
