@@ -36,6 +36,8 @@ final class Holding {
     /** Set by {@link #stamp}, or taken over from the life before. */
     long mark;
     private long stampedLife;
+    /** Of an EXCLUSIVE frame, once asked for: it has to die with the frame. */
+    @Nullable MemorySegment view;
 
     Holding(Handles handles, Frame frame) {
         this.handles = handles;
@@ -158,7 +160,11 @@ final class Holding {
     }
 
     private MemorySegment memory() {
-        return frame != null ? frame.segment() : handles.segment(handle);
+        if (frame == null) {
+            return handles.segment(handle);
+        }
+        view = frame.segment();
+        return view;
     }
 
     private long place(int line) {

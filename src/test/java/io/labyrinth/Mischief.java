@@ -1,5 +1,6 @@
 package io.labyrinth;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicReferenceArray;
@@ -74,7 +75,11 @@ final class Mischief {
         } else if (frame == null) {
             stale(run, "a late read", () -> handles.getLong(run.handle, 0));
         } else if (run.exclusive && run.holder == Thread.currentThread()) {
-            stale(run, "a late read", () -> frame.segment().get(ValueLayout.JAVA_LONG, 0));
+            stale(run, "a late segment", frame::segment);
+            MemorySegment view = run.view;
+            if (view != null) {
+                refused(run, "a late read", () -> view.get(ValueLayout.JAVA_LONG, 0), IllegalStateException.class);
+            }
         } else {
             stale(run, "the owner of a life that has ended", frame::owner);
         }
