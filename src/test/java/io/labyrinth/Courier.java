@@ -36,7 +36,7 @@ final class Courier {
     Courier(OwnershipStress stress, int number) {
         this.stress = stress;
         this.number = number;
-        this.random = new SplittableRandom(stress.seed + number);
+        this.random = new SplittableRandom();
     }
 
     /** Tells the others how far it has come. */
@@ -87,7 +87,7 @@ final class Courier {
         return frame == null ? null : new Holding(handles, frame);
     }
 
-    /** So many nulls in a row, while nobody got or gave anything: what is free cannot be found, and it would never end. */
+    /** So many nulls, while nobody got or gave anything: what is free cannot be found, and it would never end. */
     private void requireProgress() {
         if (++nullsInARow == PATIENCE) {
             nullsInARow = 0;
@@ -141,18 +141,19 @@ final class Courier {
         return parcel;
     }
 
-    /**
-     * The run in the parcel, with the stamp of whoever wrote it, now the caller's.
-     *
-     * @throws LabyrinthException.Stale if somebody else has accepted it; then nothing has happened
-     */
+    /** The run in the parcel, with the stamp of whoever wrote it, now the caller's. */
     Holding unwrap(Parcel parcel) {
         Holding run = parcel.run();
         if (!parcel.isInTransit()) {
             check(run);
             return run;
         }
-        Holding next = run.accept(parcel);
+        return accepted(run.accept(parcel), parcel);
+    }
+
+    /** The run that the caller has just accepted out of the parcel. */
+    Holding accepted(Holding next, Parcel parcel) {
+        Holding run = parcel.run();
         tally.accepts++;
         require(next.generation == run.generation + 1 && next.pfn == run.pfn && next.order == run.order
                 && next.exclusive == run.exclusive, next, "is not the run that was handed over: " + run);

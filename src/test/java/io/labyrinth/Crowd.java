@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 
 /** The threads of an ownership stress, by what they are after. */
 final class Crowd {
@@ -28,7 +29,7 @@ final class Crowd {
 
     private static final long NAP_NANOS = 1_000_000;
     private static final long LIFE_NANOS = 50_000;
-    private static final int MORTALS = 6;
+    static final int MORTALS = 6;
 
     private static final Gfp EXCLUSIVE = Gfp.NOWAIT.with(Gfp.EXCLUSIVE);
     private static final List<Gfp> REQUESTS = quiet(Gfp.ATOMIC_EXCLUSIVE, Gfp.ATOMIC_EXCLUSIVE, Gfp.ATOMIC_EXCLUSIVE,
@@ -138,7 +139,7 @@ final class Crowd {
         }
     }
 
-    private static void keep(Holding run, List<Holding> held) {
+    private static void keep(@Nullable Holding run, List<Holding> held) {
         if (run != null) {
             held.add(run);
         }
@@ -191,10 +192,6 @@ final class Crowd {
             mortals.forEach(Race::join);
             LockSupport.parkNanos(NAP_NANOS);
         }
-    }
-
-    static int mortals() {
-        return MORTALS;
     }
 
     private static void liveAndEnd(Courier courier) {

@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
-/** Two threads that do at the same moment what only one of them can have done; amid the crowd, in the same labyrinth. */
+/** Two threads that do at the same moment what only one of them can have done: amid the crowd, in its labyrinth. */
 final class Duels {
 
     private static final int ROUNDS = 4096;
@@ -17,7 +17,7 @@ final class Duels {
 
     private final OwnershipStress stress;
     private final List<Courier> couriers;
-    /** Prepares and judges, in whichever thread comes last. */
+    /** Prepares, in whichever thread comes last. */
     private final Courier second;
     private final AtomicInteger winners = new AtomicInteger();
     private What what = What.TAKE;
@@ -31,36 +31,46 @@ final class Duels {
     }
 
     void fight() {
-        while (!stress.isOver()) {
+        while (!stress.isOver() || run != null) {
             // New threads each time, so that they share their lanes with others of the crowd by and by.
-            Race.run(ROUNDS, round -> judgeAndPrepare(), round -> duel(couriers.get(0)), round -> duel(couriers.get(1)));
+            Race.run(ROUNDS, round -> judgeAndPrepare(), round -> duel(couriers.get(0)),
+                    round -> duel(couriers.get(1)));
         }
-        judge();
         couriers.forEach(Courier::publish);
         second.publish();
     }
 
     private void duel(Courier courier) {
-        Holding subject = run;
+        if (what == What.TAKE && !stress.isOver()) {
+            take(courier);
+        } else if (run != null) {
+            fightFor(run, courier);
+        }
+    }
+
+    private void fightFor(Holding subject, Courier courier) {
+        Holding accepted = null;
+        Parcel handedOver = null;
         try {
-            if (what == What.TAKE) {
-                if (!stress.isOver()) {
-                    take(courier);
-                }
-            } else if (parcel != null) {
-                courier.free(courier.unwrap(parcel));
-                winners.incrementAndGet();
-            } else if (subject != null && what == What.HAND_OVER) {
-                Parcel mine = courier.handOff(subject, 0);
-                winners.incrementAndGet();
-                courier.free(courier.unwrap(mine));
-            } else if (subject != null) {
+            if (parcel != null) {
+                accepted = subject.accept(parcel);
+            } else if (what == What.HAND_OVER) {
+                handedOver = subject.handOff(0);
+            } else {
                 subject.close();
-                courier.tally.frees++;
-                winners.incrementAndGet();
             }
         } catch (LabyrinthException.Stale late) {
             courier.tally.refusals++;
+            return;
+        }
+        winners.incrementAndGet();
+        if (accepted != null) {
+            courier.free(courier.accepted(accepted, parcel));
+        } else if (handedOver != null) {
+            courier.tally.handOvers++;
+            courier.free(courier.unwrap(handedOver));
+        } else {
+            courier.tally.frees++;
         }
     }
 

@@ -64,7 +64,8 @@ final class Holding {
     }
 
     static String describeMark(long mark) {
-        return mark == 0 ? "nobody yet" : "thread " + (mark << 1 >>> SEQUENCE_BITS + 1) + " sequence=" + (mark & (1L << SEQUENCE_BITS) - 1);
+        return mark == 0 ? "nobody yet" : "thread " + (mark << 1 >>> SEQUENCE_BITS + 1) + " sequence="
+                + (mark & (1L << SEQUENCE_BITS) - 1);
     }
 
     int end() {
@@ -179,7 +180,8 @@ final class Holding {
     }
 
     private static String describe(long mark, long place) {
-        return describeMark(mark) + " generation=" + (place >>> LIFE_SHIFT) + " line=" + (place & (1 << LIFE_SHIFT) - 1);
+        return describeMark(mark) + " generation=" + (place >>> LIFE_SHIFT) + " line="
+                + (place & (1 << LIFE_SHIFT) - 1);
     }
 
     @Override

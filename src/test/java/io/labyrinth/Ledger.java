@@ -8,7 +8,7 @@ import java.util.concurrent.atomic.AtomicLongArray;
  */
 final class Ledger {
 
-    /** Sign bit of an entry: its thread has ended, or is about to and does nothing any more. Whoever comes may have it. */
+    /** Sign bit of an entry: its thread has ended, or does nothing any more but end. Whoever comes may have it. */
     private static final long LEFT = Long.MIN_VALUE;
 
     private final AtomicLongArray marks;

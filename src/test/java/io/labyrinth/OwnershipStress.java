@@ -4,16 +4,16 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 
 /**
- * Whose is it? Many threads, platform and virtual, against one labyrinth, for a number of operations: runs of all orders
- * are stamped in every 64 bytes and read again before each free, freed in no order and by other threads, handed over in
- * chains, left by threads that end, swept, attacked, freed twice; and a ledger beside the labyrinth says whose each
- * frame is. At the end all of it has to be back, and the labyrinth's counts have to be the crowd's own.
+ * Whose is it? Many threads, platform and virtual, against one labyrinth: runs of all orders are stamped in every 64
+ * bytes and read again before each free, freed in no order and by other threads, handed over in chains, left by threads
+ * that end, swept, attacked, freed twice; and a ledger beside the labyrinth says whose each frame is. At the end all of
+ * it has to be back, and the labyrinth's counts have to be the crowd's own. An operation changes who owns a run: it is
+ * an allocation, a free, a hand-over or an accept.
  *
  * <p>As a program: {@code OwnershipStress [operations]}, and exit code 1 with the violation in one line.
  */
@@ -26,8 +26,9 @@ final class OwnershipStress {
     private static final int PLATFORM = 4;
     private static final int VIRTUAL = 10;
     static final long IN_TEST = 10_000_000;
+    /** A shorter one may miss a kind by chance: a run of the highest order, most likely. */
+    private static final long ALL_KINDS_FROM = 1_000_000;
 
-    final long seed = ThreadLocalRandom.current().nextLong(1L << 32);
     final Labyrinth labyrinth;
     final int ordinary = FRAMES - RESERVE;
     final Ledger ledger = new Ledger(FRAMES);
@@ -47,7 +48,6 @@ final class OwnershipStress {
         this.mischief = new Mischief(labyrinth);
     }
 
-    /** An operation changes who owns a run: an allocation, a free, a hand-over, an accept. */
     public static void main(String[] arguments) {
         long operations = arguments.length > 0 ? Long.parseLong(arguments[0]) : operations();
         try {
@@ -58,7 +58,7 @@ final class OwnershipStress {
         }
     }
 
-    /** As asked for, or what this run is for. */
+    /** As asked for by {@code -Dlabyrinth.operations=1000000000}, or as many as this run is for. */
     static long operations() {
         return Long.getLong("labyrinth.operations", Verify.scale(IN_TEST, 10 * IN_TEST));
     }
@@ -76,13 +76,14 @@ final class OwnershipStress {
             return describe(all, System.nanoTime() - start);
         } catch (AssertionError | RuntimeException e) {
             // Not closed: threads may still be at it, and closing a labyrinth that is broken is another matter.
-            throw new AssertionError("ownership violated after " + stress.failedAfter + " operations (seed "
-                    + stress.seed + "): " + e.getMessage(), e);
+            throw new AssertionError("ownership violated after about " + stress.failedAfter + " operations: "
+                    + e.getMessage(), e);
         }
     }
 
     // ------------------------------------------------------------------------------------------------ for the crowd
 
+    /** In batches, as the couriers publish them. */
     long operationsSoFar() {
         return operations.get();
     }
@@ -109,7 +110,7 @@ final class OwnershipStress {
         }
     }
 
-    // ------------------------------------------------------------------------------------------------ from start to end
+    // ------------------------------------------------------------------------------------------------ start to end
 
     private void runAll() {
         Crowd crowd = new Crowd(this);
@@ -123,7 +124,7 @@ final class OwnershipStress {
             start(platform, () -> crowd.attackReserve(attacker));
             start(platform, () -> crowd.sweep(sweeper));
         }
-        List<Courier> mortals = IntStream.range(0, Crowd.mortals()).mapToObj(i -> courier()).toList();
+        List<Courier> mortals = IntStream.range(0, Crowd.MORTALS).mapToObj(i -> courier()).toList();
         Duels duels = new Duels(this, courier(), courier(), courier());
         start(true, () -> crowd.loseThreads(mortals));
         start(true, duels::fight);
@@ -167,7 +168,9 @@ final class OwnershipStress {
         equal("lives that ended", stats.livesEnded(), all.frees + all.handOvers + all.runsLeft);
         atMost("refused requests", stats.refusedApprox(), all.nulls);
         atMost("runs out of the reserve", stats.reserveHitsApprox(), all.runsOfReserve);
-        requireAllKinds(all);
+        if (target >= ALL_KINDS_FROM) {
+            requireAllKinds(all);
+        }
         return all;
     }
 
