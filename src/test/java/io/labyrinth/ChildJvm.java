@@ -23,6 +23,7 @@ final class ChildJvm {
     private final List<String> options = new ArrayList<>(
             List.of("-Xshare:auto", "-XX:-UsePerfData", "-XX:+UseSerialGC"));
     private final List<String> program;
+    private int patienceSeconds = PATIENCE_SECONDS;
 
     private ChildJvm(List<String> options, List<String> program) {
         this.options.addAll(options);
@@ -87,6 +88,12 @@ final class ChildJvm {
         return this;
     }
 
+    /** For a program that takes longer than others. */
+    ChildJvm patience(int seconds) {
+        patienceSeconds = seconds;
+        return this;
+    }
+
     Result run() {
         List<String> command = new ArrayList<>(wrapper);
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -98,7 +105,7 @@ final class ChildJvm {
             try {
                 Process process = new ProcessBuilder(command).redirectOutput(out.toFile())
                         .redirectError(err.toFile()).start();
-                if (!process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+                if (!process.waitFor(patienceSeconds, TimeUnit.SECONDS)) {
                     process.destroyForcibly().waitFor();
                 }
                 return new Result(process.exitValue(), Files.readString(out), Files.readString(err));
