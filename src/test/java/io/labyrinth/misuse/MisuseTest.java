@@ -40,9 +40,10 @@ class MisuseTest {
         jvms = Executors.newFixedThreadPool(JVMS_AT_ONCE);
         PROGRAMS.forEach((name, program) -> {
             List<Future<ChildJvm.Result>> ends = new ArrayList<>();
+            ChildJvm jvm = quick(ChildJvm.of(Program.class))
+                    .with(program.getDeclaringClass().getName(), program.getName());
             for (int i = 0; i < REPEATS; i++) {
-                ends.add(jvms.submit(() -> quick(ChildJvm.of(Program.class))
-                        .with(program.getDeclaringClass().getName(), program.getName()).run()));
+                ends.add(jvms.submit(jvm::run));
             }
             ENDS.put(name, ends);
         });
@@ -79,8 +80,9 @@ class MisuseTest {
             if (harmless) {
                 assertThat(ended.err()).isEmpty();
             } else {
-                assertThat(ended.err().lines().findFirst().orElse("")).startsWith("Exception in thread \"main\" "
-                        + outcome.type().getName()).contains(outcome.says());
+                String line = ended.err().lines().findFirst().orElse("");
+                assertThat(line + ":").startsWith("Exception in thread \"main\" " + outcome.type().getName() + ":");
+                assertThat(outcome.says()).as(line).allMatch(line::contains);
                 assertThat(ended.err()).doesNotContain("Caused by: java.lang.AssertionError");
             }
         }
