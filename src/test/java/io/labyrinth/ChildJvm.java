@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -50,6 +51,13 @@ public final class ChildJvm {
     static ChildJvm source(Path file) {
         return new ChildJvm(List.of("--enable-native-access=io.labyrinth", "--module-path", mainPath(), "--add-modules",
                 "io.labyrinth"), List.of(file.toString()));
+    }
+
+    /** A program that comes in a jar, with these jars and the tests on the class path. */
+    static ChildJvm ofJars(String program, List<Class<?>> inJars) {
+        String path = inJars.stream().map(ChildJvm::home).distinct().collect(Collectors.joining(":"));
+        return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"),
+                List.of("-cp", mainPath() + ":" + home(ChildJvm.class) + ":" + path, program));
     }
 
     private static List<String> classPath(Class<?> program) {
