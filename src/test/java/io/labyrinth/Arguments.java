@@ -83,7 +83,7 @@ public final class Arguments {
         in = bytes;
         tally.begin();
         try {
-            for (int calls = 0; calls < CALLS_AN_INPUT && in.more(); calls++) {
+            for (int calls = 0; calls < CALLS_AN_INPUT && in.more(); calls += closed ? 4 : 1) {
                 actor = in.below(Actors.COUNT);
                 call(Call.values()[in.below(Call.values().length)]);
                 if (!closed) {
@@ -111,7 +111,7 @@ public final class Arguments {
             case ACCESS -> access(anyHandle());
             case STATS -> made(call, closed ? Closed.class : null, labyrinth::stats);
             case SWEEP -> sweep();
-            case THREAD_ENDS -> actors.replace(1 + in.below(Actors.COUNT - 1));
+            case THREAD_ENDS -> threadEnds(1 + in.below(Actors.COUNT - 1));
             case CLOSE -> close(false);
             case CLOSE_NOW -> close(true);
             case BUILDER -> ArgumentsAlone.builder(tally, in);
@@ -457,8 +457,19 @@ public final class Arguments {
         }
     }
 
+    private void threadEnds(int other) throws Throwable {
+        tally.made(Call.THREAD_ENDS, null, () -> {
+            actors.replace(other);
+            return null;
+        });
+    }
+
+    /** That it closes is rare, as it ends the history, and the next one begins with an opening. */
     private void close(boolean now) throws Throwable {
         long out = closed ? 0 : lives.stream().filter(Life::isOut).count();
+        if ((now || out == 0) && !closed && in.below(8) != 0) {
+            return;
+        }
         if (now) {
             if (out > 0 && closingsWithFramesOut-- < 0) {
                 return;

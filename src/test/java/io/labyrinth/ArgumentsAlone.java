@@ -71,7 +71,7 @@ final class ArgumentsAlone {
         long kept = reserveGood ? reserve : 0;
         if (kept >= opened) {
             tally.made(Call.BUILDER, InvalidRequest.class, builder::open);
-        } else if (opened <= 1024) {
+        } else if (opened <= 1024 && in.below(8) == 0) {
             Labyrinth labyrinth = tally.made(Call.BUILDER, null, builder::open);
             try (labyrinth) {
                 new Model((int) opened, (int) kept).compare(labyrinth);

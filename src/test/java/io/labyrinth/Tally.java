@@ -42,8 +42,8 @@ final class Tally {
             end = e;
         }
         if (end == null ? refusal != null : end.getClass() != refusal) {
-            throw new AssertionError(call + " must " + (refusal == null ? "succeed" : "be refused by "
-                    + refusal.getSimpleName()) + ", and " + (end == null ? "returned " + result : "was by " + end), end);
+            throw new AssertionError(call + " must " + (refusal == null ? "succeed" : "die of " + refusal.getName())
+                    + ", and " + (end == null ? "returned " + result : "died of " + end), end);
         }
         if (end instanceof LabyrinthException) {
             assertThat(end.getMessage()).as("it says what, and what to do instead").contains(": ").contains("=");

@@ -53,7 +53,7 @@ class MisuseTest {
     static void allEndedAsTheyMust() {
         jvms.shutdownNow();
         if (HELD.get() == PROGRAMS.size()) {
-            Verify.held("A misuse is refused, by type and message, and changes nothing.", "MisuseTest",
+            Verify.held("A refusal is typed, says fact, limit and remedy, and changes nothing.", "MisuseTest",
                     PROGRAMS.size() + " programs x " + REPEATS + " JVMs");
         }
     }
