@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -14,7 +15,7 @@ import org.slf4j.LoggerFactory;
  * A second JVM, for what a test cannot do to its own: lower limits, other flags, an exhausted heap. It runs with the
  * classes of this one, from the class path (which starts in half the time) or as the named module, patched.
  */
-final class ChildJvm {
+public final class ChildJvm {
 
     /** A hung child fails its test instead of the whole build. */
     private static final int PATIENCE_SECONDS = 180;
@@ -27,20 +28,20 @@ final class ChildJvm {
 
     private ChildJvm(List<String> options, List<String> program) {
         this.options.addAll(options);
-        this.program = program;
+        this.program = new ArrayList<>(program);
     }
 
     /** What the child left behind. */
-    record Result(int exit, String out, String err) {
+    public record Result(int exit, String out, String err) {
     }
 
     /** The main method of a test class, from the class path, with the right to call native code. */
-    static ChildJvm of(Class<?> program) {
+    public static ChildJvm of(Class<?> program) {
         return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"), classPath(program));
     }
 
     /** As {@link #of}, without that right; in the named module, if so asked. */
-    static ChildJvm denied(Class<?> program, boolean asModule) {
+    public static ChildJvm denied(Class<?> program, boolean asModule) {
         return new ChildJvm(List.of("--illegal-native-access=deny"), asModule
                 ? List.of("--module-path", mainPath(), "--patch-module", "io.labyrinth=" + home(ChildJvm.class),
                         "--module", "io.labyrinth/" + program.getName())
@@ -51,6 +52,13 @@ final class ChildJvm {
     static ChildJvm source(Path file) {
         return new ChildJvm(List.of("--enable-native-access=io.labyrinth", "--module-path", mainPath(), "--add-modules",
                 "io.labyrinth"), List.of(file.toString()));
+    }
+
+    /** A program that comes in a jar, with these jars and the tests on the class path. */
+    static ChildJvm ofJars(String program, List<Class<?>> inJars) {
+        String path = inJars.stream().map(ChildJvm::home).distinct().collect(Collectors.joining(":"));
+        return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"),
+                List.of("-cp", mainPath() + ":" + home(ChildJvm.class) + ":" + path, program));
     }
 
     private static List<String> classPath(Class<?> program) {
@@ -71,8 +79,14 @@ final class ChildJvm {
         }
     }
 
-    ChildJvm jvm(String... more) {
+    public ChildJvm jvm(String... more) {
         options.addAll(List.of(more));
+        return this;
+    }
+
+    /** For the program's main method. */
+    public ChildJvm with(String... arguments) {
+        program.addAll(List.of(arguments));
         return this;
     }
 
@@ -94,7 +108,7 @@ final class ChildJvm {
         return this;
     }
 
-    Result run() {
+    public Result run() {
         List<String> command = new ArrayList<>(wrapper);
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(options);
@@ -121,7 +135,7 @@ final class ChildJvm {
     // ------------------------------------------------------------------------------- called by programs in the child
 
     /** The child's own soft limit, as the shell's ulimit sets it: {@code memlock=65536} or {@code as=1000000}. */
-    static void limitMyself(String resource, long bytes) {
+    public static void limitMyself(String resource, long bytes) {
         String limit = "--" + resource + "=" + bytes + ":";
         try {
             int exit = new ProcessBuilder("prlimit", "--pid", "" + ProcessHandle.current().pid(), limit)
@@ -135,7 +149,7 @@ final class ChildJvm {
     }
 
     /** Not through {@link Machine}, which is tested by this. */
-    static long status(String key, int radix) {
+    public static long status(String key, int radix) {
         try {
             for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
                 if (line.startsWith(key + ":")) {
