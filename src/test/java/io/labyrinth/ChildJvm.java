@@ -108,11 +108,25 @@ public final class ChildJvm {
         return this;
     }
 
-    public Result run() {
+    private List<String> command() {
         List<String> command = new ArrayList<>(wrapper);
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(options);
         command.addAll(program);
+        return command;
+    }
+
+    /** For whoever reads what it prints while it runs, or ends it; nobody else will. */
+    Process start() {
+        try {
+            return new ProcessBuilder(command()).redirectErrorStream(true).start();
+        } catch (IOException e) {
+            throw new AssertionError("child JVM " + command(), e);
+        }
+    }
+
+    public Result run() {
+        List<String> command = command();
         try {
             Path out = Files.createTempFile("labyrinth", ".out");
             Path err = Files.createTempFile("labyrinth", ".err");
