@@ -36,7 +36,7 @@
  *
  *   FREE       -> HEAD             anybody, by CAS                              claim
  *   HEAD       -> FREE (+1)        EXCLUSIVE: the owner, by a release store     release
- *                                  otherwise: anybody, once, by CAS
+ *                                  otherwise: anybody, once, by CAS, where the claimer has signed
  *                                  the owner has ended, or never knew: by CAS   sweep; mending after an error
  *   HEAD       -> FREE             the claimer, whose handle nobody has seen    a split's upper half; a join's rollback
  *   HEAD       -> IN_TRANSIT (+1)  as in a release                              hand-over
