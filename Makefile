@@ -1,5 +1,5 @@
 # Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven.
-.PHONY: help which-java build run test verify bench bindings native clean
+.PHONY: help which-java build run test verify model bench bindings native clean
 
 # JAVA_HOME if it is new enough, then what PATH and the usual places have; the first JDK >= 25 wins.
 JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v javac || echo /)")")")" \
@@ -15,6 +15,7 @@ help:
 	@echo "make run ARGS=...    the same for any command: make run ARGS='digest DIR', 'stress --seconds 5', 'doctor'"
 	@echo "make test            all tests; make test T=Name for one class"
 	@echo "make verify          every proof in its long form, hours of it, and one table of what held"
+	@echo "make model           the protocol's models, checked exhaustively with spin, and the bugs that they must find"
 	@echo "make bench           the benchmarks, side by side; make bench QUICK=1 takes 4 minutes at most"
 	@echo "make build           target/labyrinth.jar, library and command line in one"
 	@echo "make bindings        regenerate bindings/ with a jextract on PATH"
@@ -44,6 +45,9 @@ test: jdk
 
 verify: jdk
 	@src/test/verify/verify
+
+model:
+	@src/test/promela/check
 
 bench: jdk native
 	@$(MVN) -q -Pbench -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/bench.classpath

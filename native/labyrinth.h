@@ -36,7 +36,7 @@
  *
  *   FREE       -> HEAD             anybody, by CAS                              claim
  *   HEAD       -> FREE (+1)        EXCLUSIVE: the owner, by a release store     release
- *                                  otherwise: anybody, once, by CAS
+ *                                  otherwise: anybody, once, by CAS, where the claimer has signed
  *                                  the owner has ended, or never knew: by CAS   sweep; mending after an error
  *   IN_TRANSIT -> FREE (+1)        the tenant that gave it has died, by CAS     sweep of a tenant
  *   HEAD       -> TAIL             its run's tenant has died half-way through   sweep of a tenant

@@ -121,6 +121,11 @@ public abstract sealed class LabyrinthException extends RuntimeException {
                 + " use each handle or ticket once");
     }
 
+    static Stale notAccepted(String verb, long handle) {
+        return new Stale(verb + " refused: " + PageWord.describeHandle(handle) + ", but that is a ticket that another"
+                + " thread is accepting just now: use what its accept returns");
+    }
+
     static NotOwner notOwner(String verb, long handle, long owner, Thread me) {
         return new NotOwner(verb + " refused: " + PageWord.describeHandle(handle) + " is EXCLUSIVE to thread="
                 + PageWord.threadId(owner) + ", caller is thread=" + me.threadId() + " \"" + me.getName()

@@ -358,8 +358,8 @@ final class PageMap {
             throw LabyrinthException.stale("free", handle, word);
         } else if (PageWord.isExclusive(word)) {
             throw LabyrinthException.heldOtherwise("free", handle, word, tenant);
-        } else if (!cas(at, word, PageWord.released(word))) {
-            throw LabyrinthException.stale("free", handle, lv(at));
+        } else {
+            leaveShared(at, word, handle, "free", PageWord.released(word));
         }
         nowFree(pfn);
         return isOrdinary;
@@ -385,10 +385,23 @@ final class PageMap {
             leave(pfn, wordAt(pfn), handle, me, "hand-over", transit);
         } else if (PageWord.isExclusive(word)) {
             throw LabyrinthException.heldOtherwise("hand-over", handle, word, tenant);
-        } else if (!casWord(pfn, word, transit)) {
-            throw LabyrinthException.stale("hand-over", handle, lvWord(pfn));
+        } else {
+            leaveShared(wordAt(pfn), word, handle, "hand-over", transit);
         }
         return ticket;
+    }
+
+    /**
+     * Whoever knows the handle, once. A ticket is known before its accepter has signed; until then it is no handle: the
+     * signature would come late, over that of the run's next owner, who then could not leave.
+     */
+    private void leaveShared(long at, long word, long handle, String verb, long target) {
+        if (!PageWord.isSigned(word, lv(ownerAt(at)))) {
+            throw LabyrinthException.notAccepted(verb, handle);
+        }
+        if (!cas(at, word, target)) {
+            throw LabyrinthException.stale(verb, handle, lv(at));
+        }
     }
 
     /** The owner's last step: the word is its own, so a store will do. */

@@ -248,6 +248,28 @@ class PageMapTest {
         assertSound(map);
     }
 
+    /** Its number is known before; but the signature is still to come, and must not be one over the next owner's. */
+    @Test
+    void sharedTicketIsNoHandleBeforeItsAccepterHasSigned() {
+        MemorySegment memory = Arena.ofAuto().allocate(PageMap.bytesFor(8), 64);
+        PageMap map = new PageMap(memory, 8, 0);
+        map.tile(GENERATION);
+        long given = claim(map, 0, 0, 0);
+        long giver = map.lvOwner(0);
+        long ticket = map.handOff(given, ME, PageWord.EXCLUSIVE);
+        map.accept(ticket, ME, PageWord.EXCLUSIVE);
+        memory.set(ValueLayout.JAVA_LONG, 8, giver);
+        long[] before = words(map);
+        assertThatThrownBy(() -> map.release(ticket, ME, PageWord.EXCLUSIVE))
+                .isInstanceOf(LabyrinthException.Stale.class).hasMessageContaining("accepting just now");
+        assertThatThrownBy(() -> map.handOff(ticket, ME, PageWord.EXCLUSIVE))
+                .isInstanceOf(LabyrinthException.Stale.class);
+        assertThat(words(map)).isEqualTo(before);
+        memory.set(ValueLayout.JAVA_LONG, 8, PageWord.owner(ME, ticket));
+        map.release(ticket, ME, PageWord.EXCLUSIVE);
+        assertSound(map);
+    }
+
     @Test
     void reclaimTakesTheLifeThatWasSeenOnly() {
         PageMap map = inSingleFrames(8);
