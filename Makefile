@@ -1,5 +1,5 @@
 # Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven.
-.PHONY: help which-java build run test bench bindings native clean
+.PHONY: help which-java build run test bench jcstress bindings native clean
 
 # JAVA_HOME if it is new enough, then what PATH and the usual places have; the first JDK >= 25 wins.
 JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v javac || echo /)")")")" \
@@ -15,6 +15,7 @@ help:
 	@echo "make run ARGS=...    the same for any command: make run ARGS='digest DIR', 'stress --seconds 5', 'doctor'"
 	@echo "make test            all tests; make test T=Name for one class"
 	@echo "make bench           the benchmarks, side by side; make bench QUICK=1 takes 4 minutes at most"
+	@echo "make jcstress        pairs of operations at the same moment, half an hour; QUICK=1 takes 4 minutes; T=Name for some"
 	@echo "make build           target/labyrinth.jar, library and command line in one"
 	@echo "make bindings        regenerate bindings/ with a jextract on PATH"
 	@echo "make native          compile the C side into target/native"
@@ -46,6 +47,12 @@ bench: jdk native
 	@"$(JDK)/bin/java" --enable-native-access=ALL-UNNAMED \
 		-cp "target/bench-classes:target/classes:$$(cat target/bench.classpath)" \
 		io.labyrinth.bench.Bench $(if $(QUICK),quick,full) $(BENCH)
+
+jcstress: jdk
+	@$(MVN) -q -Pjcstress -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/jcstress.classpath
+	@"$(JDK)/bin/java" --enable-native-access=ALL-UNNAMED \
+		-cp "$(CURDIR)/target/jcstress-classes:$(CURDIR)/target/classes:$$(cat target/jcstress.classpath)" \
+		io.labyrinth.Pairs $(if $(QUICK),quick,long) $(T)
 
 bindings: jdk
 	@command -v jextract > /dev/null || { echo "put a jextract on PATH: https://jdk.java.net/jextract" >&2; exit 1; }
