@@ -157,16 +157,16 @@ public class ClaimPairs {
         @Actor
         public void claims(ZZL_Result r) {
             Thread me = Thread.currentThread();
-            for (int attempt = 0; attempt < 4 && !r.r2; attempt++) {
-                r.r2 = map.claimHinted(PageWord.nextLife(handle), 0, SHARED, me);
+            boolean won = false;
+            for (int attempt = 0; attempt < 4 && !won; attempt++) {
+                won = map.claimHinted(PageWord.nextLife(handle), 0, SHARED, me);
             }
+            holder = won ? me : null;
+            r.r2 = won;
         }
 
         @Arbiter
         public void rest(ZZL_Result r) {
-            if (r.r2) {
-                holder = null;
-            }
             r.r3 = verdict();
         }
     }

@@ -4,10 +4,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import org.openjdk.jcstress.JCStress;
 import org.openjdk.jcstress.Options;
 import org.openjdk.jcstress.annotations.Expect;
@@ -19,41 +20,53 @@ import org.openjdk.jcstress.infra.grading.GradingResult;
 import org.openjdk.jcstress.infra.grading.ReportUtils;
 
 /**
- * make jcstress: runs the pairs, prints one line for each, and fails if one of them showed what it forbids, if one did
- * not run, or if the weak variant got away. jcstress' own report is in target/jcstress.
+ * make jcstress: runs the pairs, prints for each how often which outcome was seen, and fails if one of them was
+ * forbidden, if a pair did not run to its end, or if the weak variant got away. jcstress' own report is in
+ * target/jcstress.
  *
  * <p>Arguments: {@code quick} or {@code long}, and a regular expression if not all pairs are to be run.
  */
 public final class Pairs {
 
+    /** So short that two actors of different length are not far from each other for most of it. */
     private static final int STRIDE = 32;
     private static final int STRIDES = 64;
     /** States that are alive at once. */
     static final int EPOCH = STRIDE * STRIDES;
 
     private static final Path FOLDER = Path.of("target", "jcstress");
-    private static final String TOOL = "jcstress";
+    private static final String ALL = ".*";
 
+    private final String filter;
+    private final Options options;
     private final List<String> failures = new ArrayList<>();
+    private int pairs;
+    private long samples;
+    private int weak;
+    private long bites;
 
-    private Pairs() {
+    private Pairs(String filter, Options options) {
+        this.filter = filter;
+        this.options = options;
     }
 
     public static void main(String[] args) throws Exception {
         boolean quick = args.length > 0 && args[0].equals("quick");
-        String filter = args.length > 1 ? args[1] : ".*";
-        System.exit(new Pairs().run(options(quick, filter)) ? 0 : 1);
+        String filter = args.length > 1 ? args[1] : ALL;
+        System.exit(new Pairs(filter, options(quick, filter)).run() ? 0 : 1);
     }
 
     private static Options options(boolean quick, String filter) throws IOException {
-        List<String> args = new ArrayList<>(List.of("-r", FOLDER.toString(), "-t", filter,
+        List<String> args = new ArrayList<>(List.of("-r", FOLDER.toString(), "-t", filter, "-f", "1", "-fsm", "1",
                 "-strideSize", String.valueOf(STRIDE), "-strideCount", String.valueOf(STRIDES)));
         if (quick) {
-            // Each of interpreter, C1, C2 and C2 with its order of instructions shuffled, for both actors alike.
-            args.addAll(List.of("-sc", "false", "-f", "1", "-fsm", "1", "-iters", "2", "-time", "150", "-pth", "false"));
+            // One JVM for each pair, which gets from the interpreter by C1 to C2, whose order of instructions is
+            // shuffled.
+            args.addAll(List.of("-iters", "3", "-time", "200", "-pth", "false", "-sc", "false", "-jvmArgs",
+                    "-XX:+StressLCM -XX:+StressGCM -XX:+StressIGVN -XX:+StressCCP"));
         } else {
-            // Each of these for each actor.
-            args.addAll(List.of("-f", "1", "-fsm", "1", "-iters", "5", "-time", "400"));
+            // Interpreter, C1, C2 and C2 shuffled, each actor with each: 14 JVMs for each pair.
+            args.addAll(List.of("-iters", "4", "-time", "300", "-pth", "false"));
         }
         Options options = new Options(args.toArray(String[]::new)) {
             @Override
@@ -67,35 +80,76 @@ public final class Pairs {
         return options;
     }
 
-    private boolean run(Options options) throws Exception {
+    private boolean run() throws Exception {
         Files.createDirectories(FOLDER);
-        Files.deleteIfExists(Path.of(options.getResultFile()));
+        JCStress jcstress = new JCStress(options);
+        SortedSet<String> missing = new TreeSet<>(jcstress.getTests());
+        if (missing.isEmpty()) {
+            System.err.println("jcstress: no pair is named like " + filter);
+            return false;
+        }
         try {
-            new JCStress(options).run();
+            jcstress.run();
         } catch (AssertionError failed) {
-            // What it found is in the results, and told below.
+            System.out.println("Failed, see below.");    // its message is what is told there, without an order
         }
-        InProcessCollector results = new InProcessCollector();
-        if (Files.exists(Path.of(options.getResultFile()))) {
-            DiskReadCollector reader = new DiskReadCollector(options.getResultFile(), results);
-            reader.dump();
-            reader.close();
+        List<TestResult> results = ReportUtils.mergedByName(read().getTestResults());
+        results.sort(Comparator.comparing(TestResult::getName));
+        for (TestResult result : results) {
+            missing.remove(result.getName());
+            tell(result);
         }
-        List<TestResult> byName = ReportUtils.mergedByName(results.getTestResults());
-        byName.sort(Comparator.comparing(TestResult::getName));
-        byName.forEach(this::tell);
-        failures.forEach(System.out::println);
-        return failures.isEmpty() && !byName.isEmpty();
+        missing.forEach(name -> failures.add(name + " did not run"));
+        String summary = String.format(Locale.ROOT, "%d pairs, %,d samples, %d failures; weak variants: %d, caught %,d"
+                + " times", pairs, samples, failures.size(), weak, bites);
+        System.out.println("\n" + summary + "; report: " + FOLDER.resolve("index.html"));
+        failures.forEach(failure -> System.err.println("failed: " + failure));
+        if (failures.isEmpty() && filter.equals(ALL)) {
+            Verify.held("pairs of operations on one run or two", "jcstress",
+                    String.format(Locale.ROOT, "%d tests, %,d samples, 0 forbidden", pairs, samples));
+            Verify.held("a claim without its CAS is caught", "jcstress",
+                    String.format(Locale.ROOT, "%d weak variant, caught %,d times", weak, bites));
+        }
+        return failures.isEmpty();
     }
 
+    private InProcessCollector read() throws IOException, ClassNotFoundException {
+        InProcessCollector results = new InProcessCollector();
+        DiskReadCollector reader = new DiskReadCollector(options.getResultFile(), results);
+        reader.dump();
+        reader.close();
+        return results;
+    }
+
+    /** Prints the outcomes of one pair. A test whose outcome is INTERESTING is a weak variant, and must show it. */
     private void tell(TestResult result) {
-        System.out.printf("%-50s %,15d%n", result.getName(), result.getTotalCount());
-        if (result.status() != Status.NORMAL) {
-            failures.add(result.getName() + ": " + result.status());
-            result.getMessages().forEach(failures::add);
+        String name = result.getName();
+        System.out.printf(Locale.ROOT, "%n%-60s %,15d%n", name, result.getTotalCount());
+        boolean isWeak = false;
+        for (GradingResult outcome : result.grading().gradingResults.values()) {
+            System.out.printf(Locale.ROOT, "    %-56s %,15d  %s%s%n", outcome.id, outcome.count,
+                    outcome.expect == Expect.FORBIDDEN ? "FORBIDDEN: " : "", outcome.description);
+            if (outcome.expect == Expect.FORBIDDEN && outcome.count > 0) {
+                failures.add(name + " showed " + outcome.id + ": " + outcome.description);
+            } else if (outcome.expect == Expect.ACCEPTABLE_INTERESTING) {
+                isWeak = true;
+                bites += outcome.count;
+                if (outcome.count == 0) {
+                    failures.add(name + " did not show " + outcome.id + ": the others mean nothing then");
+                }
+            }
         }
-        for (GradingResult g : result.grading().gradingResults.values()) {
-            System.out.printf("      %-30s %15d %s%n", g.id, g.count, g.expect);
+        if (isWeak) {
+            weak++;
+        } else {
+            pairs++;
+            samples += result.getTotalCount();
+        }
+        // API_MISMATCH among them, which jcstress itself passes over.
+        if (result.status() != Status.NORMAL) {
+            failures.add(name + " ended with " + result.status());
+            result.getMessages().forEach(System.out::println);
+            result.getVmErr().forEach(System.out::println);
         }
     }
 }

@@ -27,13 +27,15 @@ public abstract class SmallMap {
     private static final int SLOT_BYTES = 256;
     private static final int CONTENTS_BYTES = 64;
     private static final AtomicInteger NEXT = new AtomicInteger();
-    private static final MemorySegment MEMORY = map();
+    static final Region REGION = region((long) SLOTS * SLOT_BYTES);
 
     /** As an owner, where only ids matter. */
     static final Thread OWNER = Thread.ofPlatform().unstarted(() -> { });
 
     final PageMap map;
     final Census census;
+    /** The page map's, and {@link #contents} behind it. */
+    final MemorySegment memory;
     /** Bytes that whoever holds a run may write to. */
     final MemorySegment contents;
     /** If set, the owner of all that is claimed in the end. */
@@ -51,9 +53,9 @@ public abstract class SmallMap {
 
     SmallMap(int lives, int reserve, Thread lastOwner) {
         long at = (NEXT.getAndIncrement() & SLOTS - 1) * (long) SLOT_BYTES;
-        MemorySegment slot = MEMORY.asSlice(at, SLOT_BYTES, 64).fill((byte) 0);
-        contents = slot.asSlice(SLOT_BYTES - CONTENTS_BYTES);
-        map = new PageMap(slot, FRAMES, reserve);
+        memory = REGION.frames.asSlice(at, SLOT_BYTES, 64).fill((byte) 0);
+        contents = memory.asSlice(SLOT_BYTES - CONTENTS_BYTES);
+        map = new PageMap(memory, FRAMES, reserve);
         map.tile(GENERATION);
         census = new Census(map);
         for (int life = 0; life < lives; life++) {
@@ -64,10 +66,13 @@ public abstract class SmallMap {
         livesBefore = lives();
     }
 
-    private static MemorySegment map() {
-        long pageSize = Libc.pageSize();
-        int frames = (int) (SLOTS * (long) SLOT_BYTES / pageSize);
-        return Region.open("jcstress", frames, pageSize, Locking.NONE).frames;
+    private static Region region(long bytes) {
+        return Region.open("jcstress", (int) (bytes / Libc.pageSize()), Libc.pageSize(), Locking.NONE);
+    }
+
+    /** Memory for a map that lives as long as the JVM. */
+    static MemorySegment mapped(long bytes) {
+        return region(bytes + Libc.pageSize()).frames;
     }
 
     /** A thread that has ended. */
