@@ -50,8 +50,8 @@ bench: jdk native
 
 jcstress: jdk
 	@$(MVN) -q -Pjcstress -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/jcstress.classpath
-	@"$(JDK)/bin/java" --enable-native-access=ALL-UNNAMED \
-		-cp "$(CURDIR)/target/jcstress-classes:$(CURDIR)/target/classes:$$(cat target/jcstress.classpath)" \
+	@"$(JDK)/bin/java" --enable-native-access=ALL-UNNAMED -XX:-RestrictContended \
+		-cp "target/jcstress-classes:target/classes:$$(cat target/jcstress.classpath)" \
 		io.labyrinth.Pairs $(if $(QUICK),quick,long) $(T)
 
 bindings: jdk

@@ -233,8 +233,12 @@ public class ClosePairs {
 
         @Actor
         public void takesAndFrees(ZZ_Result r) {
-            handles.free(handles.accept(ticket));
-            r.r1 = true;
+            try {
+                handles.free(handles.accept(ticket));
+                r.r1 = true;
+            } catch (LabyrinthException.Closed refused) {
+                r.r1 = false;
+            }
         }
 
         @Actor

@@ -1,6 +1,7 @@
 package io.labyrinth;
 
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -35,6 +36,7 @@ public final class Pairs {
     static final int EPOCH = STRIDE * STRIDES;
 
     private static final Path FOLDER = Path.of("target", "jcstress");
+    private static final Path LOG = FOLDER.resolve("jcstress.log");
     private static final String ALL = ".*";
 
     private final String filter;
@@ -82,16 +84,20 @@ public final class Pairs {
 
     private boolean run() throws Exception {
         Files.createDirectories(FOLDER);
-        JCStress jcstress = new JCStress(options);
-        SortedSet<String> missing = new TreeSet<>(jcstress.getTests());
+        SortedSet<String> missing = new TreeSet<>(new JCStress(options).getTests());
         if (missing.isEmpty()) {
             System.err.println("jcstress: no pair is named like " + filter);
             return false;
         }
-        try {
-            jcstress.run();
+        System.out.println(missing.size() + " pairs are run; " + LOG + " says how far it is");
+        PrintStream console = System.out;
+        try (PrintStream log = new PrintStream(LOG.toFile())) {
+            System.setOut(log);
+            new JCStress(options).run();
         } catch (AssertionError failed) {
-            System.out.println("Failed, see below.");    // its message is what is told there, without an order
+            // Told below, in order.
+        } finally {
+            System.setOut(console);
         }
         List<TestResult> results = ReportUtils.mergedByName(read().getTestResults());
         results.sort(Comparator.comparing(TestResult::getName));

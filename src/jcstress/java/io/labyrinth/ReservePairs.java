@@ -124,4 +124,28 @@ public class ReservePairs {
             r.r3 = verdict();
         }
     }
+
+    /** A run that would reach from the one into the other, whose last frame comes back. */
+    @JCStressTest
+    @Outcome(id = "-1, 0, ----rrrr 1", expect = ACCEPTABLE, desc = "null")
+    @Outcome(expect = FORBIDDEN, desc = "a run lies across the edge")
+    @State
+    public static class ReserveAcross extends Edge {
+        private final long last = claim(3, 0, EXCLUSIVE, OWNER);
+
+        @Actor
+        public void ordinary(IIL_Result r) {
+            r.r1 = claim(Gfp.NOWAIT, ORDER);
+        }
+
+        @Actor
+        public void frees(IIL_Result r) {
+            free(last);
+        }
+
+        @Arbiter
+        public void rest(IIL_Result r) {
+            r.r3 = verdict();
+        }
+    }
 }
