@@ -15,7 +15,7 @@ help:
 	@echo "make run ARGS=...    the same for any command: make run ARGS='digest DIR', 'stress --seconds 5', 'doctor'"
 	@echo "make test            all tests; make test T=Name for one class"
 	@echo "make bench           the benchmarks, side by side; make bench QUICK=1 takes 4 minutes at most"
-	@echo "make jcstress        pairs of operations at the same moment, half an hour; QUICK=1 takes 4 minutes; T=Name for some"
+	@echo "make jcstress        pairs of operations at the same moment, half an hour; QUICK=1: 3 minutes; T=Name for some"
 	@echo "make build           target/labyrinth.jar, library and command line in one"
 	@echo "make bindings        regenerate bindings/ with a jextract on PATH"
 	@echo "make native          compile the C side into target/native"
@@ -52,7 +52,7 @@ jcstress: jdk
 	@$(MVN) -q -Pjcstress -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/jcstress.classpath
 	@"$(JDK)/bin/java" --enable-native-access=ALL-UNNAMED -XX:-RestrictContended \
 		-cp "target/jcstress-classes:target/classes:$$(cat target/jcstress.classpath)" \
-		io.labyrinth.Pairs $(if $(QUICK),quick,long) $(T)
+		io.labyrinth.Pairs $(if $(QUICK),quick,long) $(if $(T),'$(T)')
 
 bindings: jdk
 	@command -v jextract > /dev/null || { echo "put a jextract on PATH: https://jdk.java.net/jextract" >&2; exit 1; }

@@ -109,7 +109,7 @@ public class ClaimPairs {
     /** One splits a run, the other claims the upper half as soon as it is free. */
     @JCStressTest
     @Outcome(id = "true, 0, E------- 0", expect = ACCEPTABLE, desc = "too early for the upper half")
-    @Outcome(id = "true, 1, E---SSSS 0", expect = ACCEPTABLE, desc = "the upper half was free, and outside of the first")
+    @Outcome(id = "true, 1, E---SSSS 0", expect = ACCEPTABLE, desc = "the upper half, outside of the first")
     @Outcome(expect = FORBIDDEN, desc = "two live runs overlap, or do not tile the labyrinth")
     @State
     public static class SplitClaim extends SmallMap {

@@ -22,7 +22,7 @@ import org.openjdk.jcstress.infra.grading.ReportUtils;
 
 /**
  * make jcstress: runs the pairs, prints for each how often which outcome was seen, and fails if one of them was
- * forbidden, if a pair did not run to its end, or if the weak variant got away. jcstress' own report is in
+ * forbidden, if a pair did not run to its end, or if a weak variant got away. jcstress' own report is in
  * target/jcstress.
  *
  * <p>Arguments: {@code quick} or {@code long}, and a regular expression if not all pairs are to be run.
@@ -37,43 +37,42 @@ public final class Pairs {
 
     private static final Path FOLDER = Path.of("target", "jcstress");
     private static final Path LOG = FOLDER.resolve("jcstress.log");
+    private static final Path RESULTS = FOLDER.resolve("results.bin.gz");
     private static final String ALL = ".*";
 
+    private final boolean quick;
     private final String filter;
-    private final Options options;
     private final List<String> failures = new ArrayList<>();
     private int pairs;
     private long samples;
     private int weak;
     private long bites;
 
-    private Pairs(String filter, Options options) {
+    private Pairs(boolean quick, String filter) {
+        this.quick = quick;
         this.filter = filter;
-        this.options = options;
     }
 
     public static void main(String[] args) throws Exception {
         boolean quick = args.length > 0 && args[0].equals("quick");
-        String filter = args.length > 1 ? args[1] : ALL;
-        System.exit(new Pairs(filter, options(quick, filter)).run() ? 0 : 1);
+        System.exit(new Pairs(quick, args.length > 1 ? args[1] : ALL).run() ? 0 : 1);
     }
 
-    private static Options options(boolean quick, String filter) throws IOException {
+    private Options options() throws IOException {
         List<String> args = new ArrayList<>(List.of("-r", FOLDER.toString(), "-t", filter, "-f", "1", "-fsm", "1",
-                "-strideSize", String.valueOf(STRIDE), "-strideCount", String.valueOf(STRIDES)));
+                "-pth", "false", "-strideSize", String.valueOf(STRIDE), "-strideCount", String.valueOf(STRIDES)));
         if (quick) {
-            // One JVM for each pair, which gets from the interpreter by C1 to C2, whose order of instructions is
-            // shuffled.
-            args.addAll(List.of("-iters", "3", "-time", "200", "-pth", "false", "-sc", "false", "-jvmArgs",
+            // One JVM for each pair, which gets from the interpreter by C1 to a C2 that shuffles its instructions.
+            args.addAll(List.of("-iters", "3", "-time", "200", "-sc", "false", "-jvmArgs",
                     "-XX:+StressLCM -XX:+StressGCM -XX:+StressIGVN -XX:+StressCCP"));
         } else {
             // Interpreter, C1, C2 and C2 shuffled, each actor with each: 14 JVMs for each pair.
-            args.addAll(List.of("-iters", "4", "-time", "300", "-pth", "false"));
+            args.addAll(List.of("-iters", "4", "-time", "300"));
         }
         Options options = new Options(args.toArray(String[]::new)) {
             @Override
             public String getResultFile() {
-                return FOLDER.resolve("results.bin.gz").toString();
+                return RESULTS.toString();
             }
         };
         if (!options.parse()) {
@@ -84,46 +83,49 @@ public final class Pairs {
 
     private boolean run() throws Exception {
         Files.createDirectories(FOLDER);
-        SortedSet<String> missing = new TreeSet<>(new JCStress(options).getTests());
-        if (missing.isEmpty()) {
-            System.err.println("jcstress: no pair is named like " + filter);
-            return false;
-        }
-        System.out.println(missing.size() + " pairs are run; " + LOG + " says how far it is");
+        Files.deleteIfExists(RESULTS);
+        System.out.println("jcstress is at work; " + LOG + " says how far it is");
         PrintStream console = System.out;
+        SortedSet<String> missing = new TreeSet<>();
         try (PrintStream log = new PrintStream(LOG.toFile())) {
             System.setOut(log);
-            new JCStress(options).run();
+            JCStress jcstress = new JCStress(options());
+            missing.addAll(jcstress.getTests());
+            jcstress.run();
         } catch (AssertionError failed) {
             // Told below, in order.
         } finally {
             System.setOut(console);
         }
-        List<TestResult> results = ReportUtils.mergedByName(read().getTestResults());
-        results.sort(Comparator.comparing(TestResult::getName));
-        for (TestResult result : results) {
+        for (TestResult result : results()) {
             missing.remove(result.getName());
             tell(result);
         }
         missing.forEach(name -> failures.add(name + " did not run"));
-        String summary = String.format(Locale.ROOT, "%d pairs, %,d samples, %d failures; weak variants: %d, caught %,d"
-                + " times", pairs, samples, failures.size(), weak, bites);
-        System.out.println("\n" + summary + "; report: " + FOLDER.resolve("index.html"));
+        if (pairs + weak == 0) {
+            failures.add("nothing was run: no pair is named like " + filter + ", or there is one processor only");
+        }
+        System.out.printf(Locale.ROOT, "%n%d pairs, %,d samples; %d weak variants, caught %,d times; report: %s%n",
+                pairs, samples, weak, bites, FOLDER.resolve("index.html"));
         failures.forEach(failure -> System.err.println("failed: " + failure));
         if (failures.isEmpty() && filter.equals(ALL)) {
             Verify.held("pairs of operations on one run or two", "jcstress",
                     String.format(Locale.ROOT, "%d tests, %,d samples, 0 forbidden", pairs, samples));
-            Verify.held("a claim without its CAS is caught", "jcstress",
-                    String.format(Locale.ROOT, "%d weak variant, caught %,d times", weak, bites));
+            Verify.held("a claim or a free without its CAS is caught", "jcstress",
+                    String.format(Locale.ROOT, "%d weak variants, caught %,d times", weak, bites));
         }
         return failures.isEmpty();
     }
 
-    private InProcessCollector read() throws IOException, ClassNotFoundException {
-        InProcessCollector results = new InProcessCollector();
-        DiskReadCollector reader = new DiskReadCollector(options.getResultFile(), results);
-        reader.dump();
-        reader.close();
+    private static List<TestResult> results() throws IOException, ClassNotFoundException {
+        InProcessCollector read = new InProcessCollector();
+        if (Files.exists(RESULTS)) {
+            DiskReadCollector reader = new DiskReadCollector(RESULTS.toString(), read);
+            reader.dump();
+            reader.close();
+        }
+        List<TestResult> results = ReportUtils.mergedByName(read.getTestResults());
+        results.sort(Comparator.comparing(TestResult::getName));
         return results;
     }
 

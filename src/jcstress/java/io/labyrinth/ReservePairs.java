@@ -40,8 +40,8 @@ public class ReservePairs {
 
     /** One ordinary frame is left: for the one, or for the other, who may go on into the reserve. */
     @JCStressTest
-    @Outcome(id = "2, 4, SSSSSrrr 0", expect = ACCEPTABLE, desc = "the ordinary one has it, the other is in the reserve")
-    @Outcome(id = "-1, 2, SSSSrrrr 0", expect = ACCEPTABLE, desc = "the other has it")
+    @Outcome(id = "2, 4, SSSSSrrr 0", expect = ACCEPTABLE, desc = "the ordinary one, and the other goes on")
+    @Outcome(id = "-1, 2, SSSSrrrr 0", expect = ACCEPTABLE, desc = "the other, who may have either")
     @Outcome(expect = FORBIDDEN, desc = "an ordinary request got into the reserve, or a frame was missed")
     @State
     public static class ReserveEdge extends Edge {
