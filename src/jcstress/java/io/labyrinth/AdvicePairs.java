@@ -98,7 +98,7 @@ public class AdvicePairs {
     public static class SettleRollback extends SmallMap {
 
         public SettleRollback() {
-            super(1);
+            super(OWNER);
             claim(7, 0, SHARED, OWNER);
         }
 

@@ -24,7 +24,7 @@ public class ClaimPairs {
         private final long seen = map.lvWord(3);
 
         public ClaimClaim() {
-            super(1);
+            super(OWNER);
         }
 
         @Actor
@@ -62,7 +62,7 @@ public class ClaimPairs {
         private final long hint = PageWord.handle(map.lvWord(3), 3);
 
         public HintClaim() {
-            super(1);
+            super(OWNER);
         }
 
         @Actor
@@ -122,10 +122,11 @@ public class ClaimPairs {
         @Actor
         public void claims(ZIL_Result r) {
             Thread me = Thread.currentThread();
-            for (int look = 0; look < 16; look++) {
-                if (claim(4, 2, SHARED, me) != 0) {
-                    r.r2 = PageWord.order(map.lvWord(0)) > 2 ? 2 : 1;
-                    return;
+            for (int look = 0; look < 16 && r.r2 == 0; look++) {
+                long upper = map.lvWord(4);
+                long head = map.lvWord(0);
+                if (PageWord.isFree(upper)) {
+                    r.r2 = PageWord.order(head) <= 2 && map.claimSeen(4, upper, 2, SHARED, me) != 0 ? 1 : 2;
                 }
             }
         }
@@ -146,7 +147,7 @@ public class ClaimPairs {
         private final long handle = claim(3, 0, EXCLUSIVE, OWNER);
 
         public ReleaseClaim() {
-            super(1);
+            super(OWNER);
         }
 
         @Actor

@@ -3,6 +3,7 @@ package io.labyrinth;
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
 
+import org.jspecify.annotations.Nullable;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
 import org.openjdk.jcstress.annotations.JCStressTest;
@@ -22,8 +23,8 @@ public class ClosePairs {
     /** A map that may be drained. */
     public abstract static class Closing extends SmallMap {
 
-        Closing(int lives) {
-            super(lives);
+        Closing(@Nullable Thread lastOwner) {
+            super(lastOwner, 0);
         }
 
         final boolean drains() {
@@ -40,7 +41,7 @@ public class ClosePairs {
     public static class DrainClaim extends Closing {
 
         public DrainClaim() {
-            super(1);
+            super(OWNER);
         }
 
         @Actor
@@ -68,7 +69,7 @@ public class ClosePairs {
     public static class DrainSplit extends Closing {
 
         public DrainSplit() {
-            super(0);
+            super(null);
         }
 
         @Actor
@@ -97,7 +98,7 @@ public class ClosePairs {
     public static class DrainJoin extends Closing {
 
         public DrainJoin() {
-            super(1);
+            super(OWNER);
         }
 
         @Actor
@@ -126,7 +127,7 @@ public class ClosePairs {
         private final long handle = claim(3, 0, EXCLUSIVE, LIVING);
 
         public DrainRelease() {
-            super(1);
+            super(OWNER);
         }
 
         @Actor
@@ -154,7 +155,7 @@ public class ClosePairs {
         private final long ticket = map.handOff(claim(3, 0, EXCLUSIVE, OWNER), OWNER, EXCLUSIVE);
 
         public DrainAccept() {
-            super(1);
+            super(OWNER);
         }
 
         @Actor

@@ -22,7 +22,7 @@ public class ContentsPairs {
         final long next;
 
         Written(long flags) {
-            super(1);
+            super(OWNER);
             handle = claim(3, 0, flags, OWNER);
             next = PageWord.nextLife(handle);
         }

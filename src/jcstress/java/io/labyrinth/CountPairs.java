@@ -52,7 +52,7 @@ public class CountPairs {
         private final long handle = claim(0, 0, EXCLUSIVE, OWNER);
 
         public PictureMove() {
-            super(1);
+            super(OWNER);
         }
 
         @Actor
@@ -81,7 +81,7 @@ public class CountPairs {
     public static class ValidateClaim extends SmallMap {
 
         public ValidateClaim() {
-            super(1);
+            super(OWNER);
         }
 
         @Actor

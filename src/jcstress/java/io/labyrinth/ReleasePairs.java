@@ -21,7 +21,7 @@ public class ReleasePairs {
         final long handle = claim(3, 0, SHARED, OWNER);
 
         SharedFrame() {
-            super(1);
+            super(OWNER);
         }
     }
 

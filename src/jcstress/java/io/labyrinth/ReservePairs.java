@@ -21,7 +21,7 @@ public class ReservePairs {
         private final Zone zone = new Zone(map, 1);
 
         Edge() {
-            super(1, FRAMES - ORDINARY, OWNER);
+            super(OWNER, FRAMES - ORDINARY);
         }
 
         /** The pfn of what is given, or -1. */

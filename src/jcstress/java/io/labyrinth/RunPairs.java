@@ -17,7 +17,7 @@ public class RunPairs {
     public abstract static class Frames extends SmallMap {
 
         Frames() {
-            super(1);
+            super(OWNER);
         }
 
         final boolean join(int pfn, int order, long flags) {

@@ -42,26 +42,26 @@ public abstract class SmallMap {
     @Nullable Thread holder;
     private final long livesBefore;
 
+    /** One free run. */
     SmallMap() {
-        this(0);
+        this(null, 0);
     }
 
-    /** @param lives that each frame has had by itself before, in which {@link #OWNER} had it */
-    SmallMap(int lives) {
-        this(lives, 0, OWNER);
+    /** Single frames, all of them freed once by this thread. */
+    SmallMap(Thread lastOwner) {
+        this(lastOwner, 0);
     }
 
-    SmallMap(int lives, int reserve, Thread lastOwner) {
+    /** @param lastOwner of the single frames that it is cut into; null for one free run */
+    SmallMap(@Nullable Thread lastOwner, int reserve) {
         long at = (NEXT.getAndIncrement() & SLOTS - 1) * (long) SLOT_BYTES;
         memory = REGION.frames.asSlice(at, SLOT_BYTES, 64).fill((byte) 0);
         contents = memory.asSlice(SLOT_BYTES - CONTENTS_BYTES);
         map = new PageMap(memory, FRAMES, reserve);
         map.tile(GENERATION);
         census = new Census(map);
-        for (int life = 0; life < lives; life++) {
-            for (int pfn = 0; pfn < FRAMES; pfn++) {
-                map.release(claim(pfn, 0, EXCLUSIVE, lastOwner), lastOwner, EXCLUSIVE);
-            }
+        for (int pfn = 0; pfn < FRAMES && lastOwner != null; pfn++) {
+            map.release(claim(pfn, 0, EXCLUSIVE, lastOwner), lastOwner, EXCLUSIVE);
         }
         livesBefore = lives();
     }

@@ -24,7 +24,7 @@ public class SweepPairs {
     public abstract static class Inherited extends SmallMap {
 
         Inherited() {
-            super(1, 0, DEAD);
+            super(DEAD);
         }
     }
 
@@ -159,7 +159,7 @@ public class SweepPairs {
         private final long ticket;
 
         public SweepAccept() {
-            super(1);
+            super(OWNER);
             ticket = map.handOff(claim(3, 0, EXCLUSIVE, DEAD), DEAD, EXCLUSIVE);
         }
 

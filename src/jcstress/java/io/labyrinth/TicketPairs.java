@@ -19,7 +19,7 @@ public class TicketPairs {
         final long ticket = PageWord.nextLife(handle);
 
         Given() {
-            super(1);
+            super(OWNER);
         }
 
         final boolean take() {

@@ -34,7 +34,7 @@ public class WeakPairs {
         private final long seen = map.lvWord(PFN);
 
         public WeakClaim() {
-            super(1);
+            super(OWNER);
         }
 
         private boolean claim() {
@@ -66,7 +66,7 @@ public class WeakPairs {
         private final long handle = claim(PFN, 0, SHARED, OWNER);
 
         public WeakRelease() {
-            super(1);
+            super(OWNER);
         }
 
         private boolean free() {
