@@ -18,8 +18,6 @@ import org.openjdk.jcstress.infra.results.ZZ_Result;
  */
 public class ClosePairs {
 
-    private static final Thread LIVING = SmallMap.living(Thread.ofPlatform().daemon());
-
     /** A map that may be drained. */
     public abstract static class Closing extends SmallMap {
 
@@ -46,7 +44,7 @@ public class ClosePairs {
 
         @Actor
         public void claims(ZZL_Result r) {
-            r.r1 = claim(3, 0, EXCLUSIVE, LIVING) != 0;
+            r.r1 = claim(3, 0, EXCLUSIVE, OWNER) != 0;
         }
 
         @Actor
@@ -74,7 +72,7 @@ public class ClosePairs {
 
         @Actor
         public void splits(ZZL_Result r) {
-            r.r1 = claim(0, 0, EXCLUSIVE, LIVING) != 0;
+            r.r1 = claim(0, 0, EXCLUSIVE, OWNER) != 0;
         }
 
         @Actor
@@ -103,7 +101,7 @@ public class ClosePairs {
 
         @Actor
         public void joins(ZZL_Result r) {
-            r.r1 = map.claimAndJoin(0, ORDER, EXCLUSIVE, LIVING) != 0;
+            r.r1 = map.claimAndJoin(0, ORDER, EXCLUSIVE, OWNER) != 0;
         }
 
         @Actor
@@ -124,7 +122,7 @@ public class ClosePairs {
     @Outcome(expect = FORBIDDEN, desc = "a frame was left free in the drained map, or locked up in the other")
     @State
     public static class DrainRelease extends Closing {
-        private final long handle = claim(3, 0, EXCLUSIVE, LIVING);
+        private final long handle = claim(3, 0, EXCLUSIVE, OWNER);
 
         public DrainRelease() {
             super(OWNER);
@@ -132,7 +130,7 @@ public class ClosePairs {
 
         @Actor
         public void frees(ZZL_Result r) {
-            r.r1 = release(handle, LIVING);
+            r.r1 = release(handle, OWNER);
         }
 
         @Actor
@@ -160,7 +158,7 @@ public class ClosePairs {
 
         @Actor
         public void takes(ZZL_Result r) {
-            r.r1 = accept(ticket, LIVING);
+            r.r1 = accept(ticket, OWNER);
         }
 
         @Actor

@@ -2,7 +2,6 @@ package io.labyrinth;
 
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -73,24 +72,6 @@ public abstract class SmallMap {
     /** Memory for a map that lives as long as the JVM. */
     static MemorySegment mapped(long bytes) {
         return region(bytes + Libc.pageSize()).frames;
-    }
-
-    /** A thread that has ended. */
-    static Thread ended() {
-        Thread thread = Thread.ofPlatform().start(() -> { });
-        while (thread.isAlive()) {
-            Thread.onSpinWait();
-        }
-        return thread;
-    }
-
-    /** A thread that lives, and does nothing. */
-    static Thread living(Thread.Builder kind) {
-        return kind.start(() -> {
-            while (true) {
-                LockSupport.park();
-            }
-        });
     }
 
     private long lives() {

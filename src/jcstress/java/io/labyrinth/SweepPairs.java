@@ -3,6 +3,7 @@ package io.labyrinth;
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
 
+import java.util.concurrent.locks.LockSupport;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
 import org.openjdk.jcstress.annotations.JCStressTest;
@@ -16,9 +17,23 @@ import org.openjdk.jcstress.infra.results.ZL_Result;
 /** A sweep, and another who is at the same frame: it takes what the dead have, once, and nothing of the living. */
 public class SweepPairs {
 
-    private static final Thread DEAD = SmallMap.ended();
-    private static final Thread LIVING = SmallMap.living(Thread.ofPlatform().daemon());
-    private static final Thread LIVING_VIRTUALLY = SmallMap.living(Thread.ofVirtual());
+    private static final Thread DEAD = ended();
+    private static final Thread LIVING = living(Thread.ofPlatform().daemon());
+    private static final Thread LIVING_VIRTUALLY = living(Thread.ofVirtual());
+
+    private static Thread ended() {
+        Thread thread = Thread.ofPlatform().start(() -> { });
+        Race.join(thread);
+        return thread;
+    }
+
+    private static Thread living(Thread.Builder kind) {
+        return kind.start(() -> {
+            while (true) {
+                LockSupport.park();
+            }
+        });
+    }
 
     /** Frames that a thread which has ended by now had in the life before. */
     public abstract static class Inherited extends SmallMap {
