@@ -74,6 +74,13 @@ public abstract class SmallMap {
         return region(bytes + Libc.pageSize()).frames;
     }
 
+    /** A thread that has ended. (Not for this class's own initialiser, which the thread would wait for.) */
+    static Thread ended() {
+        Thread thread = Thread.ofPlatform().start(() -> { });
+        Race.join(thread);
+        return thread;
+    }
+
     private long lives() {
         long sum = 0;
         for (int pfn = 0; pfn < FRAMES; pfn++) {

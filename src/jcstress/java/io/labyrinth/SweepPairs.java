@@ -17,15 +17,9 @@ import org.openjdk.jcstress.infra.results.ZL_Result;
 /** A sweep, and another who is at the same frame: it takes what the dead have, once, and nothing of the living. */
 public class SweepPairs {
 
-    private static final Thread DEAD = ended();
+    private static final Thread DEAD = SmallMap.ended();
     private static final Thread LIVING = living(Thread.ofPlatform().daemon());
     private static final Thread LIVING_VIRTUALLY = living(Thread.ofVirtual());
-
-    private static Thread ended() {
-        Thread thread = Thread.ofPlatform().start(() -> { });
-        Race.join(thread);
-        return thread;
-    }
 
     private static Thread living(Thread.Builder kind) {
         return kind.start(() -> {
