@@ -188,11 +188,11 @@ final class PageMap {
         return lv(ownerAt(wordAt(pfn)));
     }
 
-    private long lvAdvice(int index) {
+    long lvAdvice(int index) {
         return lv(adviceAt(index));
     }
 
-    private boolean casAdvice(int index, long from, long to) {
+    boolean casAdvice(int index, long from, long to) {
         return cas(adviceAt(index), from, to);
     }
 
@@ -537,56 +537,6 @@ final class PageMap {
 
     boolean spanMayBeFree(int span) {
         return lvAdvice(groups + span) != 0;
-    }
-
-    /** What this thread puts into advice while it looks: its own among all threads of all tenants, never 0 or 1. */
-    long stamp(Thread me) {
-        return (me.threadId() << Native.LABYRINTH_TENANT_BITS() | PageWord.tenantNumber(tenant)) << 1;
-    }
-
-    /**
-     * Clears the group's advice if none of its words is FREE. Wait-free: 64 words, 2 CAS.
-     *
-     * <p>While it looks, its stamp stands in the advice, which still reads as "maybe": whoever freezes here hides
-     * nothing. The stamp is this thread's alone, so the second CAS succeeds only if no free came between.
-     *
-     * @return the words it may have looked at
-     */
-    int settleGroup(int group, long stamp) {
-        long seen = lvAdvice(group);
-        if (seen != 0 && casAdvice(group, seen, stamp) && !hasFreeHead(group)) {
-            casAdvice(group, stamp, 0);
-        }
-        return 1 << GROUP_ORDER;
-    }
-
-    private boolean hasFreeHead(int group) {
-        int end = Math.min(frames, group + 1 << GROUP_ORDER);
-        for (int pfn = group << GROUP_ORDER; pfn < end; pfn++) {
-            if (PageWord.isFree(lvWord(pfn))) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    /** As {@link #settleGroup}, for a span: its words are its groups' advice. Wait-free: 2^spanShift words, 2 CAS. */
-    int settleSpan(int span, long stamp) {
-        long seen = lvAdvice(groups + span);
-        if (seen != 0 && casAdvice(groups + span, seen, stamp) && !hasAdvisedGroup(span)) {
-            casAdvice(groups + span, stamp, 0);
-        }
-        return 1 << spanShift;
-    }
-
-    private boolean hasAdvisedGroup(int span) {
-        int end = Math.min(groups, span + 1 << spanShift);
-        for (int group = span << spanShift; group < end; group++) {
-            if (groupMayBeFree(group)) {
-                return true;
-            }
-        }
-        return false;
     }
 
     // ------------------------------------------------------------------------------------------------ looking

@@ -206,7 +206,7 @@ final class Zone {
      */
     private long search(int from, int to, int limit, int order, long flags, Thread me, int lane, int looks,
             int groups) {
-        long stamp = map.stamp(me);
+        long stamp = Advice.stamp(map, me);
         int pfn = from;
         int steps = 0;
         int looksLeft = looks;
@@ -219,7 +219,7 @@ final class Zone {
             steps++;
             if (isSpanStart(group)) {
                 if (wholeSpan >= 0) {
-                    steps += map.settleSpan(wholeSpan, stamp);
+                    steps += Advice.settleSpan(map, wholeSpan, stamp);
                 }
                 wholeSpan = spanOf(group);
                 if (!map.spanMayBeFree(wholeSpan)) {
@@ -263,11 +263,11 @@ final class Zone {
                 pfn = PageWord.next(pfn, word);
             }
             if (!free) {
-                steps += map.settleGroup(group, stamp);
+                steps += Advice.settleGroup(map, group, stamp);
             }
         }
         if (wholeSpan >= 0 && pfn >= endOfSpan(wholeSpan)) {
-            steps += map.settleSpan(wholeSpan, stamp);
+            steps += Advice.settleSpan(map, wholeSpan, stamp);
         }
         lanes[lane + STEPS] += steps;
         lanes[lane + CURSOR] = pfn;

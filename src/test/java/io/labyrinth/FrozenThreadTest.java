@@ -238,7 +238,7 @@ class FrozenThreadTest {
         for (int pfn = 64; pfn < 128; pfn++) {
             freeze(pfn);
         }
-        map.settleGroup(1, 2);
+        Advice.settleGroup(map, 1, 2);
         write(77, PageWord.released(map.lvWord(77)));
         assertThat(map.groupMayBeFree(1)).isFalse();
         lifeGoesOnWithout(64, 128);

@@ -104,7 +104,7 @@ class StraysTest {
     @Test
     void givesAdviceThatWasLost() {
         long handle = map.claimSeen(0, map.lvWord(0), 10, 0, ME);
-        map.settleGroup(0, 8);
+        Advice.settleGroup(map, 0, 8);
         write(0, PageWord.released(map.lvWord(0)));
         assertThat(map.groupMayBeFree(0)).isFalse();
         map.strays.adviceLost = true;
