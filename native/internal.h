@@ -126,6 +126,7 @@ static inline bool span_may_be_free(const struct labyrinth *l, uint32_t span)
 
 uint64_t zone_lane_longs(uint32_t frames, uint64_t processors);
 void zone_start_lanes(struct labyrinth *l);
+uint64_t zone_claim(struct labyrinth *l, uint32_t gfp, unsigned order);
 void zone_freed(struct labyrinth *l, uint64_t handle, uint64_t thread);
 void zone_count(const struct labyrinth *l, struct labyrinth_stats *stats);
 /* Looks at words and advice that the thread's lane took in its last walk; for tests. */

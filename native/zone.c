@@ -8,7 +8,6 @@
  * purpose, relaxed: a hint that is wrong costs one failed CAS, as it is the page word that decides.
  */
 #include "internal.h"
-#include <string.h>
 
 /* Fields of a lane, in longs. The line before LAST is left empty of what a pair needs, as its neighbour's ring is near;
  * what is there is for walks alone.
@@ -278,7 +277,7 @@ static __attribute__((noinline)) uint64_t claim_older(struct labyrinth *l, uint3
 }
 
 /* Claims a run. Lock-free. The handle, or 0 if nothing was found within the bound. */
-static inline uint64_t zone_claim(struct labyrinth *l, uint32_t gfp, unsigned order)
+uint64_t zone_claim(struct labyrinth *l, uint32_t gfp, unsigned order)
 {
     if (__builtin_expect(l->frames == 0, 0)) {
         refuse_bounds(l, "allocation", 0);
@@ -312,49 +311,6 @@ void zone_freed(struct labyrinth *l, uint64_t handle, uint64_t thread)
         set(lane, RING + top, older);
         set(lane, TOP, top);
     }
-}
-
-/* ------------------------------------------------------------------------------------------------ requests */
-
-static enum labyrinth_error check_request(uint32_t gfp, uint32_t order)
-{
-    uint32_t sprint = LABYRINTH_GFP_ATOMIC & ~LABYRINTH_GFP_HIGH;
-    uint32_t both = LABYRINTH_GFP_HIGH | LABYRINTH_GFP_NOMEMALLOC;
-    if (order > LABYRINTH_MAX_ORDER) {
-        return refuse_request("order", order, LABYRINTH_MAX_ORDER, "ask for a run of 2^order frames, order 0 to 10");
-    }
-    if (gfp >> 6 != 0) {
-        return refuse_request("gfp", gfp, 63, "no such flag; use the constants");
-    }
-    if ((gfp & (sprint | LABYRINTH_GFP_HIGH)) == sprint) {
-        return refuse_request("gfp", gfp, 63, "a sprint ends in the reserve; use ATOMIC");
-    }
-    if ((gfp & both) == both) {
-        return refuse_request("gfp", gfp, 63, "HIGH asks for the reserve and NOMEMALLOC forbids it; leave one out");
-    }
-    return LABYRINTH_OK;
-}
-
-uint64_t labyrinth_alloc_pages(struct labyrinth *l, uint32_t gfp, uint32_t order)
-{
-    if (__builtin_expect(check_request(gfp, order) != LABYRINTH_OK, 0)) {
-        return 0;
-    }
-    uint64_t handle = zone_claim(l, gfp, order);
-    if ((gfp & LABYRINTH_GFP_ZERO) != 0 && handle != 0) {
-        memset(l->memory + (uint64_t) handle_pfn(handle) * l->page_size, 0, (size_t) l->page_size << order);
-    }
-    return handle;
-}
-
-uint64_t labyrinth_alloc_page(struct labyrinth *l, uint32_t gfp)
-{
-    return labyrinth_alloc_pages(l, gfp, 0);
-}
-
-uint64_t labyrinth_alloc_page_gfp_atomic_exclusive(struct labyrinth *l)
-{
-    return zone_claim(l, LABYRINTH_GFP_ATOMIC_EXCLUSIVE, 0);
 }
 
 /* ------------------------------------------------------------------------------------------------ counters */
