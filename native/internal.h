@@ -48,9 +48,12 @@ static inline bool cas(uint64_t *at, uint64_t from, uint64_t to)
 extern _Thread_local uint64_t labyrinth_thread __attribute__((tls_model("initial-exec")));
 uint64_t labyrinth_new_thread(void);
 
+#define LIKELY(condition) __builtin_expect(condition, 1)
+#define UNLIKELY(condition) __builtin_expect(condition, 0)
+
 static inline uint64_t current_thread(void)
 {
-    return __builtin_expect(labyrinth_thread != 0, 1) ? labyrinth_thread : labyrinth_new_thread();
+    return LIKELY(labyrinth_thread != 0) ? labyrinth_thread : labyrinth_new_thread();
 }
 
 /* ------------------------------------------------------------------------------------------------ refusal.c */
@@ -71,8 +74,17 @@ struct refusal {
 
 enum labyrinth_error refuse(struct refusal refusal);
 enum labyrinth_error refuse_request(const char *fact, uint64_t value, uint64_t limit, const char *remedy);
-enum labyrinth_error refuse_handle(enum labyrinth_error error, const char *verb, uint64_t handle, uint64_t word,
-                                   uint64_t owner);
+/* Notes it and returns the error; in two parts, so that who calls it sees that this is not OK. */
+void note_handle(enum labyrinth_error error, const char *verb, uint64_t handle, uint64_t word, uint64_t owner)
+    __attribute__((cold));
+
+static inline enum labyrinth_error refuse_handle(enum labyrinth_error error, const char *verb, uint64_t handle, uint64_t word,
+                                                 uint64_t owner)
+{
+    note_handle(error, verb, handle, word, owner);
+    return error;
+}
+
 enum labyrinth_error refuse_system(enum labyrinth_error error, const char *call, const char *name, uint64_t bytes,
                                    int errnum);
 enum labyrinth_error refuse_file(enum labyrinth_error error, const char *rule, uint64_t value, uint64_t limit);
@@ -98,11 +110,9 @@ enum labyrinth_error header_check(const struct labyrinth_header *header, uint64_
 /* ------------------------------------------------------------------------------------------------ page_map.c */
 
 void map_tile(struct labyrinth *l, uint64_t generation);
-bool map_claim_hinted(struct labyrinth *l, uint64_t hint, unsigned order, uint64_t flags, uint64_t thread);
 uint64_t map_claim_seen(struct labyrinth *l, uint32_t pfn, uint64_t word, unsigned order, uint64_t flags,
                         uint64_t thread);
 uint64_t map_claim_and_join(struct labyrinth *l, uint32_t pfn, unsigned order, uint64_t flags, uint64_t thread);
-enum labyrinth_error map_release(struct labyrinth *l, uint64_t handle, uint64_t thread);
 uint64_t map_hand_off(struct labyrinth *l, uint64_t handle, uint64_t thread);
 uint64_t map_accept(struct labyrinth *l, uint64_t ticket, uint64_t thread);
 uint64_t map_checked(struct labyrinth *l, uint64_t handle, const char *verb, uint64_t thread);
@@ -126,8 +136,6 @@ static inline bool span_may_be_free(const struct labyrinth *l, uint32_t span)
 
 uint64_t zone_lane_longs(uint32_t frames, uint64_t processors);
 void zone_start_lanes(struct labyrinth *l);
-uint64_t zone_claim(struct labyrinth *l, uint32_t gfp, unsigned order);
-void zone_freed(struct labyrinth *l, uint64_t handle, uint64_t thread);
 void zone_count(const struct labyrinth *l, struct labyrinth_stats *stats);
 /* Looks at words and advice that the thread's lane took in its last walk; for tests. */
 uint64_t zone_last_walk_steps(const struct labyrinth *l, uint64_t thread);

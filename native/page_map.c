@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * page_map.c: every atomic step on the page map. The twin of PageMap.java: the same steps, with the same stores in the
- * same order, as processes of both languages take them on the same words.
+ * page_map.c, with page_map.h, which has what a pair takes: every atomic step on the page map. The twin of PageMap.java:
+ * the same steps, with the same stores in the same order, as processes of both languages take them on the same words.
  *
  * Why one CAS is enough, for any order. The words tile the labyrinth with runs (labyrinth.h), a run's state is that of
  * its head's word, and a TAIL is never looked at for itself. Whoever moves a head from FREE to HEAD has the whole run:
@@ -12,24 +12,7 @@
  * HEADs of their own, and every word says the tenant: whoever sweeps it gives back what it sees (the first head covers;
  * a HEAD inside of it is a TAIL that was not written yet). Each LABYRINTH_STEP is such an instant.
  */
-#include "internal.h"
-
-static inline uint64_t *word_at(struct labyrinth *l, uint32_t pfn)
-{
-    return &l->pages[pfn].word;
-}
-
-/* After a word became FREE: group first, then span, as the one who clears looks at them the other way round. */
-static inline void now_free(struct labyrinth *l, uint32_t pfn)
-{
-    uint32_t group = pfn >> LABYRINTH_GROUP_ORDER;
-    so(&l->advice[group].maybe_free, 1);
-    LABYRINTH_STEP("free.group-advised");
-    if (l->span_shift >= 0) {
-        so(&l->advice[l->groups + (group >> l->span_shift)].maybe_free, 1);
-        LABYRINTH_STEP("free.span-advised");
-    }
-}
+#include "page_map.h"
 
 /* Tiles the labyrinth with the largest free runs that fit. Before publication: nobody else looks yet. */
 void map_tile(struct labyrinth *l, uint64_t generation)
@@ -52,27 +35,6 @@ void map_tile(struct labyrinth *l, uint64_t generation)
 }
 
 /* ------------------------------------------------------------------------------------------------ claim */
-
-/* Claims the run whose head was seen as this word, FREE. Wait-free. False if that is no longer so. */
-static inline bool claim(struct labyrinth *l, uint32_t pfn, uint64_t word, uint64_t flags, uint64_t thread)
-{
-    struct labyrinth_page *page = &l->pages[pfn];
-    if (!cas(&page->word, word, word_claimed(word, l->tenant, flags))) {
-        return false;
-    }
-    LABYRINTH_STEP("claim.cas-won");
-    so(&page->owner, owner_word(thread, word));
-    LABYRINTH_STEP("claim.signed");
-    return true;
-}
-
-/* Claims the run if it is free, of this order, and in the life that the hint names: one CAS. Wait-free. The hint is the
- * handle that the claim makes; within the labyrinth, but otherwise as wrong as can be.
- */
-bool map_claim_hinted(struct labyrinth *l, uint64_t hint, unsigned order, uint64_t flags, uint64_t thread)
-{
-    return claim(l, handle_pfn(hint), handle_free(hint, order), flags, thread);
-}
 
 /* Claims a run of this order at the start of the larger free run seen as this word, and frees the rest of it.
  * Wait-free: one CAS, 4 stores for each halving.
@@ -165,50 +127,10 @@ rollback:
 /* ------------------------------------------------------------------------------------------------ give up */
 
 /* Why a live EXCLUSIVE run may not be given up by this tenant through a handle: FRAMED first, as in Java. */
-static enum labyrinth_error refuse_exclusive(struct labyrinth *l, const char *verb, uint64_t handle, uint64_t word)
+enum labyrinth_error map_refuse_exclusive(struct labyrinth *l, const char *verb, uint64_t handle, uint64_t word)
 {
     return refuse_handle(word_is_framed(word) ? LABYRINTH_HELD_OTHERWISE : LABYRINTH_NOT_OWNER, verb, handle, word,
                          lv(&l->pages[handle_pfn(handle)].owner));
-}
-
-/* The owner's last step: the word is its own, so a store will do. */
-static inline enum labyrinth_error leave(struct labyrinth_page *page, uint64_t handle, uint64_t word, uint64_t thread,
-                                         const char *verb, uint64_t target)
-{
-    uint64_t signed_by = lv(&page->owner);
-    if (signed_by != owner_word(thread, handle)) {
-        return refuse_handle(LABYRINTH_NOT_OWNER, verb, handle, word, signed_by);
-    }
-    so(&page->word, target);
-    return LABYRINTH_OK;
-}
-
-/* Frees the run: wait-free for an EXCLUSIVE one, one CAS otherwise. */
-enum labyrinth_error map_release(struct labyrinth *l, uint64_t handle, uint64_t thread)
-{
-    uint32_t pfn = handle_pfn(handle);
-    if (pfn >= l->frames) {
-        return refuse_bounds(l, "free", handle);
-    }
-    struct labyrinth_page *page = &l->pages[pfn];
-    uint64_t word = lv(&page->word);
-    if (word_is_live_exclusive(word, handle, l->tenant)) {
-        enum labyrinth_error error = leave(page, handle, word, thread, "free", word_released_exclusive(word, l->tenant));
-        if (error != LABYRINTH_OK) {
-            return error;
-        }
-        LABYRINTH_STEP("free.stored");
-    } else if (!word_is_live(word, handle)) {
-        return refuse_handle(LABYRINTH_STALE, "free", handle, word, 0);
-    } else if (word_is_exclusive(word)) {
-        return refuse_exclusive(l, "free", handle, word);
-    } else if (!cas(&page->word, word, word_released(word))) {
-        return refuse_handle(LABYRINTH_STALE, "free", handle, lv(&page->word), 0);
-    } else {
-        LABYRINTH_STEP("free.cas-won");
-    }
-    now_free(l, pfn);
-    return LABYRINTH_OK;
 }
 
 /* Ends this life of the run and puts it in transit: wait-free for an EXCLUSIVE one, one CAS otherwise. The ticket is a
@@ -238,7 +160,7 @@ uint64_t map_hand_off(struct labyrinth *l, uint64_t handle, uint64_t thread)
         }
         LABYRINTH_STEP("hand-over.stored");
     } else if (word_is_exclusive(word)) {
-        refuse_exclusive(l, "hand-over", handle, word);
+        map_refuse_exclusive(l, "hand-over", handle, word);
         return 0;
     } else if (!cas(&page->word, word, transit)) {
         refuse_handle(LABYRINTH_STALE, "hand-over", handle, lv(&page->word), 0);

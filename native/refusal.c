@@ -41,11 +41,10 @@ enum labyrinth_error refuse_request(const char *fact, uint64_t value, uint64_t l
                                    .rule = remedy});
 }
 
-enum labyrinth_error refuse_handle(enum labyrinth_error error, const char *verb, uint64_t handle, uint64_t word,
-                                   uint64_t owner)
+void note_handle(enum labyrinth_error error, const char *verb, uint64_t handle, uint64_t word, uint64_t owner)
 {
-    return refuse((struct refusal){.error = error, .verb = verb, .handle = handle, .word = word, .owner = owner,
-                                   .value = labyrinth_thread});
+    refuse((struct refusal){.error = error, .verb = verb, .handle = handle, .word = word, .owner = owner,
+                            .value = labyrinth_thread});
 }
 
 enum labyrinth_error refuse_system(enum labyrinth_error error, const char *call, const char *name, uint64_t bytes,

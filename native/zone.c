@@ -1,32 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * zone.c: the policy, where an allocation looks, in which order, and how far. Decides nothing about ownership; every
- * answer comes from a compare-and-set in page_map.c. The twin of Zone.java, where the reasons stand at length.
+ * zone.c: the policy, where an allocation looks, in which order, and how far (what a pair takes of it is in zone.h).
+ * Decides nothing about ownership; every answer comes from a compare-and-set in page_map.c. The twin of Zone.java, where
+ * the reasons stand at length.
  *
  * The lanes are this attachment's own memory, not shared with other processes: a lane is a striped hint, of the run
  * freed last, a ring of older ones, and a cursor, where the last walk ended. They are read and written by races on
  * purpose, relaxed: a hint that is wrong costs one failed CAS, as it is the page word that decides.
  */
-#include "internal.h"
-
-/* Fields of a lane, in longs. The line before LAST is left empty of what a pair needs, as its neighbour's ring is near;
- * what is there is for walks alone.
- */
-enum {
-    LOST = 6,
-    RESERVE_CURSOR = 7,
-    LAST = 8,
-    TOP = 9,
-    CURSOR = 10,
-    STEPS = 11,
-    REFUSED = 12,
-    REFUSED_QUIETLY = 13,
-    RESERVE_HITS = 14,
-    DRY = 15,
-    RING = 16,
-    HINTS = 16,
-    LANE_SHIFT = 5,
-};
+#include "zone.h"
 
 /* A sprint's bounds, in looks at the advice, in groups searched and in words. For a lane whose last request got nothing,
  * not even of the reserve, a shorter one: it goes on where that ended. A look at a span counts for more.
@@ -48,28 +30,6 @@ struct walk {
     int32_t looks;  /* the groups and spans whose advice may be looked at */
     int32_t groups; /* the groups that may be searched */
 };
-
-static inline uint64_t get(_Atomic uint64_t *lane, unsigned field)
-{
-    return atomic_load_explicit(&lane[field], memory_order_relaxed);
-}
-
-static inline void set(_Atomic uint64_t *lane, unsigned field, uint64_t value)
-{
-    atomic_store_explicit(&lane[field], value, memory_order_relaxed);
-}
-
-/* Approximate: two threads in one lane may lose a count. */
-static inline void add(_Atomic uint64_t *lane, unsigned field, uint64_t more)
-{
-    set(lane, field, get(lane, field) + more);
-}
-
-/* By the thread id's low bits: ids are given out in sequence, so threads started together get lanes of their own. */
-static inline _Atomic uint64_t *lane_of(const struct labyrinth *l, uint64_t thread)
-{
-    return (_Atomic uint64_t *) &l->lanes[(thread << LANE_SHIFT) & l->lane_mask];
-}
 
 uint64_t zone_lane_longs(uint32_t frames, uint64_t processors)
 {
@@ -218,8 +178,8 @@ static uint64_t walk_reserve(const struct walk *walk, bool sprint)
     return handle;
 }
 
-static __attribute__((noinline)) uint64_t walk(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags,
-                                               _Atomic uint64_t *lane, uint64_t thread)
+static uint64_t walk(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags, _Atomic uint64_t *lane,
+                     uint64_t thread)
 {
     uint32_t ordinary = l->ordinary;
     bool sprint = (gfp & LABYRINTH_GFP_ATOMIC & ~LABYRINTH_GFP_HIGH) != 0;
@@ -260,8 +220,8 @@ static __attribute__((noinline)) uint64_t walk(struct labyrinth *l, uint32_t gfp
 }
 
 /* By the next hint, or else by a walk. */
-static __attribute__((noinline)) uint64_t claim_older(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags,
-                                                      _Atomic uint64_t *lane, uint64_t thread)
+uint64_t zone_claim_older(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags, _Atomic uint64_t *lane,
+                          uint64_t thread)
 {
     unsigned top = get(lane, TOP) & (HINTS - 1);
     uint64_t hint = get(lane, RING + top);
@@ -274,43 +234,6 @@ static __attribute__((noinline)) uint64_t claim_older(struct labyrinth *l, uint3
         add(lane, LOST, 1);
     }
     return walk(l, gfp, order, flags, lane, thread);
-}
-
-/* Claims a run. Lock-free. The handle, or 0 if nothing was found within the bound. */
-uint64_t zone_claim(struct labyrinth *l, uint32_t gfp, unsigned order)
-{
-    if (__builtin_expect(l->frames == 0, 0)) {
-        refuse_bounds(l, "allocation", 0);
-        return 0;
-    }
-    uint64_t thread = current_thread();
-    uint64_t flags = (gfp & LABYRINTH_GFP_EXCLUSIVE) != 0 ? EXCLUSIVE_BIT : 0;
-    _Atomic uint64_t *lane = lane_of(l, thread);
-    uint64_t hint = get(lane, LAST);
-    if (hint != 0) {
-        set(lane, LAST, 0);
-        if (map_claim_hinted(l, hint, order, flags, thread)) {
-            return hint;
-        }
-        add(lane, LOST, 1);
-    }
-    return claim_older(l, gfp, order, flags, lane, thread);
-}
-
-/* Remembers a run that was just freed. One of the reserve is forgotten: an ordinary request must not find it. */
-void zone_freed(struct labyrinth *l, uint64_t handle, uint64_t thread)
-{
-    if (handle_pfn(handle) >= l->ordinary) {
-        return;
-    }
-    _Atomic uint64_t *lane = lane_of(l, thread);
-    uint64_t older = get(lane, LAST);
-    set(lane, LAST, handle_next_life(handle));
-    if (older != 0) {
-        unsigned top = (get(lane, TOP) + 1) & (HINTS - 1);
-        set(lane, RING + top, older);
-        set(lane, TOP, top);
-    }
 }
 
 /* ------------------------------------------------------------------------------------------------ counters */
