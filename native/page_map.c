@@ -126,13 +126,6 @@ rollback:
 
 /* ------------------------------------------------------------------------------------------------ give up */
 
-/* Why a live EXCLUSIVE run may not be given up by this tenant through a handle: FRAMED first, as in Java. */
-enum labyrinth_error map_refuse_exclusive(struct labyrinth *l, const char *verb, uint64_t handle, uint64_t word)
-{
-    return refuse_handle(word_is_framed(word) ? LABYRINTH_HELD_OTHERWISE : LABYRINTH_NOT_OWNER, verb, handle, word,
-                         lv(&l->pages[handle_pfn(handle)].owner));
-}
-
 /* Ends this life of the run and puts it in transit: wait-free for an EXCLUSIVE one, one CAS otherwise. The ticket is a
  * handle of the next life; 0 if refused.
  */

@@ -8,8 +8,6 @@
 
 #include "internal.h"
 
-enum labyrinth_error map_refuse_exclusive(struct labyrinth *l, const char *verb, uint64_t handle, uint64_t word);
-
 static inline uint64_t *word_at(struct labyrinth *l, uint32_t pfn)
 {
     return &l->pages[pfn].word;
@@ -46,6 +44,14 @@ static inline bool claim(struct labyrinth *l, uint32_t pfn, uint64_t word, uint6
 static inline bool map_claim_hinted(struct labyrinth *l, uint64_t hint, unsigned order, uint64_t flags, uint64_t thread)
 {
     return claim(l, handle_pfn(hint), handle_free(hint, order), flags, thread);
+}
+
+/* Why a live EXCLUSIVE run may not be given up by this tenant through a handle: FRAMED first, as in Java. */
+static inline enum labyrinth_error map_refuse_exclusive(struct labyrinth *l, const char *verb, uint64_t handle,
+                                                        uint64_t word)
+{
+    return refuse_handle(word_is_framed(word) ? LABYRINTH_HELD_OTHERWISE : LABYRINTH_NOT_OWNER, verb, handle, word,
+                         lv(&l->pages[handle_pfn(handle)].owner));
 }
 
 /* The owner's last step: the word is its own, so a store will do. */
