@@ -190,6 +190,7 @@ static void a_frame_in_its_last_life_is_quarantined(void)
     new_labyrinth(&l, 1, 0, &fd);
     for (int exclusive = 0; exclusive < 2; exclusive++) {
         so(&l.pages[0].word, word_first(LAST_GENERATION, LABYRINTH_FREE, 0));
+        map_advise_all(&l);
         uint64_t frame = labyrinth_alloc_page(&l, exclusive ? EXCLUSIVE : NOWAIT);
         CHECK(word_generation(frame) == LAST_GENERATION);
         CHECK_NOTHING(LABYRINTH_STALE, labyrinth_hand_off(&l, frame));
