@@ -14,6 +14,7 @@
 
 static struct labyrinth l;
 static long rounds = 20000;
+static pthread_barrier_t start;
 
 /* Where threads leave tickets, and runs that anybody may free, for one another: handle and order in one word. */
 static _Atomic uint64_t tickets[PLACES];
@@ -75,6 +76,7 @@ static void *work(void *number)
     uint64_t seed = (uint64_t) (uintptr_t) number * 0x9E3779B97F4A7C15ULL + 1;
     struct held held[HELD];
     unsigned count = 0;
+    pthread_barrier_wait(&start);
     for (long round = 0; round < rounds; round++) {
         uint64_t dice = next_random(&seed);
         unsigned order = (unsigned) (dice >> 8) % ORDERS;
@@ -115,6 +117,7 @@ int main(int argc, char **argv)
     pthread_t threads[THREADS];
     rounds = argc > 1 ? atol(argv[1]) : rounds;
     new_labyrinth(&l, 600, 40, &fd);
+    pthread_barrier_init(&start, NULL, THREADS);
     for (uintptr_t i = 0; i < THREADS; i++) {
         CHECK(pthread_create(&threads[i], NULL, work, (void *) (i + 1)) == 0);
     }
