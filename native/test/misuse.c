@@ -188,6 +188,49 @@ static void everything_is_refused_after_a_detach(void)
     CHECK_OK(labyrinth_detach(&l));
 }
 
+#define TAKERS 4
+static pthread_barrier_t at_once;
+static uint64_t wanted;
+static _Atomic int accepted;
+static _Atomic int freed;
+
+static void *take_and_free(void *rounds)
+{
+    for (int i = 0; i < *(int *) rounds; i++) {
+        pthread_barrier_wait(&at_once);
+        uint64_t ticket = wanted;
+        accepted += labyrinth_accept(i % 2 == 0 ? &l : &other, ticket) == ticket;
+        pthread_barrier_wait(&at_once);
+        freed += labyrinth_free(i % 2 == 0 ? &other : &l, ticket) == LABYRINTH_OK;
+        pthread_barrier_wait(&at_once);
+    }
+    return NULL;
+}
+
+static void of_many_who_accept_or_free_at_once_one_succeeds(void)
+{
+    int rounds = 400;
+    pthread_t threads[TAKERS];
+    open_both();
+    pthread_barrier_init(&at_once, NULL, TAKERS + 1);
+    for (int i = 0; i < TAKERS; i++) {
+        CHECK(pthread_create(&threads[i], NULL, take_and_free, &rounds) == 0);
+    }
+    for (int i = 0; i < rounds; i++) {
+        wanted = labyrinth_hand_off(&l, labyrinth_alloc_page(&l, NOWAIT));
+        accepted = 0;
+        freed = 0;
+        pthread_barrier_wait(&at_once);
+        pthread_barrier_wait(&at_once);
+        pthread_barrier_wait(&at_once);
+        CHECK(accepted == 1 && freed == 1);
+    }
+    for (int i = 0; i < TAKERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    close_both();
+}
+
 static void validate_names(const char *rule)
 {
     char text[512];
@@ -256,6 +299,7 @@ int main(void)
         TEST(a_request_is_served_or_its_flags_contradict_each_other),
         TEST(what_is_out_keeps_its_tenant_from_leaving),
         TEST(everything_is_refused_after_a_detach),
+        TEST(of_many_who_accept_or_free_at_once_one_succeeds),
         TEST(validate_sees_every_kind_of_damage),
         TEST(every_error_has_a_name_and_a_sentence),
     };

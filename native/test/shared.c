@@ -6,6 +6,7 @@
 #include "check.h"
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -229,6 +230,40 @@ static void a_child_has_nothing_mapped_and_ends_nobodys_life(void)
     CHECK_OK(labyrinth_detach(&l));
 }
 
+/* A program that the dead one had started lives on, and must not be taken for it. */
+static void what_a_dead_process_has_started_is_no_sign_of_its_life(void)
+{
+    struct labyrinth l;
+    int fd, pids[2];
+    pid_t started;
+    new_labyrinth(&l, 64, 0, &fd);
+    CHECK(pipe(pids) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct labyrinth mine;
+        CHECK_OK(labyrinth_attach_fd(&mine, fd, LABYRINTH_LOCK_NONE));
+        CHECK(labyrinth_alloc_pages(&mine, EXCLUSIVE, 3) != 0);
+        started = fork();
+        if (started == 0) {
+            execlp("sleep", "sleep", "60", (char *) NULL);
+            _exit(127);
+        }
+        usleep(100000); /* until it has called exec */
+        _exit(write(pids[1], &started, sizeof started) == sizeof started ? 0 : 1);
+    }
+    int status;
+    CHECK(read(pids[0], &started, sizeof started) == sizeof started);
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    uint64_t freed = labyrinth_sweep(&l);
+    bool lives_on = kill(started, SIGKILL) == 0;
+    CHECK(lives_on && freed == 8);
+    CHECK_OK(labyrinth_validate(&l));
+    CHECK_OK(labyrinth_detach(&l));
+    close(pids[0]);
+    close(pids[1]);
+    close(fd);
+}
+
 /* The sanitizers' own mlock does nothing, and says that it did. */
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define LOCKS
@@ -283,6 +318,7 @@ int main(void)
         TEST(a_sweep_takes_all_that_the_dead_left_and_nothing_else),
         TEST(who_attaches_to_a_dead_ones_slot_sweeps_it_first),
         TEST(a_child_has_nothing_mapped_and_ends_nobodys_life),
+        TEST(what_a_dead_process_has_started_is_no_sign_of_its_life),
 #ifdef LOCKS
         TEST(locking_is_required_or_preferred_or_left),
 #endif
