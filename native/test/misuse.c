@@ -2,6 +2,7 @@
  *
  * misuse: every wrong call is refused with the error that says why, and changes nothing.
  */
+#define _GNU_SOURCE
 #include "check.h"
 #include <pthread.h>
 #include <unistd.h>

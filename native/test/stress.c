@@ -4,6 +4,7 @@
  * what it wrote. Meant for ThreadSanitizer as well: the frames are written without atomics, so that it sees whether one
  * owner's writes happen before the next one's.
  */
+#define _GNU_SOURCE
 #include "check.h"
 #include <pthread.h>
 
