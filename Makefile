@@ -57,7 +57,7 @@ native:
 	@$(MAKE) -s -C native
 
 native-test:
-	@$(MAKE) -s -C native test $(if $(LONG),KILLS=2000 STEPS=20 ROUNDS=100000)
+	@$(MAKE) -s -C native test $(if $(LONG),KILLS=2000 STEPS=20 ROUNDS=300000)
 
 native-bench:
 	@$(MAKE) -s -C native bench

@@ -14,7 +14,7 @@ class NativeTest {
 
     private static final long KILLS = Verify.scale(40, 2000);
     private static final long TIMES_AT_EACH_STEP = Verify.scale(2, 20);
-    private static final long ROUNDS = Verify.scale(5_000, 100_000);
+    private static final long ROUNDS = Verify.scale(20_000, 300_000);
 
     @Test
     void everyTestOfTheCSideHolds() throws Exception {
