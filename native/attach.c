@@ -280,7 +280,6 @@ static enum labyrinth_error map_and_lock(struct labyrinth *l, const struct labyr
         return refuse_file(LABYRINTH_NOT_A_LABYRINTH, "the magic has gone", 0, LABYRINTH_MAGIC);
     }
     lay_out(l, header, memory);
-    zone_start_lanes(l);
     return LABYRINTH_OK;
 }
 
@@ -327,8 +326,10 @@ static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, con
     }
     if (error != LABYRINTH_OK) {
         let_go(l);
+        return error;
     }
-    return error;
+    zone_start_lanes(l);
+    return LABYRINTH_OK;
 }
 
 enum labyrinth_error labyrinth_attach(struct labyrinth *l, const char *path, enum labyrinth_locking locking)

@@ -71,8 +71,11 @@ static inline enum labyrinth_error map_release(struct labyrinth *l, uint64_t han
 {
     uint32_t pfn = handle_pfn(handle);
     if (UNLIKELY(pfn >= l->frames)) {
-        refuse_bounds(l, "free", handle);
-        return l->frames == 0 ? LABYRINTH_CLOSED : LABYRINTH_FOREIGN;
+        enum labyrinth_error error = refuse_bounds(l, "free", handle);
+        if (error == LABYRINTH_OK) {
+            __builtin_unreachable();
+        }
+        return error;
     }
     struct labyrinth_page *page = &l->pages[pfn];
     uint64_t word = lv(&page->word);

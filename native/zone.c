@@ -38,11 +38,17 @@ uint64_t zone_lane_longs(uint32_t frames, uint64_t processors)
     return 1ULL << (wanted < 1 ? 0 : 63 - __builtin_clzll(wanted)) << LANE_SHIFT;
 }
 
+/* Lanes begin all over the labyrinth, and those of different tenants in different places: the first threads of two
+ * processes have the same lane, and would otherwise claim neighbours, whose words and advice share cache lines.
+ */
 void zone_start_lanes(struct labyrinth *l)
 {
     uint64_t count = (l->lane_mask + 1) >> LANE_SHIFT;
+    uint64_t golden = l->slot * 0x9E3779B9ULL & UINT32_MAX; /* the slots' multiples of it lie far apart, as 32-bit fractions */
+    uint64_t first = l->ordinary * golden >> 32;
     for (uint64_t lane = 0; lane < count; lane++) {
-        set(lane_of(l, lane), CURSOR, (l->ordinary * lane / count) & ~(uint64_t) (GROUP_FRAMES - 1));
+        uint64_t start = (first + l->ordinary * lane / count) % l->ordinary;
+        set(lane_of(l, lane), CURSOR, start & ~(uint64_t) (GROUP_FRAMES - 1));
     }
 }
 
