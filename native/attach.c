@@ -202,7 +202,7 @@ static enum labyrinth_error check_file(int fd, struct labyrinth_header *header)
     if (pread(fd, header, sizeof header->magic, 0) != sizeof header->magic) {
         return map_refused("pread", "the file", sizeof header->magic);
     }
-    /* If the magic was there, so is all else: each call of the system sees what was stored before the last one's load. */
+    /* If the magic was there, so is all else: this call of the system sees what was stored before that one's load. */
     if (header->magic == LABYRINTH_MAGIC && pread(fd, header, sizeof *header, 0) != sizeof *header) {
         return map_refused("pread", "the file", sizeof *header);
     }

@@ -189,7 +189,8 @@ int main(void)
     if (labyrinth_create_memfd(&labyrinth, "bench", FRAMES, 64, LABYRINTH_LOCK_PREFERRED, &fd) != LABYRINTH_OK) {
         fail("create");
     }
-    double bare[ROUNDS], calls[ROUNDS], pair[ROUNDS], shared[ROUNDS], hand_over[ROUNDS], threads[ROUNDS], processes[ROUNDS];
+    double bare[ROUNDS], calls[ROUNDS], pair[ROUNDS], shared[ROUNDS], hand_over[ROUNDS];
+    double threads[ROUNDS], processes[ROUNDS];
     for (int round = -1; round < ROUNDS; round++) {
         int at = round < 0 ? 0 : round; /* the first warms up */
         bare[at] = ns_each(bare_pairs);
@@ -211,7 +212,8 @@ int main(void)
     printf("bare CAS + release store       %6.1f ns\n", least);
     printf("the same in two functions      %6.1f ns\n", by_calls);
     printf("alloc + free, EXCLUSIVE        %6.1f ns  %.2f of the bare, %.2f of that in functions (goal: 2.00 at most);"
-           " 1/%.1f of LLFree's %.0f ns (goal: 1/5)\n", cost, cost / least, cost / by_calls, LLFREE_NS / cost, LLFREE_NS);
+           " 1/%.1f of LLFree's %.0f ns (goal: 1/5)\n",
+           cost, cost / least, cost / by_calls, LLFREE_NS / cost, LLFREE_NS);
     printf("alloc + free, by anybody       %6.1f ns\n", median(shared));
     printf("hand-over + accept             %6.1f ns\n", median(hand_over));
     printf("two threads of one process     %6.1f pairs/us\n", of_threads);

@@ -9,8 +9,8 @@
 #include "page_word.h"
 #include <stdatomic.h>
 
-/* The named steps at which a test build kills or freezes the process. It finds all their names in a section of their own,
- * so that none can be forgotten there: native/test/crash_points.c.
+/* The named steps at which a test build kills or freezes the process. It finds all their names in a section of their
+ * own, so that none can be forgotten there: native/test/crash_points.c.
  */
 #ifdef LABYRINTH_CRASH_POINTS
 extern void (*labyrinth_step)(const char *name);
@@ -78,8 +78,8 @@ enum labyrinth_error refuse_request(const char *fact, uint64_t value, uint64_t l
 void note_handle(enum labyrinth_error error, const char *verb, uint64_t handle, uint64_t word, uint64_t owner)
     __attribute__((cold));
 
-static inline enum labyrinth_error refuse_handle(enum labyrinth_error error, const char *verb, uint64_t handle, uint64_t word,
-                                                 uint64_t owner)
+static inline enum labyrinth_error refuse_handle(enum labyrinth_error error, const char *verb, uint64_t handle,
+                                                 uint64_t word, uint64_t owner)
 {
     note_handle(error, verb, handle, word, owner);
     return error;

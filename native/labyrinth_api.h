@@ -141,8 +141,8 @@ LABYRINTH_API enum labyrinth_error labyrinth_detach(struct labyrinth *labyrinth)
 /* Leaves as if the process had died: what is out is for the next sweep. */
 LABYRINTH_API enum labyrinth_error labyrinth_detach_now(struct labyrinth *labyrinth);
 
-/* A run of 2^order frames for the calling thread. 0 if nothing was found, and then labyrinth_last_error is LABYRINTH_OK;
- * or if the request was refused: INVALID_REQUEST, CLOSED. alloc_page: of order 0.
+/* A run of 2^order frames for the calling thread. 0 if nothing was found, and then labyrinth_last_error is
+ * LABYRINTH_OK; or if the request was refused: INVALID_REQUEST, CLOSED. alloc_page: of order 0.
  */
 LABYRINTH_API uint64_t labyrinth_alloc_pages(struct labyrinth *labyrinth, uint32_t gfp, uint32_t order);
 LABYRINTH_API uint64_t labyrinth_alloc_page(struct labyrinth *labyrinth, uint32_t gfp);
@@ -151,11 +151,11 @@ LABYRINTH_API uint64_t labyrinth_alloc_page_gfp_atomic_exclusive(struct labyrint
 /* Ends this life of the run: STALE, NOT_OWNER, FOREIGN, HELD_OTHERWISE, CLOSED. */
 LABYRINTH_API enum labyrinth_error labyrinth_free(struct labyrinth *labyrinth, uint64_t handle);
 
-/* Ends this life of the run and gives the ticket to its next one, for anybody in any process; 0 if refused, as a free. */
+/* Ends this life of the run and gives the ticket to its next, for anybody in any process; 0 if refused, as a free. */
 LABYRINTH_API uint64_t labyrinth_hand_off(struct labyrinth *labyrinth, uint64_t handle);
 
-/* The run in transit, now the calling thread's, with what the giver wrote; 0 if refused: STALE if the ticket was accepted
- * before, or its giver has died and was swept.
+/* The run in transit, now the calling thread's, with what the giver wrote; 0 if refused: STALE if the ticket was
+ * accepted before, or its giver has died and was swept.
  */
 LABYRINTH_API uint64_t labyrinth_accept(struct labyrinth *labyrinth, uint64_t ticket);
 

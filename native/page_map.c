@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * page_map.c, with page_map.h, which has what a pair takes: every atomic step on the page map. The twin of PageMap.java:
- * the same steps, with the same stores in the same order, as processes of both languages take them on the same words.
+ * page_map.c, with page_map.h, which has what a pair takes: every atomic step on the page map. The twin of
+ * PageMap.java: the same steps, with the same stores in the same order, as processes of both languages take them on the
+ * same words.
  *
  * Why one CAS is enough, for any order. The words tile the labyrinth with runs (labyrinth.h), a run's state is that of
  * its head's word, and a TAIL is never looked at for itself. Whoever moves a head from FREE to HEAD has the whole run:
@@ -254,8 +255,8 @@ static bool has_free_head(struct labyrinth *l, uint32_t group)
     return false;
 }
 
-/* Clears the group's advice if none of its words is FREE. Wait-free: 64 words, 2 CAS. While it looks, its stamp stands in
- * the advice, which still reads as "maybe": whoever freezes or dies here hides nothing. The stamp is this thread's
+/* Clears the group's advice if none of its words is FREE. Wait-free: 64 words, 2 CAS. While it looks, its stamp stands
+ * in the advice, which still reads as "maybe": whoever freezes or dies here hides nothing. The stamp is this thread's
  * alone, so the second CAS succeeds only if no free came between. The words that it may have looked at.
  */
 uint32_t map_settle_group(struct labyrinth *l, uint32_t group, uint64_t stamp)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * page_map.h: the steps of an allocation by a hint and of a free, to be inlined as a whole: as functions of another file
- * they cost a pair 3 ns of 9. What they are steps of, and why they suffice, is told in page_map.c.
+ * page_map.h: the steps of an allocation by a hint and of a free, to be inlined as a whole: as functions of another
+ * file they cost a pair 3 ns of 9. What they are steps of, and why they suffice, is told in page_map.c.
  */
 #ifndef LABYRINTH_PAGE_MAP_H
 #define LABYRINTH_PAGE_MAP_H
@@ -80,7 +80,8 @@ static inline enum labyrinth_error map_release(struct labyrinth *l, uint64_t han
     struct labyrinth_page *page = &l->pages[pfn];
     uint64_t word = lv(&page->word);
     if (LIKELY(word_is_live_exclusive(word, handle, l->tenant))) {
-        enum labyrinth_error error = leave(page, handle, word, thread, "free", word_released_exclusive(word, l->tenant));
+        uint64_t target = word_released_exclusive(word, l->tenant);
+        enum labyrinth_error error = leave(page, handle, word, thread, "free", target);
         if (error != LABYRINTH_OK) {
             return error;
         }

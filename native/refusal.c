@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * refusal.c: what a labyrinth refuses, and what is to be said of it. A refusal notes its facts in memory of the thread's
- * own; the sentence is made when somebody asks.
+ * refusal.c: what a labyrinth refuses, and what is to be said of it. A refusal notes its facts in memory of the
+ * thread's own; the sentence is made when somebody asks.
  */
 #include "internal.h"
 #include <stdio.h>
@@ -106,21 +106,22 @@ const char *labyrinth_explain(char *text, size_t bytes)
         break;
     case LABYRINTH_STALE:
         snprintf(text, bytes, "%s refused: " PFN ", but the frame is " WORD ": this life of it has ended (freed, handed"
-                 " over or swept before); use each handle or ticket once", r->verb, PFN_OF(r->handle), WORD_OF(r->word));
+                 " over or swept before); use each handle or ticket once", r->verb, PFN_OF(r->handle),
+                 WORD_OF(r->word));
         break;
     case LABYRINTH_NOT_OWNER:
-        snprintf(text, bytes, "%s refused: " PFN " is EXCLUSIVE to tenant=%u thread=%llu, caller is thread=%llu: let the"
-                 " owner do it, or hand the frame over first", r->verb, PFN_OF(r->handle),
+        snprintf(text, bytes, "%s refused: " PFN " is EXCLUSIVE to tenant=%u thread=%llu, caller is thread=%llu: let"
+                 " the owner do it, or hand the frame over first", r->verb, PFN_OF(r->handle),
                  (unsigned) ((r->word & TENANT_FIELD) >> LABYRINTH_TENANT_SHIFT), (number) (r->owner & OWNER_ID_FIELD),
                  (number) r->value);
         break;
     case LABYRINTH_FOREIGN:
-        snprintf(text, bytes, "%s refused: " PFN " frames=%llu: the handle is of another labyrinth, or forged; use those"
-                 " that this one gave", r->verb, PFN_OF(r->handle), (number) r->limit);
+        snprintf(text, bytes, "%s refused: " PFN " frames=%llu: the handle is of another labyrinth, or forged; use"
+                 " those that this one gave", r->verb, PFN_OF(r->handle), (number) r->limit);
         break;
     case LABYRINTH_HELD_OTHERWISE:
-        snprintf(text, bytes, "%s refused: " PFN " was allocated as a Frame of Java, whose segment must die with it: use"
-                 " the Frame or its Ticket", r->verb, PFN_OF(r->handle));
+        snprintf(text, bytes, "%s refused: " PFN " was allocated as a Frame of Java, whose segment must die with it:"
+                 " use the Frame or its Ticket", r->verb, PFN_OF(r->handle));
         break;
     case LABYRINTH_CLOSED:
         snprintf(text, bytes, "%s refused: the labyrinth is detached, and whatever it handed out ended with it: attach"
@@ -138,8 +139,8 @@ const char *labyrinth_explain(char *text, size_t bytes)
         break;
     case LABYRINTH_LOCK_REFUSED:
         snprintf(text, bytes, "%s refused: labyrinth=%s bytes=%llu errno=%d(%s): raise the limit (ulimit -l), ask for"
-                 " fewer frames, or attach with LABYRINTH_LOCK_PREFERRED", r->verb, r->name, (number) r->value, r->errnum,
-                 strerror(r->errnum));
+                 " fewer frames, or attach with LABYRINTH_LOCK_PREFERRED", r->verb, r->name, (number) r->value,
+                 r->errnum, strerror(r->errnum));
         break;
     case LABYRINTH_NOT_A_LABYRINTH:
         snprintf(text, bytes, "not a labyrinth: %s, found=%llu expected or limit=%llu: attach to a file that"
@@ -151,8 +152,8 @@ const char *labyrinth_explain(char *text, size_t bytes)
                  (number) r->limit, r->rule);
         break;
     case LABYRINTH_NO_VACANCY:
-        snprintf(text, bytes, "labyrinth=%s has no vacant slot: limit=%llu living tenants: detach one, or create several"
-                 " labyrinths", r->name, (number) r->limit);
+        snprintf(text, bytes, "labyrinth=%s has no vacant slot: limit=%llu living tenants: detach one, or create"
+                 " several labyrinths", r->name, (number) r->limit);
         break;
     case LABYRINTH_VIOLATION:
         snprintf(text, bytes, PFN " " WORD " thread=%llu: %s (found at pfn=%llu): some process has written where it may"

@@ -36,7 +36,7 @@ static uint64_t take_back_all(struct labyrinth *l, uint32_t slot)
         }
         pfn = word_next(pfn, word);
     }
-    /* What the dead one freed and did not advise is anywhere. Before the slot is vacant, or nobody would do it again. */
+    /* What the dead one freed and did not advise is anywhere. Before the slot is vacant, or nobody would do it. */
     map_advise_all(l);
     LABYRINTH_STEP("sweep.advised");
     so(&l->tenants[slot].state, LABYRINTH_VACANT);

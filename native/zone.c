@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * zone.c: the policy, where an allocation looks, in which order, and how far (what a pair takes of it is in zone.h).
- * Decides nothing about ownership; every answer comes from a compare-and-set in page_map.c. The twin of Zone.java, where
- * the reasons stand at length.
+ * Decides nothing about ownership; every answer comes from a compare-and-set in page_map.c. The twin of Zone.java,
+ * where the reasons stand at length.
  *
  * The lanes are this attachment's own memory, not shared with other processes: a lane is a striped hint, of the run
  * freed last, a ring of older ones, and a cursor, where the last walk ended. They are read and written by races on
@@ -10,8 +10,8 @@
  */
 #include "zone.h"
 
-/* A sprint's bounds, in looks at the advice, in groups searched and in words. For a lane whose last request got nothing,
- * not even of the reserve, a shorter one: it goes on where that ended. A look at a span counts for more.
+/* A sprint's bounds, in looks at the advice, in groups searched and in words. For a lane whose last request got
+ * nothing, not even of the reserve, a shorter one: it goes on where that ended. A look at a span counts for more.
  */
 enum {
     SPRINT_LOOKS = 21,
@@ -44,7 +44,7 @@ uint64_t zone_lane_longs(uint32_t frames, uint64_t processors)
 void zone_start_lanes(struct labyrinth *l)
 {
     uint64_t count = (l->lane_mask + 1) >> LANE_SHIFT;
-    uint64_t golden = l->slot * 0x9E3779B9ULL & UINT32_MAX; /* the slots' multiples of it lie far apart, as 32-bit fractions */
+    uint64_t golden = l->slot * 0x9E3779B9ULL & UINT32_MAX; /* a fraction of 2^32; its multiples lie far apart */
     uint64_t first = l->ordinary * golden >> 32;
     for (uint64_t lane = 0; lane < count; lane++) {
         uint64_t start = (first + l->ordinary * lane / count) % l->ordinary;
@@ -94,8 +94,8 @@ static uint32_t skip_spans(const struct labyrinth *l, uint32_t span, uint32_t to
     return end_of_span(l, next - 1);
 }
 
-/* Searches the runs whose heads are in [from, to) for one of this order that ends before the limit, and leaves the lane's
- * cursor where it ended.
+/* Searches the runs whose heads are in [from, to) for one of this order that ends before the limit, and leaves the
+ * lane's cursor where it ended.
  */
 static uint64_t search(const struct walk *walk, uint32_t from, uint32_t to, uint32_t limit)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * check.h: what all tests of the C side are made of. A check that fails says where, what, and what the library said last.
+ * check.h: what all tests of the C side are made of. A check that fails says where, what, and what the library said
+ * last.
  */
 #ifndef LABYRINTH_CHECK_H
 #define LABYRINTH_CHECK_H

@@ -10,8 +10,8 @@
 /* Called at each step. By default crash_by_environment; whoever replaces it calls that on. */
 extern void (*labyrinth_step)(const char *name);
 
-/* LABYRINTH_CRASH="STEP:N:kill" kills the process when it passes the step for the Nth time; "STEP:N:stop" stops it there,
- * as a signal from outside would: all threads, until it is continued or killed.
+/* LABYRINTH_CRASH="STEP:N:kill" kills the process when it passes the step for the Nth time; "STEP:N:stop" stops it
+ * there, as a signal from outside would: all threads, until it is continued or killed.
  */
 void crash_by_environment(const char *name);
 

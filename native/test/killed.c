@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * killed: processes die, and nothing is lost. A keeper, this process, holds frames and a ticket; a bystander works on; and
- * workers are killed beside them, at random moments or at a named step. After each death the keeper sweeps, and then:
+ * killed: processes die, and nothing is lost. A keeper, this process, holds frames and a ticket; a bystander works on;
+ * and workers are killed beside them, at random moments or at a named step. After each death the keeper sweeps, and
+ * then:
  *
  *   no frame is lost       claimed and in transit are exactly what the keeper and the bystander hold
  *   none is owned twice    every run reads as its holder stamped it

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * stress [ROUNDS]: threads of one process allocate, hand over and free at once, runs of mixed orders, and each reads back
- * what it wrote. Meant for ThreadSanitizer as well: the frames are written without atomics, so that it sees whether one
- * owner's writes happen before the next one's.
+ * stress [ROUNDS]: threads of one process allocate, hand over and free at once, runs of mixed orders, and each reads
+ * back what it wrote. Meant for ThreadSanitizer as well: the frames are written without atomics, so that it sees
+ * whether one owner's writes happen before the next one's.
  */
 #define _GNU_SOURCE
 #include "check.h"
