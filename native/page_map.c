@@ -266,6 +266,7 @@ uint32_t map_settle_group(struct labyrinth *l, uint32_t group, uint64_t stamp)
     if (seen != 0 && cas(advice, seen, stamp)) {
         LABYRINTH_STEP("settle.group-stamped");
         if (!has_free_head(l, group)) {
+            LABYRINTH_STEP("settle.group-looked");
             cas(advice, stamp, 0);
             LABYRINTH_STEP("settle.group-cleared");
         }
@@ -293,6 +294,7 @@ uint32_t map_settle_span(struct labyrinth *l, uint32_t span, uint64_t stamp)
     if (seen != 0 && cas(advice, seen, stamp)) {
         LABYRINTH_STEP("settle.span-stamped");
         if (!has_advised_group(l, span)) {
+            LABYRINTH_STEP("settle.span-looked");
             cas(advice, stamp, 0);
             LABYRINTH_STEP("settle.span-cleared");
         }

@@ -88,23 +88,27 @@ static void free_one(void)
     CHECK_OK(map_release(&l, runs[17], current_thread()));
 }
 
-/* The free comes behind the look, or before it; the walk that settles the group must leave its advice. */
+/* The free comes before the look, or behind it; the walk that settles the group must leave its advice. */
 static void a_free_while_a_group_is_settled_is_not_hidden(void)
 {
-    new_labyrinth(&l, 64, 0, &fd);
-    for (int i = 0; i < 64; i++) {
-        runs[i] = labyrinth_alloc_page(&l, NOWAIT);
+    static const char *const moments[] = {"settle.group-stamped", "settle.group-looked"};
+    for (int moment = 0; moment < 2; moment++) {
+        new_labyrinth(&l, 64, 0, &fd);
+        for (int i = 0; i < 64; i++) {
+            runs[i] = labyrinth_alloc_page(&l, NOWAIT);
+        }
+        at(moments[moment], free_one);
+        uint64_t found = labyrinth_alloc_page(&l, NOWAIT);
+        CHECK(times == 1);
+        CHECK_OK(labyrinth_validate(&l));
+        found = found != 0 ? found : labyrinth_alloc_page(&l, NOWAIT);
+        CHECK(found == handle_next_life(runs[17]));
+        runs[17] = found;
+        for (int i = 0; i < 64; i++) {
+            CHECK_OK(labyrinth_free(&l, runs[i]));
+        }
+        close_all();
     }
-    at("settle.group-stamped", free_one);
-    uint64_t found = labyrinth_alloc_page(&l, NOWAIT);
-    CHECK(times == 1);
-    found = found != 0 ? found : labyrinth_alloc_page(&l, NOWAIT);
-    CHECK(found == handle_next_life(runs[17]));
-    runs[17] = found;
-    for (int i = 0; i < 64; i++) {
-        CHECK_OK(labyrinth_free(&l, runs[i]));
-    }
-    close_all();
 }
 
 static void take_the_rest(void)
@@ -113,6 +117,7 @@ static void take_the_rest(void)
         uint64_t word = lv(&l.pages[pfn].word);
         runs[pfn] = word_is_free(word) ? map_claim_seen(&other, pfn, word, 0, 0, current_thread()) : 0;
     }
+    so(&l.advice[0].maybe_free, 0); /* as one does who comes by now */
 }
 
 /* All or nothing: what it had claimed is free again, in the same life, and is found. */
@@ -127,7 +132,6 @@ static void a_join_that_loses_a_frame_is_taken_back_without_a_trace(void)
         CHECK_OK(map_release(&l, runs[i], current_thread()));
     }
     uint64_t lives = stats_of(&l).lives_ended;
-    so(&l.advice[0].maybe_free, 1);
     at("join.cas-won", take_the_rest);
     CHECK(labyrinth_alloc_pages(&l, NOWAIT, 3) == 0);
     CHECK(stats_of(&l).lives_ended == lives && stats_of(&l).claimed == 7 && stats_of(&l).mine == 0);
