@@ -18,6 +18,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@
 #define KEPT 9
 #define SALT 0x5A5AULL
 #define MOST_ROUNDS 400L
+#define PATIENCE_SECONDS 1800 /* one that hangs fails, instead of whoever waits for it */
 
 struct place {
     struct labyrinth l;
@@ -58,6 +60,7 @@ static pid_t start(struct place *place, int board, uint64_t seed, const char *cr
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* no worker outlives a keeper whose check failed */
         if (crash != NULL) {
             setenv("LABYRINTH_CRASH", crash, 1);
         }
@@ -270,6 +273,7 @@ static void pause_at_random(void)
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
+    alarm(PATIENCE_SECONDS);
     if (strcmp(what, "worker") == 0 && argc == 6) {
         struct board *boards = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, atoi(argv[3]), 0);
         CHECK(boards != MAP_FAILED);
