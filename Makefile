@@ -1,5 +1,5 @@
 # Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven.
-.PHONY: help which-java build run test verify model bench jcstress bindings native clean
+.PHONY: help which-java build run test verify model bench jcstress bindings native native-test native-bench clean
 
 # JAVA_HOME if it is new enough, then what PATH and the usual places have; the first JDK >= 25 wins.
 JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v javac || echo /)")")")" \
@@ -21,6 +21,8 @@ help:
 	@echo "make build           target/labyrinth.jar, library and command line in one"
 	@echo "make bindings        regenerate bindings/ with a jextract on PATH"
 	@echo "make native          compile the C side into target/native"
+	@echo "make native-test     its tests, also under the sanitizers; make native-test LONG=1 kills 2,000 processes"
+	@echo "make native-bench    what a frame costs in C"
 	@echo "make which-java      the java that all of this uses"
 	@echo "make clean"
 
@@ -67,8 +69,13 @@ bindings: jdk
 	rm -rf bindings/io && jextract @bindings/jextract.args
 
 native:
-	@mkdir -p target/native
-	$(CC) -std=c11 -O2 -Wall -Wextra -Werror -o target/native/populate native/populate.c
+	@$(MAKE) -s -C native
+
+native-test:
+	@$(MAKE) -s -C native test $(if $(LONG),KILLS=2000 STEPS=20 ROUNDS=300000)
+
+native-bench:
+	@$(MAKE) -s -C native bench
 
 clean:
 	rm -rf target
