@@ -108,6 +108,18 @@ public final class ChildJvm {
         return this;
     }
 
+    /** As a member of this cgroup. */
+    ChildJvm memberOf(Path cgroup) {
+        wrapper.addAll(List.of("sh", "-c", "echo $$ > " + cgroup.resolve("cgroup.procs") + " && exec \"$@\"", "sh"));
+        return this;
+    }
+
+    /** With a library that comes before libc. */
+    ChildJvm preload(Path library) {
+        wrapper.addAll(List.of("env", "LD_PRELOAD=" + library));
+        return this;
+    }
+
     private List<String> command() {
         List<String> command = new ArrayList<>(wrapper);
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
