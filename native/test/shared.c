@@ -138,6 +138,28 @@ static void every_slot_is_given_once(void)
     close(fd);
 }
 
+/* Neighbours would share the cache lines of their words and of their group's advice. */
+static void the_same_thread_of_two_tenants_begins_in_different_groups(void)
+{
+    struct labyrinth tenants[4];
+    uint64_t runs[4];
+    int fd;
+    new_labyrinth(&tenants[0], 4096, 0, &fd);
+    for (int i = 0; i < 4; i++) {
+        CHECK(i == 0 || labyrinth_attach_fd(&tenants[i], fd, LABYRINTH_LOCK_NONE) == LABYRINTH_OK);
+        runs[i] = labyrinth_alloc_page(&tenants[i], EXCLUSIVE);
+        for (int j = 0; j < i; j++) {
+            CHECK(handle_pfn(runs[i]) / GROUP_FRAMES != handle_pfn(runs[j]) / GROUP_FRAMES);
+        }
+    }
+    for (int i = 3; i >= 0; i--) {
+        CHECK_OK(labyrinth_free(&tenants[i], runs[i]));
+        CHECK_OK(labyrinth_validate(&tenants[i]));
+        CHECK_OK(labyrinth_detach(&tenants[i]));
+    }
+    close(fd);
+}
+
 static void a_sweep_takes_all_that_the_dead_left_and_nothing_else(void)
 {
     struct labyrinth l, dead, alive;
@@ -315,6 +337,7 @@ int main(void)
         TEST(a_memfd_is_attached_to_only_if_its_length_is_sealed),
         TEST(a_file_whose_name_has_gone_is_as_unsealed_as_a_memfd),
         TEST(every_slot_is_given_once),
+        TEST(the_same_thread_of_two_tenants_begins_in_different_groups),
         TEST(a_sweep_takes_all_that_the_dead_left_and_nothing_else),
         TEST(who_attaches_to_a_dead_ones_slot_sweeps_it_first),
         TEST(a_child_has_nothing_mapped_and_ends_nobodys_life),
