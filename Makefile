@@ -1,5 +1,5 @@
 # Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven.
-.PHONY: help which-java build run test verify model bench jcstress bindings native native-test native-bench clean
+.PHONY: help which-java build run run-native test verify model bench jcstress bindings native native-test native-bench clean
 
 # JAVA_HOME if it is new enough, then what PATH and the usual places have; the first JDK >= 25 wins.
 JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v javac || echo /)")")")" \
@@ -13,6 +13,7 @@ MVN := JAVA_HOME="$(JDK)" mvn -B -ntp
 help:
 	@echo "make run             build, and digest the JDK's own files through locked frames, checked by sha256sum"
 	@echo "make run ARGS=...    the same for any command: make run ARGS='digest DIR', 'stress --seconds 5', 'doctor'"
+	@echo "make run-native      the same with a native program at the other end, killed half-way and begun again"
 	@echo "make test            all tests; make test T=Name for one class"
 	@echo "make verify          every proof in its long form, hours of it, and one table of what held"
 	@echo "make model           the protocol's models, checked exhaustively with spin, and the bugs that they must find"
@@ -42,6 +43,13 @@ else
 	"$(JDK)/bin/java" -jar target/labyrinth.jar digest "$(JDK)" > target/jdk.sums
 	sha256sum -c --quiet target/jdk.sums && echo "sha256sum agrees on all $$(wc -l < target/jdk.sums) files"
 endif
+
+# The JDK's libraries, hashed at the other end of the frames; the other process is killed half-way, and begun again.
+run-native: build native
+	for end in --to=target/native/consume --from=target/native/produce; do \
+		"$(JDK)/bin/java" -jar target/labyrinth.jar relay $$end --kill 20 "$(JDK)"/lib/*.so "$(JDK)"/lib/server/* \
+			"$(JDK)"/bin/* > target/relay.sums && sha256sum -c --quiet target/relay.sums \
+			&& echo "sha256sum agrees on all $$(wc -l < target/relay.sums) files" || exit 1; done
 
 test: jdk
 	@$(MVN) verify $(if $(T),-Dtest=$(T) -Dsurefire.failIfNoSpecifiedTests=false) $(if $(LONG),-Dlabyrinth.long=true)

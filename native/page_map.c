@@ -156,11 +156,8 @@ uint64_t map_hand_off(struct labyrinth *l, uint64_t handle, uint64_t thread)
     } else if (word_is_exclusive(word)) {
         map_refuse_exclusive(l, "hand-over", handle, word);
         return 0;
-    } else if (!cas(&page->word, word, transit)) {
-        refuse_handle(LABYRINTH_STALE, "hand-over", handle, lv(&page->word), 0);
+    } else if (leave_shared(page, handle, word, "hand-over", transit) != LABYRINTH_OK) {
         return 0;
-    } else {
-        LABYRINTH_STEP("hand-over.cas-won");
     }
     return word_handle(transit, pfn);
 }
@@ -177,10 +174,6 @@ uint64_t map_accept(struct labyrinth *l, uint64_t ticket, uint64_t thread)
     uint64_t word = lv(&page->word);
     if (word_state(word) != LABYRINTH_IN_TRANSIT || !word_same_life(word, ticket)) {
         refuse_handle(LABYRINTH_STALE, "accept", ticket, word, 0);
-        return 0;
-    }
-    if (word_is_exclusive(word) && word_is_framed(word)) {
-        refuse_handle(LABYRINTH_HELD_OTHERWISE, "accept", ticket, word, 0);
         return 0;
     }
     if (!cas(&page->word, word, word_accepted(word, l->tenant))) {

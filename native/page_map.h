@@ -46,12 +46,12 @@ static inline bool map_claim_hinted(struct labyrinth *l, uint64_t hint, unsigned
     return claim(l, handle_pfn(hint), handle_free(hint, order), flags, thread);
 }
 
-/* Why a live EXCLUSIVE run may not be given up by this tenant through a handle: FRAMED first, as in Java. */
+/* Why a live EXCLUSIVE run may not be given up by this tenant through a handle: another tenant's first, as in Java. */
 static inline enum labyrinth_error map_refuse_exclusive(struct labyrinth *l, const char *verb, uint64_t handle,
                                                         uint64_t word)
 {
-    return refuse_handle(word_is_framed(word) ? LABYRINTH_HELD_OTHERWISE : LABYRINTH_NOT_OWNER, verb, handle, word,
-                         lv(&l->pages[handle_pfn(handle)].owner));
+    return refuse_handle((word & TENANT_FIELD) == l->tenant && word_is_framed(word) ? LABYRINTH_HELD_OTHERWISE
+                         : LABYRINTH_NOT_OWNER, verb, handle, word, lv(&l->pages[handle_pfn(handle)].owner));
 }
 
 /* The owner's last step: the word is its own, so a store will do. */
@@ -63,6 +63,22 @@ static inline enum labyrinth_error leave(struct labyrinth_page *page, uint64_t h
         return refuse_handle(LABYRINTH_NOT_OWNER, verb, handle, word, signed_by);
     }
     so(&page->word, target);
+    return LABYRINTH_OK;
+}
+
+/* The last step of a run that is not EXCLUSIVE, by whoever is first. A ticket equals the handle that its accept returns,
+ * and is none before the accepter has signed: who gave the run up earlier would have the next owner signed over.
+ */
+static inline enum labyrinth_error leave_shared(struct labyrinth_page *page, uint64_t handle, uint64_t word,
+                                                const char *verb, uint64_t target)
+{
+    if (!word_is_signed(word, lv(&page->owner))) {
+        return refuse_handle(LABYRINTH_STALE, verb, handle, word, 0);
+    }
+    if (!cas(&page->word, word, target)) {
+        return refuse_handle(LABYRINTH_STALE, verb, handle, lv(&page->word), 0);
+    }
+    LABYRINTH_STEP("leave-shared.cas-won");
     return LABYRINTH_OK;
 }
 
@@ -90,10 +106,11 @@ static inline enum labyrinth_error map_release(struct labyrinth *l, uint64_t han
         return refuse_handle(LABYRINTH_STALE, "free", handle, word, 0);
     } else if (word_is_exclusive(word)) {
         return map_refuse_exclusive(l, "free", handle, word);
-    } else if (!cas(&page->word, word, word_released(word))) {
-        return refuse_handle(LABYRINTH_STALE, "free", handle, lv(&page->word), 0);
     } else {
-        LABYRINTH_STEP("free.cas-won");
+        enum labyrinth_error error = leave_shared(page, handle, word, "free", word_released(word));
+        if (error != LABYRINTH_OK) {
+            return error;
+        }
     }
     now_free(l, pfn);
     return LABYRINTH_OK;

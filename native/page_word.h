@@ -149,10 +149,10 @@ static inline uint64_t word_in_transit(uint64_t head)
     return ((head + ONE_LIFE) & ~STATE_FIELD) | LABYRINTH_IN_TRANSIT;
 }
 
-/* IN_TRANSIT to HEAD, in the life that the ticket names; the accepter's from here. */
+/* IN_TRANSIT to HEAD, in the life that the ticket names; the accepter's from here, and no Frame's any more. */
 static inline uint64_t word_accepted(uint64_t word, uint64_t tenant)
 {
-    return (word & ~(STATE_FIELD | TENANT_FIELD)) | LABYRINTH_HEAD | tenant;
+    return (word & ~(STATE_FIELD | TENANT_FIELD | FRAMED_BIT)) | LABYRINTH_HEAD | tenant;
 }
 
 static inline uint64_t word_handle(uint64_t word, uint32_t pfn)

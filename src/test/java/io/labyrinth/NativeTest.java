@@ -10,7 +10,11 @@ import org.junit.jupiter.api.Test;
  * The C side's own tests, {@code make native-test}: every operation and misuse, false headers, threads, each of them
  * plain and under the sanitizers; and processes that are killed, at random moments and at every named step.
  */
-class NativeTest {
+public class NativeTest {
+
+    /** For JUnit. */
+    public NativeTest() {
+    }
 
     private static final long KILLS = Verify.scale(40, 2000);
     private static final long TIMES_AT_EACH_STEP = Verify.scale(2, 20);
@@ -27,7 +31,8 @@ class NativeTest {
                 KILLS + " kills at random, " + TIMES_AT_EACH_STEP + " at each named step");
     }
 
-    private static String make(String... arguments) throws IOException, InterruptedException {
+    /** A target of native/Makefile; what it printed. */
+    public static String make(String... arguments) throws IOException, InterruptedException {
         ProcessBuilder make = new ProcessBuilder("make", "-s", "-C", "native");
         make.command().addAll(List.of(arguments));
         // Of a make that runs this test, nothing is to be passed on.

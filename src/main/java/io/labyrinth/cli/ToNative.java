@@ -34,7 +34,7 @@ final class ToNative extends Relay {
     String tried(int file) throws IOException {
         long begun = bytes;
         boolean done = false;
-        try (FileChannel channel = FileChannel.open(files.get(file))) {
+        try (FileChannel channel = open(files.get(file))) {
             int length;
             do {
                 length = piece(channel, file);
@@ -50,6 +50,14 @@ final class ToNative extends Relay {
             return HexFormat.of().formatHex(sum);
         } finally {
             bytes = done ? bytes : begun;
+        }
+    }
+
+    private static FileChannel open(Path file) throws IOException {
+        try {
+            return FileChannel.open(file);
+        } catch (IOException e) {
+            throw new IOException(file + ": " + Failures.describe(e));
         }
     }
 
