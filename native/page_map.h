@@ -90,9 +90,11 @@ static inline enum labyrinth_error map_release(struct labyrinth *l, uint64_t han
         return refuse_handle(LABYRINTH_STALE, "free", handle, word, 0);
     } else if (word_is_exclusive(word)) {
         return map_refuse_exclusive(l, "free", handle, word);
-    } else if (!cas(&page->word, word, word_released(word))) {
-        return refuse_handle(LABYRINTH_STALE, "free", handle, lv(&page->word), 0);
     } else {
+        LABYRINTH_STEP("free.seen");
+        if (!cas(&page->word, word, word_released(word))) {
+            return refuse_handle(LABYRINTH_STALE, "free", handle, lv(&page->word), 0);
+        }
         LABYRINTH_STEP("free.cas-won");
     }
     now_free(l, pfn);
