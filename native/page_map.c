@@ -156,8 +156,12 @@ uint64_t map_hand_off(struct labyrinth *l, uint64_t handle, uint64_t thread)
     } else if (word_is_exclusive(word)) {
         map_refuse_exclusive(l, "hand-over", handle, word);
         return 0;
-    } else if (leave_shared(page, handle, word, "hand-over", transit) != LABYRINTH_OK) {
-        return 0;
+    } else {
+        LABYRINTH_STEP("hand-over.seen");
+        if (leave_shared(page, handle, word, "hand-over", transit) != LABYRINTH_OK) {
+            return 0;
+        }
+        LABYRINTH_STEP("hand-over.cas-won");
     }
     return word_handle(transit, pfn);
 }
@@ -176,6 +180,7 @@ uint64_t map_accept(struct labyrinth *l, uint64_t ticket, uint64_t thread)
         refuse_handle(LABYRINTH_STALE, "accept", ticket, word, 0);
         return 0;
     }
+    LABYRINTH_STEP("accept.seen");
     if (!cas(&page->word, word, word_accepted(word, l->tenant))) {
         refuse_handle(LABYRINTH_STALE, "accept", ticket, lv(&page->word), 0);
         return 0;

@@ -78,7 +78,6 @@ static inline enum labyrinth_error leave_shared(struct labyrinth_page *page, uin
     if (!cas(&page->word, word, target)) {
         return refuse_handle(LABYRINTH_STALE, verb, handle, lv(&page->word), 0);
     }
-    LABYRINTH_STEP("leave-shared.cas-won");
     return LABYRINTH_OK;
 }
 
@@ -107,10 +106,12 @@ static inline enum labyrinth_error map_release(struct labyrinth *l, uint64_t han
     } else if (word_is_exclusive(word)) {
         return map_refuse_exclusive(l, "free", handle, word);
     } else {
+        LABYRINTH_STEP("free.seen");
         enum labyrinth_error error = leave_shared(page, handle, word, "free", word_released(word));
         if (error != LABYRINTH_OK) {
             return error;
         }
+        LABYRINTH_STEP("free.cas-won");
     }
     now_free(l, pfn);
     return LABYRINTH_OK;

@@ -143,6 +143,46 @@ static void a_join_that_loses_a_frame_is_taken_back_without_a_trace(void)
     close_all();
 }
 
+static uint64_t raced;
+
+static void accept_first(void)
+{
+    CHECK(labyrinth_accept(&other, raced) == raced);
+}
+
+static void free_first(void)
+{
+    CHECK_OK(labyrinth_free(&other, raced));
+}
+
+static void hand_off_first(void)
+{
+    CHECK(labyrinth_hand_off(&other, raced) == handle_next_life(raced));
+}
+
+/* Both have seen the run as it was; whoever comes second has lost. */
+static void of_two_who_end_or_begin_a_life_the_second_is_refused(void)
+{
+    new_labyrinth(&l, 8, 0, &fd);
+    CHECK_OK(labyrinth_attach_fd(&other, fd, LABYRINTH_LOCK_NONE));
+    raced = labyrinth_hand_off(&l, labyrinth_alloc_page(&l, NOWAIT));
+    at("accept.seen", accept_first);
+    CHECK_NOTHING(LABYRINTH_STALE, labyrinth_accept(&l, raced));
+    CHECK(stats_of(&other).mine == 1);
+    at("free.seen", free_first);
+    CHECK_REFUSED(LABYRINTH_STALE, labyrinth_free(&l, raced));
+    raced = labyrinth_alloc_page(&l, NOWAIT);
+    at("hand-over.seen", free_first);
+    CHECK_NOTHING(LABYRINTH_STALE, labyrinth_hand_off(&l, raced));
+    raced = labyrinth_alloc_page(&l, NOWAIT);
+    at("free.seen", hand_off_first);
+    CHECK_REFUSED(LABYRINTH_STALE, labyrinth_free(&l, raced));
+    CHECK(labyrinth_accept(&l, handle_next_life(raced)) != 0);
+    CHECK_OK(labyrinth_free(&l, handle_next_life(raced)));
+    CHECK_OK(labyrinth_detach(&other));
+    close_all();
+}
+
 static char path[64];
 
 static void attach_in_vain(void)
@@ -167,6 +207,7 @@ int main(void)
         TEST(a_slot_that_is_being_swept_is_given_to_nobody),
         TEST(a_free_while_a_group_is_settled_is_not_hidden),
         TEST(a_join_that_loses_a_frame_is_taken_back_without_a_trace),
+        TEST(of_two_who_end_or_begin_a_life_the_second_is_refused),
         TEST(a_labyrinth_is_none_until_it_is_finished),
     };
     return RUN_TESTS("steps", tests);
