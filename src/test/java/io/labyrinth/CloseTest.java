@@ -241,6 +241,31 @@ class CloseTest {
         }
     }
 
+    @Test
+    void warnsOfRefusalsButNotOfThoseThatWereExpected() {
+        ChildJvm.Result child = ChildJvm.of(Refused.class).run();
+
+        assertThat(child.exit()).as("%s", child.err()).isZero();
+        assertThat(child.err().lines()).singleElement().asString()
+                .contains("WARN", "labyrinth=loud refused about 3 requests that did not say NOWARN");
+    }
+
+    /** Asks for more than there is. */
+    static final class Refused {
+
+        public static void main(String[] args) {
+            for (String name : new String[] {"quiet", "loud"}) {
+                try (Labyrinth labyrinth = Labyrinth.builder(name).frames(8).open()) {
+                    Gfp gfp = name.equals("quiet") ? Gfp.NOWAIT.with(Gfp.NOWARN) : Gfp.NOWAIT;
+                    for (int i = 0; i < 3; i++) {
+                        labyrinth.allocPages(gfp, 5);
+                    }
+                    labyrinth.validate();
+                }
+            }
+        }
+    }
+
     private static Throwable thrownBy(ThrowingCallable call) {
         try {
             call.call();

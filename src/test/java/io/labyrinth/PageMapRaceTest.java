@@ -3,7 +3,9 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Two steps of the page map at once, on the same frame: one of them wins, and it is whole. */
@@ -89,6 +91,34 @@ class PageMapRaceTest {
                 map.settleGroup(0, 4);
             }
         });
+        assertSound(map);
+    }
+
+    /** A close that meets a claim gives everything back; a claim that meets a close has its frame, or nothing. */
+    @Test
+    void aDrainTakesAllOrNothing() {
+        PageMap map = tiled(8);
+        for (int pfn = 0; pfn < 8; pfn++) {
+            map.claimSeen(pfn, map.lvWord(pfn), 0, 0, ME);
+            map.reclaim(pfn, map.lvWord(pfn));
+        }
+        Census census = new Census(map);
+        List<List<Census.Seen>> out = new ArrayList<>();
+        Claim claim = new Claim();
+        Race.run(3 * ROUNDS, round -> {
+            boolean claimed = claim.handle != 0;
+            assertThat(out.removeFirst()).hasSize(claimed ? 1 : 0);
+            if (claimed) {
+                int pfn = PageWord.pfn(claim.handle);
+                assertThat(map.checked(claim.handle, "test", claim.by)).isEqualTo(map.lvWord(pfn));
+                map.reclaim(pfn, map.lvWord(pfn));
+            } else {
+                assertThat(census.picture()).isEqualTo("QQQQQQQQ");
+                census.undrain(8);
+            }
+            assertThat(census.picture()).isEqualTo("........");
+            assertSound(map);
+        }, round -> out.add(census.drain(false)), round -> claim.make(map, round % 8, 0));
         assertSound(map);
     }
 

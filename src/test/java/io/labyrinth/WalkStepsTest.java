@@ -96,6 +96,19 @@ class WalkStepsTest {
         assertThat(tally).isEqualTo(new Tally(9_999, 1, 0, 2, 2));
     }
 
+    /** A hint that was used is gone: pairs with the one frame do not push out the hint of the other. */
+    @Test
+    void aPairLeavesTheOlderHintsAlone() {
+        open(1024, 0);
+        freeAll(claimAll(SPRINT, 2, giver), giver);
+        tally = new Tally(0, 0, 0, 0, 0);
+        for (int i = 0; i < 100; i++) {
+            free(claim(SPRINT, 0, giver), giver);
+        }
+        freeAll(claimAll(SPRINT, 2, giver), giver);
+        assertThat(tally).isEqualTo(new Tally(102, 0, 0, 0, 0));
+    }
+
     @ParameterizedTest
     @CsvSource({"4, 2", "9, 2", "10, 1"})
     void aPairOfAnyOrderWalksOnce(int order, long steps) {
