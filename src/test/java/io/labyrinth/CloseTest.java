@@ -197,6 +197,23 @@ class CloseTest {
         }
     }
 
+    /** The page map is emptied between the two looks of a caller: the word is still its own, and nobody has signed it. */
+    @Test
+    void whoSawItsWordBeforeTheEndAndItsOwnerBehindItIsToldOfTheEnd() {
+        Labyrinth labyrinth = Labyrinth.builder("ended").frames(64).open();
+        Handles handles = labyrinth.handles();
+        long handle = handles.alloc(MINE, 0);
+        long word = labyrinth.map.lvWord(handles.pfn(handle));
+        labyrinth.validate();
+        labyrinth.closeNow();
+        labyrinth.region.metadata.set(ValueLayout.JAVA_LONG, handles.pfn(handle) * 16L, word);
+
+        for (ThrowingCallable late : List.<ThrowingCallable>of(() -> handles.free(handle),
+                () -> handles.handOff(handle), () -> handles.getLong(handle, 0))) {
+            assertThatThrownBy(late).isExactlyInstanceOf(Closed.class);
+        }
+    }
+
     @Test
     void refusesToCloseWhileNativeCodeUsesASegment() throws Throwable {
         Labyrinth labyrinth = Labyrinth.builder("used").frames(64).open();
