@@ -108,20 +108,7 @@ final class DeepStack {
 
     private void check() {
         try {
-            held.labyrinth.validate();
-            held.giveAllUp(!taken && step.mayHaveFreed());
-            held.labyrinth.validate();
-            LabyrinthStats stats = held.labyrinth.stats();
-            if (stats.free() + stats.reserveFree() != 64) {
-                throw new AssertionError("lost: " + stats);
-            }
-            held.takeAll(Gfp.HIGH);
-            for (long handle : held.others) {
-                if (handle == 0) {
-                    throw new AssertionError("free and never found: " + held.labyrinth.picture());
-                }
-            }
-            held.giveAllUp(false);
+            held.check(!taken && step.mayHaveFreed());
         } catch (RuntimeException | AssertionError e) {
             throw new AssertionError(Thread.currentThread() + " " + held.gfp + " " + step + " level=" + target
                     + " taken=" + taken + " " + held.labyrinth.picture(), e);
@@ -129,10 +116,10 @@ final class DeepStack {
     }
 
     /** What is held, by name; each step changes it in its last instruction. */
-    private static final class Held {
-        private final Labyrinth labyrinth;
+    static final class Held {
+        final Labyrinth labyrinth;
         private final Handles handles;
-        private final Gfp gfp;
+        final Gfp gfp;
         private final long[] others = new long[64];
         private long handle;
         private long rawTicket;
@@ -143,6 +130,25 @@ final class DeepStack {
             this.labyrinth = labyrinth;
             this.handles = labyrinth.handles();
             this.gfp = gfp;
+        }
+
+        /** Whatever the step came to: nothing is lost, and all that is free is found. */
+        void check(boolean freedPerhaps) {
+            labyrinth.validate();
+            giveAllUp(freedPerhaps);
+            labyrinth.sweepDeadOwners();
+            labyrinth.validate();
+            LabyrinthStats stats = labyrinth.stats();
+            if (stats.free() + stats.reserveFree() != others.length) {
+                throw new AssertionError("lost: " + stats);
+            }
+            takeAll(Gfp.HIGH);
+            for (long other : others) {
+                if (other == 0) {
+                    throw new AssertionError("free and never found: " + labyrinth.picture());
+                }
+            }
+            giveAllUp(false);
         }
 
         void takeAll(Gfp how) {
@@ -159,13 +165,13 @@ final class DeepStack {
                     others[i] = 0;
                 }
             }
-            if (rawTicket != 0) {
-                handle = handles.accept(rawTicket);
-            }
-            if (ticket != null) {
-                frame = ticket.accept();
-            }
             try {
+                if (rawTicket != 0) {
+                    handle = handles.accept(rawTicket);
+                }
+                if (ticket != null) {
+                    frame = ticket.accept();
+                }
                 if (handle != 0) {
                     handles.free(handle);
                 }
@@ -355,12 +361,33 @@ final class DeepStack {
             void take(Held held) {
                 held.labyrinth.sweepDeadOwners();
             }
+        },
+        /** Where all is out and known to be, and one run is a dead thread's. */
+        SWEEP {
+            @Override
+            void prepare(Held held) {
+                held.labyrinth.zone.claim(Gfp.NOWAIT.with(Gfp.EXCLUSIVE).bits(), 1, DEAD);
+                held.takeAll(Gfp.HIGH);
+            }
+
+            @Override
+            void take(Held held) {
+                held.labyrinth.sweepDeadOwners();
+            }
         };
+
+        /** One that never lived is in no list of the living, either. */
+        private static final Thread DEAD = Thread.ofPlatform().unstarted(() -> { });
 
         void prepare(Held held) {
         }
 
         abstract void take(Held held);
+
+        /** Where the ticket cannot be made good again, as that takes a call, the run is free, and not lost. */
+        boolean mayFreeWhereAllCallsFail() {
+            return this == ACCEPT || this == ACCEPT_FRAME;
+        }
 
         boolean mayHaveFreed() {
             return this == FREE || this == FREE_THE_ONLY_ONE || this == CLOSE_FRAME;
