@@ -6,6 +6,7 @@ import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 /** Two steps of the page map at once, on the same frame: one of them wins, and it is whole. */
@@ -24,7 +25,7 @@ class PageMapRaceTest {
         assertThat(new Census(map).violation()).isNull();
     }
 
-    /** A claim by one of three threads, of what they all see free. */
+    /** One thread's claim of what all see free. */
     private static final class Claim {
         private long handle;
         private Thread by;
@@ -72,6 +73,31 @@ class PageMapRaceTest {
             map.release(whole, ME, PageWord.EXCLUSIVE);
         }, round -> one.make(map, 0, round % 4), round -> two.make(map, 0, (round + 1) % 4));
         assertSound(map);
+    }
+
+    @Test
+    void aSharedRunIsFreedOrHandedOver() {
+        PageMap map = tiled(1);
+        long[] handle = {map.claimSeen(0, map.lvWord(0), 0, 0, ME)};
+        AtomicInteger won = new AtomicInteger();
+        Race.run(3 * ROUNDS, round -> {
+            assertThat(won.getAndSet(0)).isEqualTo(1);
+            assertThat(PageWord.generation(map.lvWord(0))).isEqualTo(PageWord.generation(handle[0]) + 1);
+            handle[0] = PageWord.isFree(map.lvWord(0)) ? map.claimSeen(0, map.lvWord(0), 0, 0, ME)
+                    : map.accept(PageWord.nextLife(handle[0]), ME, PageWord.EXCLUSIVE);
+        }, round -> count(won, () -> map.release(handle[0], ME, PageWord.EXCLUSIVE)),
+                round -> count(won, () -> map.handOff(handle[0], ME, PageWord.EXCLUSIVE)));
+        map.release(handle[0], ME, PageWord.EXCLUSIVE);
+        assertSound(map);
+    }
+
+    private static void count(AtomicInteger won, Runnable end) {
+        try {
+            end.run();
+            won.incrementAndGet();
+        } catch (LabyrinthException.Stale expected) {
+            // The other's.
+        }
     }
 
     /** A walk may settle the group while a join has its last free frame in hand, and gives it back. */
