@@ -197,7 +197,7 @@ class CloseTest {
         }
     }
 
-    /** The page map is emptied between the two looks of a caller: the word is still its own, and nobody has signed it. */
+    /** The page map is emptied between two looks of a caller: the word is its own, and nobody has signed it. */
     @Test
     void whoSawItsWordBeforeTheEndAndItsOwnerBehindItIsToldOfTheEnd() {
         Labyrinth labyrinth = Labyrinth.builder("ended").frames(64).open();

@@ -203,10 +203,13 @@ final class DeepStack {
                 held.handle = held.handles.alloc(held.gfp, 0);
             }
         },
+        /** Where there is no frame left but in one large run. */
         ALLOC_BY_SPLIT {
             @Override
             void prepare(Held held) {
-                held.handles.free(held.handles.alloc(Gfp.NOWAIT, 5));
+                long run = held.handles.alloc(Gfp.NOWAIT, 5);
+                held.takeAll(Gfp.HIGH);
+                held.handles.free(run);
             }
 
             @Override
