@@ -18,8 +18,8 @@ import javax.tools.ToolProvider;
 
 /**
  * {@code make mutants}: plants one bug after the other in a copy of the core, and says which test finds it. The test
- * that the mutant names has a minute, and three tries; if it finds nothing, all tests of the core are asked. A test that hangs has found
- * nothing. First of all the core as it is must pass every test that is named here, in the same way.
+ * that the mutant names has a minute, and three tries; if it finds nothing, all tests of the core are asked. A test that
+ * hangs has found nothing. First of all the core as it is must pass every test that is named here, in the same way.
  */
 public final class Mutants {
 
