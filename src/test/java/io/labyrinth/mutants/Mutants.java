@@ -18,8 +18,8 @@ import javax.tools.ToolProvider;
 
 /**
  * {@code make mutants}: plants one bug after the other in a copy of the core, and says which test finds it. The test
- * that the mutant names has a minute, and three tries; if it finds nothing, all tests of the core are asked. A test that
- * hangs has found nothing. First of all the core as it is must pass every test that is named here, in the same way.
+ * that the mutant names has a minute, and three tries; if it finds nothing, all tests of the core are asked. A test
+ * that hangs has found nothing. First of all the core as it is must pass each test that is named, in the same way.
  */
 public final class Mutants {
 
@@ -39,11 +39,18 @@ public final class Mutants {
     }
 
     public static void main(String[] args) throws IOException, InterruptedException {
-        long start = System.nanoTime();
-        List<Mutant> mutants = chosen(List.of(args));
-        for (Mutant mutant : mutants) {
-            mutant.planted();    // before anything runs: a mutant that no longer applies ends it all
+        try {
+            System.exit(allKilled(List.of(args)) ? 0 : 1);
+        } catch (IllegalStateException e) {
+            System.err.println(e.getMessage());
+            System.exit(2);
         }
+    }
+
+    private static boolean allKilled(List<String> args) throws IOException, InterruptedException {
+        long start = System.nanoTime();
+        List<Mutant> mutants = chosen(args);
+        allApply(mutants);
         survivesUnmutated(mutants);
         int killed = 0;
         for (Mutant mutant : mutants) {
@@ -51,11 +58,26 @@ public final class Mutants {
         }
         String sum = killed + " of " + mutants.size() + " killed";
         System.out.println(sum + " in " + secondsSince(start) + " s");
-        if (killed < mutants.size()) {
-            System.exit(1);
+        if (killed == mutants.size()) {
+            Files.deleteIfExists(Path.of("target", "verify", TOOL + ".tsv"));
+            Verify.held("planted bugs are found", TOOL, sum);
         }
-        Files.deleteIfExists(Path.of("target", "verify", TOOL + ".tsv"));
-        Verify.held("planted bugs are found", TOOL, sum);
+        return killed == mutants.size();
+    }
+
+    /** Before anything runs: one that no longer applies ends it all. */
+    private static void allApply(List<Mutant> mutants) throws IOException {
+        List<String> gone = new ArrayList<>();
+        for (Mutant mutant : mutants) {
+            try {
+                mutant.planted();
+            } catch (IllegalStateException e) {
+                gone.add(e.getMessage());
+            }
+        }
+        if (!gone.isEmpty()) {
+            throw new IllegalStateException(String.join("\n", gone));
+        }
     }
 
     /** All; or {@code quick}, each fifteenth; or those whose names are given. */
@@ -71,7 +93,7 @@ public final class Mutants {
             }
         }
         if (chosen.isEmpty()) {
-            throw new IllegalArgumentException("there is no mutant " + args);
+            throw new IllegalStateException("there is no mutant " + args);
         }
         return chosen;
     }
