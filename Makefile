@@ -1,5 +1,6 @@
 # Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven.
-.PHONY: help which-java build run run-native test verify model bench jcstress bindings native native-test native-bench clean
+.PHONY: help which-java build run run-native test verify mutants model bench jcstress bindings native native-test
+.PHONY: native-bench clean
 
 # JAVA_HOME if it is new enough, then what PATH and the usual places have; the first JDK >= 25 wins.
 JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v javac || echo /)")")")" \
@@ -17,6 +18,7 @@ help:
 	@echo "make test            all tests; make test T=Name for one class"
 	@echo "make verify          every proof in its long form, hours of it, and one table of what held"
 	@echo "make model           the protocol's models, checked exhaustively with spin, and the bugs that they must find"
+	@echo "make mutants         plants one bug after the other, and says which test finds it; QUICK=1 takes some of them"
 	@echo "make bench           the benchmarks, side by side; make bench QUICK=1 takes 4 minutes at most"
 	@echo "make jcstress        pairs of operations at the same moment, half an hour; QUICK=1: 3 minutes; T=Name for some"
 	@echo "make build           target/labyrinth.jar, library and command line in one"
@@ -59,6 +61,11 @@ verify: jdk
 
 model:
 	@src/test/promela/check
+
+mutants: jdk
+	@$(MVN) -q test-compile dependency:build-classpath -Dmdep.outputFile=target/mutants.classpath
+	@"$(JDK)/bin/java" -cp "target/test-classes:target/classes:$$(cat target/mutants.classpath)" \
+		io.labyrinth.mutants.Mutants $(if $(QUICK),quick) $(MUTANT)
 
 bench: jdk native
 	@$(MVN) -q -Pbench -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/bench.classpath

@@ -265,7 +265,7 @@ final class PageMap {
                 splitOff = upper;
                 soWord(upper, PageWord.unclaimed(split));
                 splitOff = pfn;
-                nowFree(upper);
+                advise(upper);
             }
             own(pfn, wordAt(pfn), head, owner, me);
         } catch (Throwable outOfStack) {
@@ -306,7 +306,7 @@ final class PageMap {
                     int next = head + PageWord.frames(word);
                     soWord(head, word);
                     from = next;
-                    nowFree(head);
+                    advise(head);
                 }
                 return 0;
             }
@@ -361,7 +361,12 @@ final class PageMap {
         } else {
             leaveShared(at, word, handle, "free", PageWord.released(word));
         }
-        nowFree(pfn);
+        try {
+            advise(pfn);
+        } catch (Throwable outOfStack) {
+            strays.adviceLost = true;
+            throw outOfStack;
+        }
         return isOrdinary;
     }
 
@@ -466,11 +471,16 @@ final class PageMap {
     /** Takes the run from an owner that is known to be gone. False if the run moved on. */
     boolean reclaim(int pfn, long word) {
         // virtualOwners keeps the dead thread until the next virtual one comes: to clear it here could race with that.
-        boolean taken = takeBack(pfn, word);
-        if (taken) {
-            nowFree(pfn);
+        if (!takeBack(pfn, word)) {
+            return false;
         }
-        return taken;
+        try {
+            advise(pfn);
+        } catch (Throwable outOfStack) {
+            strays.adviceLost = true;
+            throw outOfStack;
+        }
+        return true;
     }
 
     /**
@@ -501,20 +511,11 @@ final class PageMap {
     void reopen(int pfn, long word) {
         if (PageWord.state(word) == QUARANTINED && PageWord.generation(word) != PageWord.LAST_GENERATION) {
             casWord(pfn, word, PageWord.first(PageWord.generation(word), PageWord.FREE, PageWord.order(word)));
-            nowFree(pfn);
+            advise(pfn);
         }
     }
 
     // ------------------------------------------------------------------------------------------------ advice
-
-    private void nowFree(int pfn) {
-        try {
-            advise(pfn);
-        } catch (Throwable outOfStack) {
-            strays.adviceLost = true;
-            throw outOfStack;
-        }
-    }
 
     void adviseAll() {
         for (int group = 0; group < groups; group++) {

@@ -79,6 +79,16 @@ class NothingLostTest {
         assertThat(Integer.parseInt(child.out().replaceAll("\\D", ""))).isGreaterThan(8);
     }
 
+    /** Nor the memory of a labyrinth that cannot open, as the heap has no room for its part of the page map. */
+    @Test
+    void norByAnOpeningThatTheHeapIsTooSmallFor() {
+        ChildJvm.Result child = ChildJvm.of(NoRoom.class).jvm("-Xmx16m", "-Xms16m").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out()).matches("(?s)MapRefused: labyrinth=no-room frames=20000 needs about 97.7KiB of heap, "
+                + "limit=[\\d.]+MiB: raise it with -Xmx, or ask for fewer frames\n.*").endsWith("kept=0\n");
+    }
+
     /**
      * Without a collector, a full heap stays full: 100,000 refusals take no time.
      * Heap-free itself, it tells by its exit.
@@ -262,6 +272,45 @@ class NothingLostTest {
                 tickets[i] = null;
                 frames[i] = null;
                 raw[i] = 0;
+            }
+        }
+    }
+
+    /** Opens with a little more room each time, until there is enough. */
+    static final class NoRoom {
+
+        private static final int FRAMES = 20_000;
+        private static final int SPARE = 24 << 10;
+
+        public static void main(String[] args) {
+            open();
+            long before = ChildJvm.status("VmSize", 10);
+            byte[][] spare = new byte[40][SPARE];
+            Object[] hog = fillTheHeap(1 << 13);
+            String first = null;
+            String refusal = "";
+            for (int i = 0; i < spare.length && refusal != null; i++) {
+                spare[i] = null;
+                try {
+                    refusal = open();
+                    first = first == null ? refusal : first;
+                } catch (OutOfMemoryError e) {
+                    // Before there was anything to give back, or so it must look.
+                }
+            }
+            hog = hog.length == 0 ? hog : null;
+            long kept = ChildJvm.status("VmSize", 10) - before;
+            System.out.println(first);
+            // A labyrinth's frames are 78 MiB.
+            System.out.println("kept=" + (refusal != null ? "never opened" : kept / (64 << 10)));
+        }
+
+        private static String open() {
+            try {
+                Labyrinth.builder("no-room").frames(FRAMES).locking(Locking.NONE).open().close();
+                return null;
+            } catch (LabyrinthException.MapRefused e) {
+                return e.getClass().getSimpleName() + ": " + e.getMessage();
             }
         }
     }

@@ -325,6 +325,25 @@ class PageMapTest {
     }
 
     @Test
+    void looksAtEachWordOfAGroupBeforeItSettlesIt() {
+        PageMap map = inSingleFrames(64 * 2 + 7);
+        for (int pfn = 64; pfn < map.frames; pfn++) {
+            claim(map, pfn, 0, 0);
+        }
+        for (int pfn = 64; pfn < map.frames; pfn++) {
+            int group = pfn >> PageMap.GROUP_ORDER;
+            assertThat(map.reclaim(pfn, map.lvWord(pfn))).isTrue();
+            map.settleGroup(group, 2);
+            assertThat(map.groupMayBeFree(group)).as("pfn=%s", pfn).isTrue();
+            assertSound(map);
+            claim(map, pfn, 0, 0);
+        }
+        map.settleGroup(1, 2);
+        assertThat(map.groupMayBeFree(1)).isFalse();
+        assertSound(map);
+    }
+
+    @Test
     void settlesASpanOnlyIfNoneOfItsGroupsIsAdvised() {
         PageMap map = tiled(64 * 300, GENERATION);
         for (int pfn = 0; pfn < map.frames; pfn += PageWord.frames(map.lvWord(pfn))) {

@@ -151,6 +151,29 @@ class SweepTest {
     }
 
     @Test
+    void theLivingAreSeenHoweverManyTheyAre() throws InterruptedException {
+        int many = 300;
+        CountDownLatch allocated = new CountDownLatch(many);
+        CountDownLatch done = new CountDownLatch(1);
+        List<Thread> living = new ArrayList<>();
+        for (int i = 0; i < many; i++) {
+            living.add(Thread.ofPlatform().start(() -> {
+                try (Frame frame = labyrinth.allocPage(OWN)) {
+                    allocated.countDown();
+                    done.await();
+                    assertThat(frame.owner()).isEqualTo(Thread.currentThread().threadId());
+                } catch (Throwable e) {
+                    failure.set(e);
+                }
+            }));
+        }
+        allocated.await();
+        assertThat(labyrinth.sweepDeadOwners()).isZero();
+        done.countDown();
+        living.forEach(Race::join);
+    }
+
+    @Test
     void ticketsAndSharedFramesOfTheDeadStay() {
         AtomicReference<Ticket> ticket = new AtomicReference<>();
         AtomicReference<Frame> shared = new AtomicReference<>();

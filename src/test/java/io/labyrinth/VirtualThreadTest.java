@@ -121,7 +121,9 @@ class VirtualThreadTest {
     void idsOfVirtualOwnersAreWholeAndMarked() {
         try (Labyrinth labyrinth = open()) {
             Race.join(Thread.ofVirtual().start(() -> {
-                try (Frame frame = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE)) {
+                try (Frame frame = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE);
+                        Frame shared = labyrinth.allocPage(Gfp.NOWAIT)) {
+                    assertThat(labyrinth.zone.map.virtualOwner(shared.pfn())).as("anybody may free it").isNull();
                     long owner = labyrinth.zone.map.lvOwner(frame.pfn());
                     assertThat(PageWord.isVirtual(owner)).isTrue();
                     assertThat(PageWord.threadId(owner)).isEqualTo(Thread.currentThread().threadId());
