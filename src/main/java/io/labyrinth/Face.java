@@ -90,7 +90,7 @@ abstract sealed class Face permits Labyrinth, Handles {
         try {
             return map.inTransit(ticket);
         } catch (LabyrinthException.Stale e) {
-            throw staleOrClosed(e);
+            throw orClosed(e);
         } finally {
             Reference.reachabilityFence(this);
         }
