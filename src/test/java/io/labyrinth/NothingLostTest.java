@@ -61,7 +61,7 @@ class NothingLostTest {
         assertThat(child.out().lines()).allMatch(line -> line.startsWith("struck ")
                 || line.startsWith("never PageMap.advise#"));
         for (String method : List.of("claim", "own", "claimAndSplit", "claimAndJoin", "hideHeads", "accept",
-                "leaveVirtually", "nowFree", "advise")) {
+                "leaveVirtually", "advise")) {
             assertThat(child.out()).contains("struck PageMap." + method + "#");
         }
         Verify.held("no frame is lost by an error behind a claim", "NothingLostTest",

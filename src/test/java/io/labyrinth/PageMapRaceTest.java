@@ -114,7 +114,7 @@ class PageMapRaceTest {
             }
         }, round -> {
             for (int i = 0; i < 20; i++) {
-                map.settleGroup(0, 4);
+                Advice.settleGroup(map, 0, 4);
             }
         });
         assertSound(map);

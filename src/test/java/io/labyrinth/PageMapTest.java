@@ -333,12 +333,12 @@ class PageMapTest {
         for (int pfn = 64; pfn < map.frames; pfn++) {
             int group = pfn >> PageMap.GROUP_ORDER;
             assertThat(map.reclaim(pfn, map.lvWord(pfn))).isTrue();
-            map.settleGroup(group, 2);
+            Advice.settleGroup(map, group, 2);
             assertThat(map.groupMayBeFree(group)).as("pfn=%s", pfn).isTrue();
             assertSound(map);
             claim(map, pfn, 0, 0);
         }
-        map.settleGroup(1, 2);
+        Advice.settleGroup(map, 1, 2);
         assertThat(map.groupMayBeFree(1)).isFalse();
         assertSound(map);
     }
