@@ -1,6 +1,6 @@
 # Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven.
 .PHONY: help which-java build run run-native test verify mutants model bench jcstress bindings native native-test
-.PHONY: native-bench clean
+.PHONY: native-bench uring clean
 
 # JAVA_HOME if it is new enough, then what PATH and the usual places have; the first JDK >= 25 wins.
 JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v javac || echo /)")")")" \
@@ -24,6 +24,7 @@ help:
 	@echo "make build           target/labyrinth.jar, library and command line in one"
 	@echo "make bindings        regenerate bindings/ with a jextract on PATH"
 	@echo "make native          compile the C side into target/native"
+	@echo "make uring           an example: frames as one registered buffer of io_uring (needs liburing-dev)"
 	@echo "make native-test     its tests, also under the sanitizers; make native-test LONG=1 kills 2,000 processes"
 	@echo "make native-bench    what a frame costs in C"
 	@echo "make which-java      the java that all of this uses"
@@ -85,6 +86,10 @@ bindings: jdk
 
 native:
 	@$(MAKE) -s -C native
+
+uring: native
+	@$(MAKE) -s -C native ../target/native/uring
+	target/native/uring "$(JDK)/lib/modules"
 
 native-test:
 	@$(MAKE) -s -C native test $(if $(LONG),KILLS=2000 STEPS=20 ROUNDS=300000)

@@ -107,6 +107,12 @@ int labyrinth_order(struct labyrinth *l, uint64_t handle)
     return word == 0 ? -1 : (int) word_order(word);
 }
 
+void *labyrinth_frames(struct labyrinth *l, size_t *bytes)
+{
+    *bytes = (size_t) l->frames * l->page_size;
+    return l->frames == 0 ? NULL : l->memory;
+}
+
 size_t labyrinth_byte_size(struct labyrinth *l, uint64_t handle)
 {
     uint64_t word = map_checked(l, handle, "size", current_thread());

@@ -164,6 +164,11 @@ LABYRINTH_API void *labyrinth_address(struct labyrinth *labyrinth, uint64_t hand
 LABYRINTH_API int labyrinth_order(struct labyrinth *labyrinth, uint64_t handle);
 LABYRINTH_API size_t labyrinth_byte_size(struct labyrinth *labyrinth, uint64_t handle);
 
+/* The memory of all frames, in pfn order: to be registered once with io_uring, RDMA or a GPU. Whoever reads or writes a
+ * frame that it does not own breaks every promise of this library.
+ */
+LABYRINTH_API void *labyrinth_frames(struct labyrinth *labyrinth, size_t *bytes);
+
 /* Takes back what tenants left that have died; any number of processes may be at it. The frames freed; 0 also while
  * another thread sweeps through the same attachment.
  */
