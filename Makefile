@@ -16,7 +16,7 @@ help:
 	@echo "make run ARGS=...    the same for any command: make run ARGS='digest DIR', 'stress --seconds 5', 'doctor'"
 	@echo "make run-native      the same with a native program at the other end, killed half-way and begun again"
 	@echo "make test            all tests; make test T=Name for one class"
-	@echo "make verify          every proof in its long form, hours of it, and one table of what held"
+	@echo "make verify          every proof in its long form, hours of it, and one table of what held; QUICK=1: minutes"
 	@echo "make model           the protocol's models, checked exhaustively with spin, and the bugs that they must find"
 	@echo "make mutants         plants one bug after the other, and says which test finds it; QUICK=1 takes some of them"
 	@echo "make bench           the benchmarks, side by side; make bench QUICK=1 takes 4 minutes at most"
@@ -58,7 +58,7 @@ test: jdk
 	@$(MVN) verify $(if $(T),-Dtest=$(T) -Dsurefire.failIfNoSpecifiedTests=false) $(if $(LONG),-Dlabyrinth.long=true)
 
 verify: jdk
-	@src/test/verify/verify
+	@src/test/verify/verify $(if $(QUICK),quick)
 
 model:
 	@src/test/promela/check
