@@ -38,6 +38,14 @@ final class ChildJvm {
         return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"), classPath(program));
     }
 
+    /** The same, with another class path before the usual one, and arguments. */
+    static ChildJvm of(String before, Class<?> program, String... arguments) {
+        List<String> command = new ArrayList<>(List.of("-cp", before + ":" + mainPath() + ":" + home(ChildJvm.class),
+                program.getName()));
+        command.addAll(List.of(arguments));
+        return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"), command);
+    }
+
     /** As {@link #of}, without that right; in the named module, if so asked. */
     static ChildJvm denied(Class<?> program, boolean asModule) {
         return new ChildJvm(List.of("--illegal-native-access=deny"), asModule
