@@ -1,5 +1,5 @@
 # Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven.
-.PHONY: help which-java build run test model bench bindings native clean
+.PHONY: help which-java build run test verify model bench jcstress bindings native clean
 
 # JAVA_HOME if it is new enough, then what PATH and the usual places have; the first JDK >= 25 wins.
 JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v javac || echo /)")")")" \
@@ -14,8 +14,10 @@ help:
 	@echo "make run             build, and digest the JDK's own files through locked frames, checked by sha256sum"
 	@echo "make run ARGS=...    the same for any command: make run ARGS='digest DIR', 'stress --seconds 5', 'doctor'"
 	@echo "make test            all tests; make test T=Name for one class"
+	@echo "make verify          every proof in its long form, hours of it, and one table of what held"
 	@echo "make model           the protocol's models, checked exhaustively with spin, and the bugs that they must find"
 	@echo "make bench           the benchmarks, side by side; make bench QUICK=1 takes 4 minutes at most"
+	@echo "make jcstress        pairs of operations at the same moment, half an hour; QUICK=1: 3 minutes; T=Name for some"
 	@echo "make build           target/labyrinth.jar, library and command line in one"
 	@echo "make bindings        regenerate bindings/ with a jextract on PATH"
 	@echo "make native          compile the C side into target/native"
@@ -40,7 +42,10 @@ else
 endif
 
 test: jdk
-	@$(MVN) verify $(if $(T),-Dtest=$(T) -Dsurefire.failIfNoSpecifiedTests=false)
+	@$(MVN) verify $(if $(T),-Dtest=$(T) -Dsurefire.failIfNoSpecifiedTests=false) $(if $(LONG),-Dlabyrinth.long=true)
+
+verify: jdk
+	@src/test/verify/verify
 
 model:
 	@src/test/promela/check
@@ -50,6 +55,12 @@ bench: jdk native
 	@"$(JDK)/bin/java" --enable-native-access=ALL-UNNAMED \
 		-cp "target/bench-classes:target/classes:$$(cat target/bench.classpath)" \
 		io.labyrinth.bench.Bench $(if $(QUICK),quick,full) $(BENCH)
+
+jcstress: jdk
+	@$(MVN) -q -Pjcstress -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/jcstress.classpath
+	@"$(JDK)/bin/java" --enable-native-access=ALL-UNNAMED -XX:-RestrictContended \
+		-cp "target/jcstress-classes:target/classes:$$(cat target/jcstress.classpath)" \
+		io.labyrinth.Pairs $(if $(QUICK),quick,long) $(if $(T),'$(T)')
 
 bindings: jdk
 	@command -v jextract > /dev/null || { echo "put a jextract on PATH: https://jdk.java.net/jextract" >&2; exit 1; }

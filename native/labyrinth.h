@@ -27,7 +27,7 @@
  *
  * generation  the life that the frame is in; ends, and goes up by one, with every release and every hand-over of a
  *             handle that somebody may know. It never wraps: a frame whose generation is used up is QUARANTINED.
- * tenant      the process that claimed the run, 0 while FREE; 1 in a private labyrinth.
+ * tenant      the process that claimed the run, 0 while FREE; 1 in a private labyrinth; see below for shared ones.
  * flags       below, 0 while FREE.
  * order       of the run that this word heads; means nothing in a TAIL.
  * state       below. 0 is no state: a word that was never written is never taken for a free frame.
@@ -38,9 +38,12 @@
  *   HEAD       -> FREE (+1)        EXCLUSIVE: the owner, by a release store     release
  *                                  otherwise: anybody, once, by CAS, where the claimer has signed
  *                                  the owner has ended, or never knew: by CAS   sweep; mending after an error
+ *   IN_TRANSIT -> FREE (+1)        the tenant that gave it has died, by CAS     sweep of a tenant
+ *   HEAD       -> TAIL             its run's tenant has died half-way through   sweep of a tenant
+ *                                  a split or a join, by CAS
  *   HEAD       -> FREE             the claimer, whose handle nobody has seen    a split's upper half; a join's rollback
  *   HEAD       -> IN_TRANSIT (+1)  as in a release                              hand-over
- *   IN_TRANSIT -> HEAD             whoever has the ticket, once, by CAS         accept
+ *   IN_TRANSIT -> HEAD             whoever has the ticket, once, by CAS         accept; the tenant is the accepter's
  *   HEAD       -> IN_TRANSIT       the accepter, whose error struck, by CAS     an accept's rollback
  *   HEAD       -> TAIL             the owner of the head before it              the run grows (runs are joined)
  *   TAIL       -> HEAD             the owner of the head before it              the run shrinks (it is split)
@@ -133,5 +136,82 @@ struct labyrinth_advice {
  *  +----------------------------------------+-------------------------------------+
  */
 #define LABYRINTH_PFN_BITS 24
+
+/* ---------------------------------------------------------------------------------------------- shared labyrinths
+ *
+ * A labyrinth that processes share is one file of a memory file system, or a memfd:
+ *
+ *   0                  struct labyrinth_header, in a page of its own
+ *   tenants_offset     struct labyrinth_tenant[LABYRINTH_TENANTS]
+ *   page_map_offset    struct labyrinth_page[frames], to a multiple of 64 bytes; then struct labyrinth_advice of the
+ *                      groups; then, where there are more than LABYRINTH_MAX_SPANS groups, that of the spans
+ *   frames_offset      the frames, page_size bytes each
+ *   file_bytes         the end, and so the file's length
+ *
+ * All offsets are multiples of page_size, ascending, and each part fits in front of the next.
+ *
+ * The header never changes once the magic is there. The creator writes all else first: the words, tiled and advised,
+ * the tenants, the header, its crc; seals the length of a memfd (F_SEAL_SHRINK, F_SEAL_GROW); and then stores the magic
+ * (release). Whoever attaches loads the magic (acquire), and refuses the file unless the magic, the version, the byte
+ * order, the crc and every bound above are right, the length is file_bytes, and it is either a file with a name or
+ * sealed. What it then uses are the numbers that it has checked, never the file's again.
+ */
+#define LABYRINTH_MAGIC 0x314854525942414cULL /* "LABYRTH1" in the memory of a little-endian machine */
+#define LABYRINTH_VERSION 1
+#define LABYRINTH_BYTE_ORDER 0x01020304
+#define LABYRINTH_NAME_BYTES 64
+
+struct labyrinth_header {
+    uint64_t magic;
+    uint32_t crc; /* CRC-32 (IEEE 802.3, as zlib's) of the bytes behind this field, to the end of the struct */
+    uint32_t version;
+    uint32_t byte_order;
+    uint32_t page_size; /* of the machine: 4096 to 65536, a power of two */
+    uint32_t frames;    /* 1 to LABYRINTH_MAX_FRAMES */
+    uint32_t reserve;   /* the last so many frames, 0 to frames - 1 */
+    uint64_t file_bytes;
+    uint64_t tenants_offset;
+    uint64_t page_map_offset;
+    uint64_t frames_offset;
+    uint64_t first_generation; /* of every frame; random, so that handles of another labyrinth do not fit */
+    char name[LABYRINTH_NAME_BYTES]; /* UTF-8, zero-terminated */
+    uint8_t unused[256 - 136];       /* zero */
+};
+
+/* Tenants. One slot for each process that has attached; slot 0 is nobody's.
+ *
+ * Alive is who holds the write lock on the slot's byte of the file (byte LABYRINTH_LOCK_OFFSET + slot, F_OFD_SETLK, on
+ * an open file description of its own): the kernel releases it when the process ends, however it ends, and at no other
+ * time. A paused process is alive, and a reused pid means nothing. The lock's byte lies behind the end of the file.
+ *
+ *   attach   lock a slot's byte (never wait); if its state is not VACANT, its last tenant died: sweep it first;
+ *            then state = TENANT (release). Only then the first claim.
+ *   detach   with nothing out: state = VACANT (release), then unlock. With something out, only unlock: as if it died.
+ *   sweep    of a slot that is not VACANT: lock its byte. If that is refused, its tenant lives, or somebody else is
+ *            sweeping it. Else take back every word that says this tenant, advise every group and span (the dead one
+ *            may have freed and not advised), state = VACANT (release), unlock.
+ *
+ * So a sweeper that is killed leaves the slot as it was, to be swept again; and a slot is not taken by anybody new while
+ * one is at work, so the words that a sweeper sees with this tenant are the dead one's. A run whose HEAD says this
+ * tenant is taken back head last: HEADs of the same tenant inside of it (the split or join that death cut short) become
+ * TAIL first.
+ *
+ * What a ticket's giver had is its own until it is accepted; a ticket that a receiver died with is still good, and its
+ * giver may accept it.
+ */
+#define LABYRINTH_TENANTS 256
+#define LABYRINTH_LOCK_OFFSET (1LL << 52)
+
+enum labyrinth_tenant_state {
+    LABYRINTH_VACANT = 0,
+    LABYRINTH_TENANT = 1,
+};
+
+struct labyrinth_tenant {
+    uint64_t state;
+    uint64_t pid;   /* for people */
+    uint64_t since; /* milliseconds since the epoch; for people */
+    uint64_t unused[5];
+};
 
 #endif

@@ -9,9 +9,11 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* From <linux/mman.h> (Linux 5.14); older libc headers lack it, and the kernel says whether it knows it. */

@@ -31,13 +31,13 @@ final class Census {
         }
     }
 
-    /** All runs that are out: claimed or in transit. */
+    /** All runs that are this tenant's: claimed, or in transit from it. */
     List<Seen> out() {
         List<Seen> out = new ArrayList<>();
         int pfn = 0;
         while (pfn < map.frames) {
             long word = map.lvWord(pfn);
-            if (PageWord.isOut(word)) {
+            if (PageWord.isOut(word) && PageWord.tenantOf(word) == map.tenant) {
                 out.add(new Seen(pfn, word, map.lvOwner(pfn)));
             }
             pfn = PageWord.next(pfn, word);
@@ -78,7 +78,7 @@ final class Census {
         List<Seen> candidates = new ArrayList<>();
         for (Seen run : out()) {
             if (PageWord.state(run.word) == PageWord.HEAD && PageWord.isExclusive(run.word)
-                    && PageWord.isSigned(run.word, run.owner)) {
+                    && PageWord.tenantOf(run.word) == map.tenant && PageWord.isSigned(run.word, run.owner)) {
                 candidates.add(run);
             }
         }
@@ -92,6 +92,28 @@ final class Census {
                 freed += run.frames();
             }
         }
+        return freed;
+    }
+
+    /**
+     * Takes back all that a tenant that has died had: runs, tickets, half-made runs; and gives all advice anew, as it
+     * may have died between a free and its advice. Lock-free. For whoever holds the lock on the tenant's slot.
+     *
+     * @param tenant in its place within the word
+     * @return the frames freed
+     */
+    int evict(long tenant) {
+        int freed = 0;
+        int pfn = 0;
+        while (pfn < map.frames) {
+            long word = map.lvWord(pfn);
+            if (!PageWord.isOut(word) || PageWord.tenantOf(word) != tenant) {
+                pfn = PageWord.next(pfn, word);
+            } else if (map.evict(pfn, word)) {
+                freed += PageWord.frames(word);
+            }    // else somebody freed it, or accepted its ticket: look again
+        }
+        map.adviseAll();
         return freed;
     }
 

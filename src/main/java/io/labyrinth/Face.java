@@ -84,6 +84,17 @@ abstract sealed class Face permits Labyrinth, Handles {
         }
     }
 
+    /** The word of a run whose ticket this is. */
+    long inTransit(long ticket) {
+        try {
+            return map.inTransit(ticket);
+        } catch (LabyrinthException.Stale e) {
+            throw staleOrClosed(e);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
     long accept(long ticket, Thread me, long flags) {
         try {
             return map.accept(ticket, me, flags);

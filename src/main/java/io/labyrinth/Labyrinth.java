@@ -1,6 +1,8 @@
 package io.labyrinth;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
@@ -59,12 +61,9 @@ public final class Labyrinth extends Face implements AutoCloseable {
     private final long firstGeneration;
     private final Handles handles;
 
-    private Labyrinth(String name, PageMap map, Zone zone, Region region) {
+    private Labyrinth(String name, PageMap map, Zone zone, Region region, long firstGeneration) {
         super(name, map, zone, region);
-        // Generations of different labyrinths begin at random, so that a handle of one is as good as always stale in
-        // another; below 2^32, so that no more than 1/256 of the lives are given away.
-        this.firstGeneration = 1 + ThreadLocalRandom.current().nextLong(1L << 32);
-        map.tile(firstGeneration);
+        this.firstGeneration = firstGeneration;
         this.census = new Census(map);
         this.handles = new Handles(this);
         checkOpen();    // links what the first null would link, perhaps without the memory for it
@@ -77,6 +76,77 @@ public final class Labyrinth extends Face implements AutoCloseable {
      */
     public static Builder builder(String name) {
         return new Builder(name);
+    }
+
+    /**
+     * Joins a shared labyrinth that another process, or this one, has opened; as a tenant of its own, whose frames are
+     * returned when this process ends, however it ends. The pages must be locked.
+     *
+     * @param path of its file, or {@code /proc/PID/fd/N} of its memfd: {@link #sharedPath}
+     * @throws LabyrinthException.NotALabyrinth if the file is none, or not complete, or damaged
+     * @throws LabyrinthException.NoVacancy     if 255 tenants that live have it open
+     * @throws LabyrinthException.MapRefused    if the file cannot be opened or mapped
+     * @throws LabyrinthException.LockRefused   if the lock limit is too low
+     */
+    public static Labyrinth attach(Path path) {
+        return attach(path, Locking.REQUIRED);
+    }
+
+    /** As {@link #attach(Path)}, with a choice about the lock. */
+    public static Labyrinth attach(Path path, Locking locking) {
+        Machine.requireNativeAccess();
+        Rehearsal.done();
+        return join(SharedFile.open(path), locking, false);
+    }
+
+    /** As {@link #attach(Path)}, by a descriptor that this process has got from another, and keeps. */
+    public static Labyrinth attach(int fd, Locking locking) {
+        return attach(Path.of("/proc/self/fd/" + fd), locking);
+    }
+
+    private static Labyrinth join(SharedFile file, Locking locking, boolean create) {
+        Header header = file.header;
+        boolean opened = false;
+        try {
+            Region region = Region.share(file, locking);
+            try {
+                PageMap unowned = new PageMap(region.metadata, header.frames(), header.reserve(), 0);
+                if (create) {
+                    unowned.tile(header.firstGeneration());
+                    MemorySegment memory = Region.segment(file.base, Header.BYTES);
+                    header.write(memory);
+                    Header.publish(memory);
+                }
+                long tenant = file.enter(new Census(unowned)::evict);
+                PageMap map = new PageMap(region.metadata, header.frames(), header.reserve(), tenant);
+                Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors());
+                Labyrinth labyrinth = new Labyrinth(header.name(), map, zone, region, header.firstGeneration());
+                opened = true;
+                return labyrinth;
+            } finally {
+                if (!opened) {
+                    region.discard();
+                }
+            }
+        } finally {
+            if (!opened) {
+                file.discard(create);
+            }
+        }
+    }
+
+    /**
+     * By which other processes of this machine may attach: the path of the file, or that of the memfd below this
+     * process's {@code /proc/PID/fd}, which needs the right to look into this process.
+     *
+     * @throws LabyrinthException.InvalidRequest if the labyrinth is not shared
+     */
+    public Path sharedPath() {
+        if (region.file == null) {
+            throw new LabyrinthException.InvalidRequest("labyrinth=" + name
+                    + " is private: open it with shared(path) or memfd()");
+        }
+        return Path.of(region.file.path);
     }
 
     /** As it was given to the builder. */
@@ -98,7 +168,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * Allocates a run of 2^order frames for the calling thread. Lock-free. Makes no system call, and allocates nothing
      * on the heap but the {@link Frame}, which escape analysis removes where it does not escape. Looks at no more than
      * 3 (frames + groups) + 2,000 words of the page map (a group is 64 frames), usually at 1; with {@link Gfp#ATOMIC}
-     * at no more than 2,400 for orders up to 6. Once after an error (StackOverflowError, say) that struck inside an
+     * at no more than 3,200 for orders up to 6. Once after an error (StackOverflowError, say) that struck inside an
      * earlier call, a request that finds nothing mends what that left, and looks at every frame once more.
      *
      * @return the frame; {@code null} if nothing was found: with NOWAIT and no other thread at work, exactly if no free
@@ -117,6 +187,20 @@ public final class Labyrinth extends Face implements AutoCloseable {
             return null;
         }
         frame.handle = handle;
+        return frame;
+    }
+
+    /**
+     * The frame of a ticket that came as a number, from another process say; now the calling thread's. One CAS.
+     *
+     * @throws LabyrinthException.Stale   if it was accepted before, or its giver has died and was swept
+     * @throws LabyrinthException.Foreign if this labyrinth has no such frame
+     */
+    public Frame accept(long ticket) {
+        Thread me = Thread.currentThread();
+        long word = inTransit(ticket);
+        Frame frame = new Frame(this, PageWord.order(word), PageWord.isExclusive(word) ? me : null);
+        frame.handle = accept(ticket, me, Frame.FLAGS);
         return frame;
     }
 
@@ -172,10 +256,13 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * Frees EXCLUSIVE frames whose owner thread has ended. Lock-free; never taken by an allocation itself. A frame that
      * is not EXCLUSIVE may be used and freed by any thread, so the end of the one that claimed it means nothing.
      *
+     * <p>In a shared labyrinth also all that processes had which have died: frames of either kind, tickets that nobody
+     * accepted, half-made runs. That asks the kernel about each tenant, and looks at every frame for each dead one.
+     *
      * @return the number of frames freed
      */
     public int sweepDeadOwners() {
-        return pass(census::sweep);
+        return pass(() -> census.sweep() + (region.file == null ? 0 : region.file.sweep(census::evict)));
     }
 
     /**
@@ -210,7 +297,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
             return 0;
         }
         map.strays.mend(map);
-        List<Census.Seen> out = census.drain(now);
+        // Of a shared labyrinth the others go on claiming, and what this process claims to the last is swept: leave().
+        List<Census.Seen> out = region.file == null ? census.drain(now) : census.out();
         if (!out.isEmpty() && !now) {
             throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: " + census.describeOut(out)
                     + ": free them, sweepDeadOwners() if their owners have ended, or closeNow()");
@@ -220,9 +308,15 @@ public final class Labyrinth extends Face implements AutoCloseable {
             region.close(!out.isEmpty());
         } catch (IllegalStateException inUse) {
             zone.closed = false;
-            census.undrain(map.frames);
+            if (region.file == null) {
+                census.undrain(map.frames);
+            }
             throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: a native call or a channel"
                     + " is using one of its segments (" + inUse.getMessage() + "): close it afterwards");
+        }
+        if (region.file != null) {
+            region.file.leave((words, tenant) ->
+                    new Census(new PageMap(words, map.frames, map.frames - map.ordinary, tenant)).evict(tenant));
         }
         if (zone.refusedUnexpectedly() > 0) {
             LOG.warn("labyrinth={} refused about {} requests that did not say NOWARN: more frames or a larger reserve?",
@@ -244,6 +338,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
         private int frames = 1024;
         private int reserve;
         private Locking locking = Locking.REQUIRED;
+        private boolean shared;
+        private @Nullable Path path;
 
         private Builder(String name) {
             this.name = Objects.requireNonNull(name);
@@ -279,6 +375,24 @@ public final class Labyrinth extends Face implements AutoCloseable {
         }
 
         /**
+         * Shares the labyrinth with other processes, by a new file on a memory file system ({@code /dev/shm}), for its
+         * user alone. The file stays when all have closed it: whoever is the last removes it. A process that may write
+         * to it can do anything to its frames; whoever cuts it short kills all others: {@link #memfd} cannot be cut.
+         */
+        public Builder shared(Path path) {
+            this.shared = true;
+            this.path = path;
+            return this;
+        }
+
+        /** Shares the labyrinth by a memfd, which is sealed against being cut, and goes with the last who has it. */
+        public Builder memfd() {
+            this.shared = true;
+            this.path = null;
+            return this;
+        }
+
+        /**
          * Maps, faults in and locks the pages. Blocks, for about 0.3 s a GiB.
          * On failure nothing stays mapped or locked.
          *
@@ -294,11 +408,20 @@ public final class Labyrinth extends Face implements AutoCloseable {
             }
             Machine.requireNativeAccess();
             Rehearsal.done();
+            // Generations of different labyrinths begin at random, so that a handle of one is as good as always stale
+            // in another; below 2^32, so that no more than 1/256 of the lives are given away.
+            long firstGeneration = 1 + ThreadLocalRandom.current().nextLong(1L << 32);
+            if (shared) {
+                Header header = Header.plan(name, frames, reserve, Libc.pageSize(), firstGeneration);
+                Machine.requireMemory(name, header.fileBytes());
+                return join(SharedFile.create(path, header), locking, true);
+            }
             Region region = Region.open(name, frames, PageMap.bytesFor(frames), locking);
             try {
                 PageMap map = new PageMap(region.metadata, frames, reserve);
+                map.tile(firstGeneration);
                 Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors());
-                return new Labyrinth(name, map, zone, region);
+                return new Labyrinth(name, map, zone, region, firstGeneration);
             } catch (OutOfMemoryError e) {
                 region.discard();
                 throw new LabyrinthException.MapRefused("labyrinth=" + name + " frames=" + frames + " needs about "

@@ -41,6 +41,24 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         }
     }
 
+    /** The file is no shared labyrinth that could be trusted: torn, cut, corrupted, of another version or machine. */
+    public static final class NotALabyrinth extends LabyrinthException {
+        private static final long serialVersionUID = 1L;
+
+        NotALabyrinth(String message) {
+            super(message);
+        }
+    }
+
+    /** All slots of a shared labyrinth are taken by processes that live. */
+    public static final class NoVacancy extends LabyrinthException {
+        private static final long serialVersionUID = 1L;
+
+        NoVacancy(String message) {
+            super(message);
+        }
+    }
+
     /** The JVM would not let the library call native code. */
     public static final class NativeAccessDenied extends LabyrinthException {
         private static final long serialVersionUID = 1L;
@@ -114,7 +132,12 @@ public abstract sealed class LabyrinthException extends RuntimeException {
                 + "\": let the owner do it, or hand the frame over first");
     }
 
-    static InvalidRequest heldOtherwise(String verb, long handle, long word) {
+    /** Of another process, or of this one's other face. */
+    static LabyrinthException heldOtherwise(String verb, long handle, long word, long tenant) {
+        if (PageWord.tenantOf(word) != tenant) {
+            return new NotOwner(verb + " refused: " + PageWord.describeHandle(handle) + " is EXCLUSIVE to another"
+                    + " process, tenant=" + PageWord.tenantNumber(word) + ": let it hand the run over first");
+        }
         return new InvalidRequest(verb + " refused: " + PageWord.describeHandle(handle) + " was allocated as a "
                 + (PageWord.isFramed(word) ? "Frame, whose segment must die with it: use the Frame or its Ticket"
                         : "raw handle: use Handles"));

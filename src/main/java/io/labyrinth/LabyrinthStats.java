@@ -21,13 +21,15 @@ import java.util.List;
  * @param livesEnded      frees, hand-overs and sweeps so far, counted by the generations that the words have used up
  * @param refusedApprox   requests that got {@code null}; lanes count them by plain increments, so races lose some
  * @param reserveHitsApprox requests that the reserve has served; counted likewise
+ * @param lostApprox      claims whose compare-and-set failed, by a race or an outdated hint: each cost the time of one,
+ *                        and the search went on; counted likewise
  * @param mappedBytes     of frames and page map together
  * @param lockedBytes     of these, what {@code /proc/self/smaps} showed as locked when the labyrinth had opened
  * @param metadataBytes   of the mapped bytes, those of the page map
  */
 public record LabyrinthStats(String name, int frames, long frameSize, int free, int reserve, int reserveFree,
         int claimed, int inTransit, int quarantined, List<Integer> freeRuns, long livesEnded, long refusedApprox,
-        long reserveHitsApprox, long mappedBytes, long lockedBytes, long metadataBytes) {
+        long reserveHitsApprox, long lostApprox, long mappedBytes, long lockedBytes, long metadataBytes) {
 
     /** Adds up one pass over the words. */
     static final class Builder {
@@ -57,7 +59,7 @@ public record LabyrinthStats(String name, int frames, long frameSize, int free, 
             return new LabyrinthStats(name, zone.map.frames, region.pageSize,
                     byState[PageWord.FREE] - reserveFree, zone.map.frames - zone.map.ordinary, reserveFree,
                     byState[PageWord.HEAD], byState[PageWord.IN_TRANSIT], byState[PageWord.QUARANTINED],
-                    List.of(freeRuns), livesEnded, zone.refused(), zone.reserveHits(),
+                    List.of(freeRuns), livesEnded, zone.refused(), zone.reserveHits(), zone.lost(),
                     region.frames.byteSize() + region.metadata.byteSize(), region.lockedBytes,
                     region.metadata.byteSize());
         }

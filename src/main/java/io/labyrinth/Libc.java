@@ -1,6 +1,7 @@
 package io.labyrinth;
 
 import io.labyrinth.bindings.Native;
+import io.labyrinth.bindings.flock;
 import io.labyrinth.bindings.rlimit;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
@@ -30,6 +31,17 @@ final class Libc {
     private static final MethodHandle MLOCK = handle(Native.mlock$address(), Native.mlock$descriptor());
     private static final MethodHandle MLOCK2 = handle(Native.mlock2$address(), Native.mlock2$descriptor());
     private static final MethodHandle MUNLOCK = handle(Native.munlock$address(), Native.munlock$descriptor());
+    private static final MethodHandle CLOSE = handle(Native.close$address(), Native.close$descriptor());
+    private static final MethodHandle FTRUNCATE = handle(Native.ftruncate$address(), Native.ftruncate$descriptor());
+    private static final MethodHandle LSEEK = handle(Native.lseek$address(), Native.lseek$descriptor());
+    private static final MethodHandle MEMFD_CREATE = handle(Native.memfd_create$address(),
+            Native.memfd_create$descriptor());
+    private static final MethodHandle OPEN = variadic(Native.open.address(),
+            Native.open.makeInvoker(ValueLayout.JAVA_INT).descriptor());
+    private static final MethodHandle FCNTL_INT = variadic(Native.fcntl.address(),
+            Native.fcntl.makeInvoker(ValueLayout.JAVA_INT).descriptor());
+    private static final MethodHandle FCNTL_FLOCK = variadic(Native.fcntl.address(),
+            Native.fcntl.makeInvoker(ValueLayout.ADDRESS).descriptor());
     private static final MethodHandle GETRLIMIT = handle(Native.getrlimit$address(), Native.getrlimit$descriptor());
 
     private Libc() {
@@ -55,10 +67,74 @@ final class Libc {
         return Linker.nativeLinker().downcallHandle(address, descriptor, Linker.Option.captureCallState("errno"));
     }
 
-    /** {@code fd} is -1 and the offset 0: anonymous memory, readable and writable. */
+    /** All of these take one more argument, the third. */
+    @SuppressWarnings("restricted")
+    private static MethodHandle variadic(MemorySegment address, FunctionDescriptor descriptor) {
+        return Linker.nativeLinker().downcallHandle(address, descriptor, Linker.Option.captureCallState("errno"),
+                Linker.Option.firstVariadicArg(2));
+    }
+
+    /** Anonymous memory, readable and writable. */
     static Result mmap(long address, long length, int flags) {
+        return mmap(address, length, flags, -1);
+    }
+
+    /** Of the file from its beginning, readable and writable. */
+    static Result mmap(long address, long length, int flags, int fd) {
         return call(state -> ((MemorySegment) MMAP.invokeExact(state, MemorySegment.ofAddress(address), length,
-                Native.PROT_READ() | Native.PROT_WRITE(), flags, -1, 0L)).address());
+                Native.PROT_READ() | Native.PROT_WRITE(), flags, fd, 0L)).address());
+    }
+
+    /** Opens for reading and writing, for the owner alone if it is new, and closes with exec. */
+    static Result open(String path, int flags) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment name = arena.allocateFrom(path);
+            return call(state -> (int) OPEN.invokeExact(state, name, Native.O_RDWR() | Native.O_CLOEXEC() | flags,
+                    0600));
+        }
+    }
+
+    static Result close(int fd) {
+        return call(state -> (int) CLOSE.invokeExact(state, fd));
+    }
+
+    /** An empty file without a name, in memory, whose length can be sealed. */
+    static Result memfdCreate(String name) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment text = arena.allocateFrom(name);
+            return call(state -> (int) MEMFD_CREATE.invokeExact(state, text,
+                    Native.MFD_CLOEXEC() | Native.MFD_ALLOW_SEALING()));
+        }
+    }
+
+    static Result truncate(int fd, long length) {
+        return call(state -> (int) FTRUNCATE.invokeExact(state, fd, length));
+    }
+
+    /** The file's length in bytes. */
+    static Result length(int fd) {
+        return call(state -> (long) LSEEK.invokeExact(state, fd, 0L, Native.SEEK_END()));
+    }
+
+    static Result addSeals(int fd, int seals) {
+        return call(state -> (int) FCNTL_INT.invokeExact(state, fd, Native.F_ADD_SEALS(), seals));
+    }
+
+    /** Fails where the file is on no memory file system. */
+    static Result seals(int fd) {
+        return call(state -> (int) FCNTL_INT.invokeExact(state, fd, Native.F_GET_SEALS(), 0));
+    }
+
+    /** Takes (F_WRLCK) or gives up (F_UNLCK) one byte's lock, for the open file description; never waits. */
+    static Result lockByte(int fd, int type, long at) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment lock = flock.allocate(arena);
+            flock.l_type(lock, (short) type);
+            flock.l_whence(lock, (short) Native.SEEK_SET());
+            flock.l_start(lock, at);
+            flock.l_len(lock, 1);
+            return call(state -> (int) FCNTL_FLOCK.invokeExact(state, fd, Native.F_OFD_SETLK(), lock));
+        }
     }
 
     static Result munmap(long address, long length) {

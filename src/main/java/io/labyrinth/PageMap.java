@@ -68,6 +68,8 @@ final class PageMap {
 
     static final int GROUP_ORDER = Native.LABYRINTH_GROUP_ORDER();
 
+    /** Who claims through this map, in its place within the word. */
+    final long tenant;
     final int frames;
     /** Frames below this one are for everybody; the rest is the reserve. */
     final int ordinary;
@@ -88,6 +90,11 @@ final class PageMap {
 
     /** @param memory {@link #bytesFor} zeroed bytes, 64-byte aligned */
     PageMap(MemorySegment memory, int frames, int reserve) {
+        this(memory, frames, reserve, PageWord.TENANT);
+    }
+
+    PageMap(MemorySegment memory, int frames, int reserve, long tenant) {
+        this.tenant = tenant;
         this.frames = frames;
         this.ordinary = frames - reserve;
         this.groups = groupsFor(frames);
@@ -153,11 +160,11 @@ final class PageMap {
         return advice + index * ADVICE_BYTES & ADDRESS;
     }
 
-    private static long lv(long address) {
+    static long lv(long address) {
         return (long) WORD.getAcquire(MEMORY, address);
     }
 
-    private static void so(long address, long value) {
+    static void so(long address, long value) {
         WORD.setRelease(MEMORY, address, value);
     }
 
@@ -197,22 +204,22 @@ final class PageMap {
      * @param hint the handle that the claim makes; within the labyrinth, but otherwise as wrong as can be
      */
     boolean claimHinted(long hint, int order, long flags, Thread me) {
-        return claim(PageWord.pfn(hint), PageWord.free(hint, order), flags, me);
+        return claim(PageWord.pfn(hint), PageWord.free(hint, order), flags | tenant, me);
     }
 
     /** Claims this order out of the free run seen as {@code word}, of this order or larger. 0 if it was lost. */
     long claimSeen(int pfn, long word, int order, long flags, Thread me) {
         if (PageWord.order(word) != order) {
-            return claimAndSplit(pfn, word, order, flags, me);
+            return claimAndSplit(pfn, word, order, flags | tenant, me);
         }
         long handle = PageWord.handle(word, pfn);
-        return claim(pfn, word, flags, me) ? handle : 0;
+        return claim(pfn, word, flags | tenant, me) ? handle : 0;
     }
 
     /** Claims the run whose head was seen as {@code word}, FREE. Wait-free. False if that is no longer so. */
-    private boolean claim(int pfn, long word, long flags, Thread me) {
+    private boolean claim(int pfn, long word, long held, Thread me) {
         long owner = PageWord.owner(me, word);
-        long claimed = PageWord.claimed(word, flags);
+        long claimed = PageWord.claimed(word, held);
         long at = wordAt(pfn);
         if (!cas(at, word, claimed)) {
             return false;
@@ -239,10 +246,10 @@ final class PageMap {
      * Claims a run of this order at the start of the larger free run seen as {@code word}, and frees the rest of it.
      * Wait-free: one CAS, 4 stores for each halving.
      */
-    private long claimAndSplit(int pfn, long word, int order, long flags, Thread me) {
+    private long claimAndSplit(int pfn, long word, int order, long held, Thread me) {
         long handle = PageWord.handle(word, pfn);
         long owner = PageWord.owner(me, word);
-        long head = PageWord.claimed(word, flags);
+        long head = PageWord.claimed(word, held);
         if (!casWord(pfn, word, head)) {
             return 0;
         }
@@ -251,7 +258,7 @@ final class PageMap {
             while (PageWord.order(head) > order) {
                 int half = PageWord.order(head) - 1;
                 int upper = pfn + (1 << half);
-                long split = PageWord.splitOff(lvWord(upper), half);
+                long split = PageWord.splitOff(lvWord(upper), half, tenant);
                 soWord(upper, split);
                 head = PageWord.resized(head, half);
                 soWord(pfn, head);
@@ -286,7 +293,8 @@ final class PageMap {
             while (to < end) {
                 long word = lvWord(to);
                 int next = to + PageWord.frames(word);
-                if (!PageWord.isFree(word) || next > end || !casWord(to, word, PageWord.claimed(word, flags))) {
+                if (!PageWord.isFree(word) || next > end
+                        || !casWord(to, word, PageWord.claimed(word, flags | tenant))) {
                     break;
                 }
                 to = next;
@@ -343,12 +351,13 @@ final class PageMap {
         int pfn = isOrdinary ? PageWord.pfn(handle) : inBounds(handle, "free");
         long at = wordAt(pfn);
         long word = lv(at);
-        if (PageWord.isLiveExclusive(word, handle, flags)) {
-            leave(pfn, at, handle, me, "free", PageWord.releasedExclusive(word, flags));
+        long held = flags | tenant;
+        if (PageWord.isLiveExclusive(word, handle, held)) {
+            leave(pfn, at, handle, me, "free", PageWord.releasedExclusive(word, held));
         } else if (!PageWord.isLive(word, handle)) {
             throw LabyrinthException.stale("free", handle, word);
         } else if (PageWord.isExclusive(word)) {
-            throw LabyrinthException.heldOtherwise("free", handle, word);
+            throw LabyrinthException.heldOtherwise("free", handle, word, tenant);
         } else {
             leaveShared(at, word, handle, "free", PageWord.released(word));
         }
@@ -372,10 +381,10 @@ final class PageMap {
         }
         long transit = PageWord.inTransit(word);
         long ticket = PageWord.handle(transit, pfn);
-        if (PageWord.isLiveExclusive(word, handle, flags)) {
+        if (PageWord.isLiveExclusive(word, handle, flags | tenant)) {
             leave(pfn, wordAt(pfn), handle, me, "hand-over", transit);
         } else if (PageWord.isExclusive(word)) {
-            throw LabyrinthException.heldOtherwise("hand-over", handle, word);
+            throw LabyrinthException.heldOtherwise("hand-over", handle, word, tenant);
         } else {
             leaveShared(wordAt(pfn), word, handle, "hand-over", transit);
         }
@@ -419,18 +428,21 @@ final class PageMap {
         }
     }
 
-    /** The new owner of a run in transit, once: one CAS. */
-    long accept(long ticket, Thread me, long flags) {
-        int pfn = inBounds(ticket, "accept");
-        long owner = PageWord.owner(me, ticket);
-        long word = lvWord(pfn);
+    /** The word of the run that the ticket is for; it keeps order and flags until the ticket is accepted. */
+    long inTransit(long ticket) {
+        long word = lvWord(inBounds(ticket, "accept"));
         if (PageWord.state(word) != IN_TRANSIT || !PageWord.sameLife(word, ticket)) {
             throw LabyrinthException.stale("accept", ticket, word);
         }
-        if (PageWord.isExclusive(word) && PageWord.isFramed(word) != PageWord.isFramed(flags)) {
-            throw LabyrinthException.heldOtherwise("accept", ticket, word);
-        }
-        long head = PageWord.accepted(word);
+        return word;
+    }
+
+    /** The new owner of a run in transit, once: one CAS. */
+    long accept(long ticket, Thread me, long flags) {
+        long word = inTransit(ticket);
+        int pfn = PageWord.pfn(ticket);
+        long owner = PageWord.owner(me, ticket);
+        long head = PageWord.accepted(word, flags | tenant);
         if (!casWord(pfn, word, head)) {
             throw LabyrinthException.stale("accept", ticket, lvWord(pfn));
         }
@@ -459,6 +471,20 @@ final class PageMap {
             nowFree(pfn);
         }
         return taken;
+    }
+
+    /**
+     * Takes the run back from a tenant that has died, perhaps half-way through a split or a join: its HEADs inside of
+     * the run become TAILs before the run is anybody's. By CAS each, as others may sweep, and free what is shared.
+     */
+    boolean evict(int pfn, long word) {
+        for (int inner = pfn + 1; inner < pfn + PageWord.frames(word); inner++) {
+            long head = lvWord(inner);
+            if (PageWord.state(head) == HEAD && PageWord.tenantOf(head) == PageWord.tenantOf(word)) {
+                casWord(inner, head, PageWord.joined(head));
+            }
+        }
+        return takeBack(pfn, word);
     }
 
     /** Without advice. By CAS for a stray, too: a sweep may be at it, if its owner had signed and has ended. */
@@ -511,6 +537,11 @@ final class PageMap {
 
     boolean spanMayBeFree(int span) {
         return lvAdvice(groups + span) != 0;
+    }
+
+    /** What this thread puts into advice while it looks: its own among all threads of all tenants, never 0 or 1. */
+    long stamp(Thread me) {
+        return (me.threadId() << Native.LABYRINTH_TENANT_BITS() | PageWord.tenantNumber(tenant)) << 1;
     }
 
     /**
@@ -575,8 +606,13 @@ final class PageMap {
         if (!PageWord.isLive(word, handle)) {
             throw LabyrinthException.stale(verb, handle, word);
         }
-        if (PageWord.isExclusive(word) && lvOwner(pfn) != PageWord.owner(me, handle)) {
-            throw LabyrinthException.notOwner(verb, handle, lvOwner(pfn), me);
+        if (PageWord.isExclusive(word)) {
+            if (PageWord.tenantOf(word) != tenant) {
+                throw LabyrinthException.heldOtherwise(verb, handle, word, tenant);
+            }
+            if (lvOwner(pfn) != PageWord.owner(me, handle)) {
+                throw LabyrinthException.notOwner(verb, handle, lvOwner(pfn), me);
+            }
         }
         return word;
     }

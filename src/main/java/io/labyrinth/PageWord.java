@@ -45,8 +45,11 @@ final class PageWord {
     /** Bit of the FRAMED flag within the word; with EXCLUSIVE only. */
     static final long FRAMED = (long) Native.LABYRINTH_FRAMED() << Native.LABYRINTH_FLAGS_SHIFT();
 
+    private static final int TENANT_SHIFT = Native.LABYRINTH_TENANT_SHIFT();
+    private static final long TENANT_MASK = (1L << Native.LABYRINTH_TENANT_BITS()) - 1 << TENANT_SHIFT;
+
     /** The tenant of a labyrinth that is not shared, in its place. */
-    static final long TENANT = (long) Native.LABYRINTH_TENANT_PRIVATE() << Native.LABYRINTH_TENANT_SHIFT();
+    static final long TENANT = tenant(Native.LABYRINTH_TENANT_PRIVATE());
 
     /** Bit of an owner word: the owner is a virtual thread. */
     private static final long VIRTUAL = Native.LABYRINTH_OWNER_VIRTUAL();
@@ -87,6 +90,20 @@ final class PageWord {
         return (word & FRAMED) != 0;
     }
 
+    /** The tenant's number in its place within the word. */
+    static long tenant(int number) {
+        return (long) number << TENANT_SHIFT;
+    }
+
+    /** The tenant of a claimed word, in its place. */
+    static long tenantOf(long word) {
+        return word & TENANT_MASK;
+    }
+
+    static int tenantNumber(long word) {
+        return (int) (tenantOf(word) >>> TENANT_SHIFT);
+    }
+
     /** A word that was claimed and not yet given up: somebody holds the run, or its ticket. */
     static boolean isOut(long word) {
         return state(word) == HEAD || state(word) == IN_TRANSIT;
@@ -117,11 +134,12 @@ final class PageWord {
     }
 
     /**
-     * FREE to HEAD, the same run; {@code flags} is 0, {@link #EXCLUSIVE}, or that and {@link #FRAMED}.
-     * A sum, as FREE has no tenant and no flags.
+     * FREE to HEAD, the same run. A sum, as FREE has no tenant and no flags.
+     *
+     * @param held the claimer's tenant, with 0, {@link #EXCLUSIVE}, or that and {@link #FRAMED}; here and below
      */
-    static long claimed(long word, long flags) {
-        return word + (HEAD - FREE + TENANT + flags);
+    static long claimed(long word, long held) {
+        return word + (HEAD - FREE + held);
     }
 
     /** The same claim of a run of another order: it is being split or joined by its owner. */
@@ -130,8 +148,8 @@ final class PageWord {
     }
 
     /** TAIL to HEAD in the life that the frame is in: the upper half of a run that its owner splits. */
-    static long splitOff(long tail, int order) {
-        return with(tail, low(HEAD, order) | TENANT);
+    static long splitOff(long tail, int order, long tenant) {
+        return with(tail, low(HEAD, order) | tenant);
     }
 
     /** HEAD to TAIL in the life that the frame is in: its run becomes part of the one before. */
@@ -151,8 +169,8 @@ final class PageWord {
     }
 
     /** {@link #released} of a word that {@link #isLiveExclusive}: one sum, as all its fields are known. */
-    static long releasedExclusive(long word, long flags) {
-        return isLastLife(word) ? quarantined(word) : word + (ONE_LIFE + FREE - HEAD - TENANT - flags);
+    static long releasedExclusive(long word, long held) {
+        return isLastLife(word) ? quarantined(word) : word + (ONE_LIFE + FREE - HEAD - held);
     }
 
     static long quarantined(long word) {
@@ -164,9 +182,12 @@ final class PageWord {
         return head + ONE_LIFE & ~(long) STATE_MASK | IN_TRANSIT;
     }
 
-    /** IN_TRANSIT to HEAD, in the life that the ticket names. */
-    static long accepted(long word) {
-        return word & ~(long) STATE_MASK | HEAD;
+    /**
+     * IN_TRANSIT to HEAD, in the life that the ticket names. EXCLUSIVE stays; tenant and FRAMED are the accepter's, as
+     * whatever the giver had on the run has ended.
+     */
+    static long accepted(long word, long held) {
+        return with(word, low(HEAD, order(word)) | (isExclusive(word) ? held : tenantOf(held)));
     }
 
     static long handle(long word, int pfn) {
@@ -192,9 +213,9 @@ final class PageWord {
         return ((word ^ (handle & ~LOW_MASK | HEAD)) & (~LOW_MASK | STATE_MASK)) == 0;
     }
 
-    /** Whether {@link #isLive} with just these flags, EXCLUSIVE among them: one comparison of all but the order. */
-    static boolean isLiveExclusive(long word, long handle, long flags) {
-        return ((word ^ (handle & ~LOW_MASK | TENANT | flags | HEAD)) & ~((long) ORDER_MASK << ORDER_SHIFT)) == 0;
+    /** Whether {@link #isLive} and held just so, EXCLUSIVE among it: one comparison of all but the order. */
+    static boolean isLiveExclusive(long word, long handle, long held) {
+        return ((word ^ (handle & ~LOW_MASK | held | HEAD)) & ~((long) ORDER_MASK << ORDER_SHIFT)) == 0;
     }
 
     /** Whether the handle names the life that the word is in. */

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -57,6 +58,9 @@ final class Region {
     final MemorySegment frames;
     final MemorySegment metadata;
 
+    /** Of a shared labyrinth. */
+    final @Nullable SharedFile file;
+
     private final Arena arena;
     private final long start;
     private final Unmap unmapMetadata;
@@ -69,6 +73,19 @@ final class Region {
         this.frames = segment(start, frameBytes, arena);
         this.unmapMetadata = unmapMetadata;
         this.metadata = unmapMetadata.whenUnreachable();
+        this.file = null;
+    }
+
+    private Region(SharedFile file, Unmap unmapMetadata, long lockedBytes) {
+        Header header = file.header;
+        this.pageSize = header.pageSize();
+        this.lockedBytes = lockedBytes;
+        this.start = file.base + header.framesOffset();
+        this.arena = Arena.ofShared();
+        this.frames = segment(start, header.frames() * pageSize, arena);
+        this.unmapMetadata = unmapMetadata;
+        this.metadata = unmapMetadata.whenUnreachable().asSlice(header.pageMapOffset());
+        this.file = file;
     }
 
     /**
@@ -86,18 +103,7 @@ final class Region {
         Unmap unmapMetadata = new Unmap(start + frameBytes, metadataBytes);
         boolean opened = false;
         try {
-            advise(start, length);
-            boolean lock = locking != Locking.NONE && lock(name, start, length, locking, Native.MLOCK_ONFAULT());
-            populate(name, start, length, pageSize);
-            if (lock) {
-                lock = lock(name, start, length, locking, 0);
-            }
-            long locked = lock ? lockedBytes(start, length) : 0;
-            if (lock && locked < length && locking == Locking.REQUIRED) {
-                throw new LabyrinthException.LockRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
-                        + " locked=" + Machine.bytes(locked) + ": mlock succeeded, but /proc/self/smaps does not"
-                        + " show it; open it with locking(PREFERRED) to go on without");
-            }
+            long locked = makeResident(name, start, length, pageSize, locking);
             Region region = new Region(pageSize, start, frameBytes, unmapMetadata, locked);
             opened = true;
             return region;
@@ -107,6 +113,41 @@ final class Region {
                 unmapMetadata.run();
             }
         }
+    }
+
+    /** The same for a file's mapping. On failure that is unmapped; the file stays the caller's. */
+    static Region share(SharedFile file, Locking locking) {
+        Header header = file.header;
+        Unmap unmapMetadata = new Unmap(file.base, header.framesOffset());
+        boolean opened = false;
+        try {
+            long locked = makeResident(header.name(), file.base, header.fileBytes(), header.pageSize(), locking);
+            Region region = new Region(file, unmapMetadata, locked);
+            opened = true;
+            return region;
+        } finally {
+            if (!opened) {
+                Libc.munmap(file.base + header.framesOffset(), header.fileBytes() - header.framesOffset());
+                unmapMetadata.run();
+            }
+        }
+    }
+
+    /** Returns the bytes that are locked. */
+    private static long makeResident(String name, long start, long length, long pageSize, Locking locking) {
+        advise(start, length);
+        boolean lock = locking != Locking.NONE && lock(name, start, length, locking, Native.MLOCK_ONFAULT());
+        populate(name, start, length, pageSize);
+        if (lock) {
+            lock = lock(name, start, length, locking, 0);
+        }
+        long locked = lock ? lockedBytes(start, length) : 0;
+        if (lock && locked < length && locking == Locking.REQUIRED) {
+            throw new LabyrinthException.LockRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
+                    + " locked=" + Machine.bytes(locked) + ": mlock succeeded, but /proc/self/smaps does not"
+                    + " show it; open it with locking(PREFERRED) to go on without");
+        }
+        return locked;
     }
 
     private static long map(String name, long length) {
@@ -222,7 +263,7 @@ final class Region {
             return result.errno();
         }
         // Before Linux 5.14. New pages are zero, so to write a zero is only to touch.
-        MemorySegment chunk = segment(from, length, Arena.global());
+        MemorySegment chunk = segment(from, length);
         for (long at = 0; at < length; at += pageSize) {
             chunk.set(ValueLayout.JAVA_BYTE, at, (byte) 0);
         }
@@ -282,7 +323,7 @@ final class Region {
         } else {
             Libc.munmap(start, frames.byteSize());
         }
-        giveBack(metadata.address(), metadata.byteSize());
+        giveBack(unmapMetadata.address, unmapMetadata.bytes);
     }
 
     /** Unmaps all of it, before anybody had any of it. */
@@ -292,10 +333,24 @@ final class Region {
         unmapMetadata.run();
     }
 
-    /** Unlocks and empties: what is read there from now on is zero. */
-    private static void giveBack(long from, long length) {
-        Libc.munlock(from, length);
-        Libc.madvise(from, length, Native.MADV_DONTNEED());
+    /** Unlocks and empties: what is read there from now on is zero, and what is written stays this process's. */
+    private void giveBack(long from, long length) {
+        if (file == null) {
+            Libc.munlock(from, length);
+            Libc.madvise(from, length, Native.MADV_DONTNEED());
+            return;
+        }
+        // In one step, so that a thread that is late writes to the file or to nobody, and to no other mapping.
+        Libc.Result result = Libc.mmap(from, length, Native.MAP_PRIVATE() | Native.MAP_ANONYMOUS()
+                | Native.MAP_FIXED() | Native.MAP_NORESERVE());
+        if (result.failed()) {
+            throw new IllegalStateException("file=" + file.path + " cannot be replaced in memory: errno="
+                    + result.error());
+        }
+    }
+
+    static MemorySegment segment(long address, long bytes) {
+        return segment(address, bytes, Arena.global());
     }
 
     @SuppressWarnings("restricted")

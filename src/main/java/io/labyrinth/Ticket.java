@@ -31,6 +31,14 @@ public final class Ticket {
         return frame;
     }
 
+    /**
+     * The ticket as a number, for another process that shares the labyrinth: good once there, by
+     * {@link Labyrinth#accept} or {@link Handles#accept}, or once here, by {@link #accept}.
+     */
+    public long handle() {
+        return ticket;
+    }
+
     /** Number of the first frame within the labyrinth. */
     public int pfn() {
         return PageWord.pfn(ticket);

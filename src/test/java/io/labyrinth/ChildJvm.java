@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -14,7 +15,7 @@ import org.slf4j.LoggerFactory;
  * A second JVM, for what a test cannot do to its own: lower limits, other flags, an exhausted heap. It runs with the
  * classes of this one, from the class path (which starts in half the time) or as the named module, patched.
  */
-final class ChildJvm {
+public final class ChildJvm {
 
     /** A hung child fails its test instead of the whole build. */
     private static final int PATIENCE_SECONDS = 180;
@@ -23,18 +24,19 @@ final class ChildJvm {
     private final List<String> options = new ArrayList<>(
             List.of("-Xshare:auto", "-XX:-UsePerfData", "-XX:+UseSerialGC"));
     private final List<String> program;
+    private int patienceSeconds = PATIENCE_SECONDS;
 
     private ChildJvm(List<String> options, List<String> program) {
         this.options.addAll(options);
-        this.program = program;
+        this.program = new ArrayList<>(program);
     }
 
     /** What the child left behind. */
-    record Result(int exit, String out, String err) {
+    public record Result(int exit, String out, String err) {
     }
 
     /** The main method of a test class, from the class path, with the right to call native code. */
-    static ChildJvm of(Class<?> program) {
+    public static ChildJvm of(Class<?> program) {
         return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"), classPath(program));
     }
 
@@ -47,7 +49,7 @@ final class ChildJvm {
     }
 
     /** As {@link #of}, without that right; in the named module, if so asked. */
-    static ChildJvm denied(Class<?> program, boolean asModule) {
+    public static ChildJvm denied(Class<?> program, boolean asModule) {
         return new ChildJvm(List.of("--illegal-native-access=deny"), asModule
                 ? List.of("--module-path", mainPath(), "--patch-module", "io.labyrinth=" + home(ChildJvm.class),
                         "--module", "io.labyrinth/" + program.getName())
@@ -58,6 +60,13 @@ final class ChildJvm {
     static ChildJvm source(Path file) {
         return new ChildJvm(List.of("--enable-native-access=io.labyrinth", "--module-path", mainPath(), "--add-modules",
                 "io.labyrinth"), List.of(file.toString()));
+    }
+
+    /** A program that comes in a jar, with these jars and the tests on the class path. */
+    static ChildJvm ofJars(String program, List<Class<?>> inJars) {
+        String path = inJars.stream().map(ChildJvm::home).distinct().collect(Collectors.joining(":"));
+        return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"),
+                List.of("-cp", mainPath() + ":" + home(ChildJvm.class) + ":" + path, program));
     }
 
     private static List<String> classPath(Class<?> program) {
@@ -78,8 +87,14 @@ final class ChildJvm {
         }
     }
 
-    ChildJvm jvm(String... more) {
+    public ChildJvm jvm(String... more) {
         options.addAll(List.of(more));
+        return this;
+    }
+
+    /** For the program's main method. */
+    public ChildJvm with(String... arguments) {
+        program.addAll(List.of(arguments));
         return this;
     }
 
@@ -95,18 +110,38 @@ final class ChildJvm {
         return this;
     }
 
-    Result run() {
+    /** For a program that takes longer than others. */
+    ChildJvm patience(int seconds) {
+        patienceSeconds = seconds;
+        return this;
+    }
+
+    private List<String> command() {
         List<String> command = new ArrayList<>(wrapper);
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(options);
         command.addAll(program);
+        return command;
+    }
+
+    /** For whoever reads what it prints while it runs, or ends it; nobody else will. */
+    Process start() {
+        try {
+            return new ProcessBuilder(command()).redirectErrorStream(true).start();
+        } catch (IOException e) {
+            throw new AssertionError("child JVM " + command(), e);
+        }
+    }
+
+    public Result run() {
+        List<String> command = command();
         try {
             Path out = Files.createTempFile("labyrinth", ".out");
             Path err = Files.createTempFile("labyrinth", ".err");
             try {
                 Process process = new ProcessBuilder(command).redirectOutput(out.toFile())
                         .redirectError(err.toFile()).start();
-                if (!process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+                if (!process.waitFor(patienceSeconds, TimeUnit.SECONDS)) {
                     process.destroyForcibly().waitFor();
                 }
                 return new Result(process.exitValue(), Files.readString(out), Files.readString(err));
@@ -122,7 +157,7 @@ final class ChildJvm {
     // ------------------------------------------------------------------------------- called by programs in the child
 
     /** The child's own soft limit, as the shell's ulimit sets it: {@code memlock=65536} or {@code as=1000000}. */
-    static void limitMyself(String resource, long bytes) {
+    public static void limitMyself(String resource, long bytes) {
         String limit = "--" + resource + "=" + bytes + ":";
         try {
             int exit = new ProcessBuilder("prlimit", "--pid", "" + ProcessHandle.current().pid(), limit)
@@ -136,7 +171,7 @@ final class ChildJvm {
     }
 
     /** Not through {@link Machine}, which is tested by this. */
-    static long status(String key, int radix) {
+    public static long status(String key, int radix) {
         try {
             for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
                 if (line.startsWith(key + ":")) {

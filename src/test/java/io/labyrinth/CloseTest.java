@@ -80,7 +80,8 @@ class CloseTest {
         labyrinth.validate();
         labyrinth.close();
 
-        refusesAll(Labyrinth.class, Set.of("name", "frameSize", "handles", "close", "closeNow", "toString"), Map.of(
+        refusesAll(Labyrinth.class, Set.of("name", "frameSize", "handles", "sharedPath", "close", "closeNow",
+                "toString"), Map.of("accept", () -> labyrinth.accept(handle),
                 "allocPage", () -> labyrinth.allocPage(MINE), "allocPages", () -> labyrinth.allocPages(Gfp.NOWAIT, 3),
                 "stats", labyrinth::stats, "validate", labyrinth::validate, "picture", labyrinth::picture,
                 "sweepDeadOwners", labyrinth::sweepDeadOwners));
@@ -97,7 +98,7 @@ class CloseTest {
         refusesAll(Frame.class,
                 Set.of("pfn", "order", "isExclusive", "generation", "byteSize", "descriptor", "toString"),
                 Map.of("owner", frame::owner, "handOff", frame::handOff, "close", frame::close));
-        refusesAll(Ticket.class, Set.of("pfn", "order", "toString"), Map.of("accept", ticket::accept));
+        refusesAll(Ticket.class, Set.of("handle", "pfn", "order", "toString"), Map.of("accept", ticket::accept));
 
         assertThat(labyrinth.name()).isEqualTo("ended");
         assertThat(labyrinth).hasToString("labyrinth=ended frames=64 frameSize=" + labyrinth.frameSize()

@@ -58,7 +58,7 @@ class FrozenThreadTest {
     }
 
     private void freeze(int pfn) {
-        write(pfn, PageWord.claimed(map.lvWord(pfn), PageWord.EXCLUSIVE));
+        write(pfn, PageWord.claimed(map.lvWord(pfn), PageWord.TENANT | PageWord.EXCLUSIVE));
     }
 
     /** The others take all that is left, twice, in largest runs, and give it back; sweeps find nothing. */
@@ -146,7 +146,7 @@ class FrozenThreadTest {
         freeze(64);
         lifeGoesOnWithout(64, 128);
         // The upper half becomes a head of its own ...
-        write(96, PageWord.splitOff(map.lvWord(96), 5));
+        write(96, PageWord.splitOff(map.lvWord(96), 5, PageWord.TENANT));
         lifeGoesOnWithout(64, 128);
         // ... the lower one lets it go ...
         write(64, PageWord.resized(map.lvWord(64), 5));
@@ -156,7 +156,7 @@ class FrozenThreadTest {
         lifeGoesOnWithout(64, 128);
         memory.set(LONG, adviceAt(1), 1);
         lifeGoesOnWithout(64, 96);
-        write(80, PageWord.splitOff(map.lvWord(80), 4));
+        write(80, PageWord.splitOff(map.lvWord(80), 4, PageWord.TENANT));
         write(64, PageWord.resized(map.lvWord(64), 4));
         lifeGoesOnWithout(64, 96);
         write(80, PageWord.unclaimed(map.lvWord(80)));
@@ -260,7 +260,7 @@ class FrozenThreadTest {
         assertThatThrownBy(() -> map.release(handle, ME, PageWord.EXCLUSIVE))
                 .isInstanceOf(LabyrinthException.Stale.class);
         // The taker, too, may freeze before it signs.
-        write(12, PageWord.accepted(map.lvWord(12)));
+        write(12, PageWord.accepted(map.lvWord(12), PageWord.TENANT | PageWord.EXCLUSIVE));
         lifeGoesOnWithout(12, 13);
         assertThatThrownBy(() -> map.accept(ticket, ME, PageWord.EXCLUSIVE))
                 .isInstanceOf(LabyrinthException.Stale.class);

@@ -77,7 +77,7 @@ class LayoutTest {
     @Test
     void wordsHandlesAndOwnersAreBuiltAsTheHeaderDrawsThem() throws Exception {
         long free = PageWord.first(GENERATION, PageWord.FREE, ORDER);
-        long head = PageWord.claimed(free, PageWord.EXCLUSIVE);
+        long head = PageWord.claimed(free, PageWord.TENANT | PageWord.EXCLUSIVE);
         Thread platform = Thread.currentThread();
         Thread virtual = Thread.ofVirtual().unstarted(() -> { });
         String tenant = " | (uint64_t) LABYRINTH_TENANT_PRIVATE << LABYRINTH_TENANT_SHIFT";
@@ -85,12 +85,12 @@ class LayoutTest {
         Map<String, Long> java = new TreeMap<>();
         java.put(word("LABYRINTH_FREE", GENERATION, ORDER), free);
         java.put(word("LABYRINTH_HEAD", GENERATION, ORDER) + tenant + exclusive, head);
-        java.put(word("LABYRINTH_HEAD", GENERATION, ORDER) + tenant, PageWord.claimed(free, 0));
+        java.put(word("LABYRINTH_HEAD", GENERATION, ORDER) + tenant, PageWord.claimed(free, PageWord.TENANT));
         java.put(word("LABYRINTH_HEAD", GENERATION, 3) + tenant + exclusive, PageWord.resized(head, 3));
         java.put(word("LABYRINTH_TAIL", GENERATION, 0), PageWord.joined(head));
         java.put(word("LABYRINTH_IN_TRANSIT", GENERATION + 1, ORDER) + tenant + exclusive, PageWord.inTransit(head));
         java.put(word("LABYRINTH_HEAD", GENERATION + 1, ORDER) + tenant + exclusive,
-                PageWord.accepted(PageWord.inTransit(head)));
+                PageWord.accepted(PageWord.inTransit(head), PageWord.TENANT | PageWord.EXCLUSIVE));
         java.put(word("LABYRINTH_FREE", GENERATION + 1, ORDER), PageWord.released(head));
         java.put(word("LABYRINTH_QUARANTINED", GENERATION, ORDER), PageWord.quarantined(head));
         java.put("(uint64_t) " + GENERATION + " << LABYRINTH_PFN_BITS | " + PFN, PageWord.handle(head, PFN));

@@ -15,7 +15,7 @@ class PageWordTest {
     private record Parts(long generation, int tenant, int flags, int order, int state) {
 
         static Parts random(SplittableRandom random) {
-            return new Parts(random.nextLong(LAST), 1, random.nextInt(2), random.nextInt(11), 2);
+            return new Parts(random.nextLong(LAST), 1 + random.nextInt(255), random.nextInt(2), random.nextInt(11), 2);
         }
 
         Parts in(int newState) {
@@ -32,6 +32,10 @@ class PageWordTest {
 
         Parts last() {
             return new Parts(LAST, tenant, flags, order, state);
+        }
+
+        long held() {
+            return PageWord.tenant(tenant) | (flags == 1 ? PageWord.EXCLUSIVE : 0);
         }
 
         long word() {
@@ -59,7 +63,7 @@ class PageWordTest {
 
     @Test
     void claimsWithTenantAndFlags() {
-        forRandomHeads(head -> assertThat(PageWord.claimed(head.free().word(), (long) head.flags << 8))
+        forRandomHeads(head -> assertThat(PageWord.claimed(head.free().word(), head.held()))
                 .isEqualTo(head.word()));
     }
 
@@ -98,8 +102,8 @@ class PageWordTest {
         forRandomHeads(head -> {
             long tail = new Parts(head.generation, 0, 0, 0, 3).word();
             assertThat(PageWord.joined(head.word())).isEqualTo(tail);
-            assertThat(PageWord.splitOff(tail, head.order))
-                    .isEqualTo(new Parts(head.generation, 1, 0, head.order, 2).word());
+            assertThat(PageWord.splitOff(tail, head.order, PageWord.tenant(head.tenant)))
+                    .isEqualTo(new Parts(head.generation, head.tenant, 0, head.order, 2).word());
         });
     }
 
@@ -108,7 +112,7 @@ class PageWordTest {
         forRandomHeads(head -> {
             long transit = head.nextLife().in(4).word();
             assertThat(PageWord.inTransit(head.word())).isEqualTo(transit);
-            assertThat(PageWord.accepted(transit)).isEqualTo(head.nextLife().word());
+            assertThat(PageWord.accepted(transit, head.held())).isEqualTo(head.nextLife().word());
         });
     }
 

@@ -66,6 +66,29 @@ class ReserveTest {
         }
     }
 
+    /** A sprint looks at 21 groups: it has to go on where the last one ended, or it would never see the rest. */
+    @Test
+    void aReserveLargerThanASprintIsTakenToItsLastFrame() {
+        try (Labyrinth labyrinth = Labyrinth.builder("large reserve").frames(4096 + 64).reserve(4096)
+                .locking(Locking.PREFERRED).open()) {
+            List<Frame> ordinary = allThereIs(labyrinth, Gfp.NOWAIT);
+            List<Frame> reserve = allThereIs(labyrinth, Gfp.ATOMIC);
+            assertThat(reserve).hasSize(4096);
+            for (int free : new int[] {4095, 0, 2000, 1}) {
+                reserve.get(free).close();
+                Frame found = null;
+                for (int sprints = 0; found == null && sprints < 16; sprints++) {
+                    found = labyrinth.allocPage(Gfp.ATOMIC.with(Gfp.NOWARN));
+                }
+                assertThat(found).as("%d", free).isNotNull();
+                reserve.set(free, found);
+            }
+            reserve.forEach(Frame::close);
+            ordinary.forEach(Frame::close);
+            labyrinth.validate();
+        }
+    }
+
     @Test
     void noRunCrossesIntoTheReserve() {
         try (Labyrinth labyrinth = open()) {

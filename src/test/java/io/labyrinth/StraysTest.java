@@ -37,7 +37,7 @@ class StraysTest {
     }
 
     private void claimUnsigned(int pfn) {
-        write(pfn, PageWord.claimed(map.lvWord(pfn), PageWord.EXCLUSIVE));
+        write(pfn, PageWord.claimed(map.lvWord(pfn), PageWord.TENANT | PageWord.EXCLUSIVE));
     }
 
     private void mend(int... marked) {
@@ -59,7 +59,7 @@ class StraysTest {
     @Test
     void freesASplitWhoseUpperHalfIsAHeadWithinItsLower() {
         claimUnsigned(0);
-        write(512, PageWord.splitOff(map.lvWord(512), 9));
+        write(512, PageWord.splitOff(map.lvWord(512), 9, PageWord.TENANT));
         mend(0);
 
         assertThat(PageWord.isFree(map.lvWord(0), 10)).isTrue();
@@ -68,7 +68,7 @@ class StraysTest {
     @Test
     void freesBothHalvesOfASplit() {
         claimUnsigned(0);
-        write(512, PageWord.splitOff(map.lvWord(512), 9));
+        write(512, PageWord.splitOff(map.lvWord(512), 9, PageWord.TENANT));
         write(0, PageWord.resized(map.lvWord(0), 9));
         mend(0, 512);
 

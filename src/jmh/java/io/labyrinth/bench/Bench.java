@@ -163,7 +163,7 @@ public final class Bench {
     }
 
     private void latency() throws IOException, InterruptedException {
-        if (java(List.of("-Xms1g"), LatencyBench.class, FOLDER.toString(), quick ? "5" : "15",
+        if (java(List.of("-Xms1g", "-XX:+AlwaysPreTouch"), LatencyBench.class, FOLDER.toString(), quick ? "5" : "15",
                 quick ? "8" : "20") == null) {
             return;
         }

@@ -28,9 +28,9 @@ import org.openjdk.jmh.runner.options.TimeValue;
  * @param params    of JMH, for the class's fields
  * @param threads   at work at once
  * @param measure   what its figure is
- * @param preload   the allocator to preload, or null
+ * @param malloc    which one, where it is not libc's as it comes: a library to preload, or {@link #MMAPPED}
  */
-record Job(String benchmark, Map<String, String> params, int threads, Measure measure, @Nullable String preload) {
+record Job(String benchmark, Map<String, String> params, int threads, Measure measure, @Nullable String malloc) {
 
     /** What a figure means. */
     enum Measure {
@@ -63,6 +63,12 @@ record Job(String benchmark, Map<String, String> params, int threads, Measure me
         }
     }
 
+    /**
+     * glibc's, with the threshold that it starts with held fast: 128 KiB and more are mapped and unmapped each time.
+     * As it comes, the first free of such a buffer raises the threshold, up to 32 MiB, and the next ones are kept.
+     */
+    static final String MMAPPED = "mmapped";
+
     /** The warm-up is cut into so many, as the code that JMH puts around an iteration has to be warm as well. */
     private static final int WARM_UPS = 5;
 
@@ -79,19 +85,19 @@ record Job(String benchmark, Map<String, String> params, int threads, Measure me
     Job with(String param, Object value) {
         Map<String, String> more = new TreeMap<>(params);
         more.put(param, value.toString());
-        return new Job(benchmark, more, threads, measure, preload);
+        return new Job(benchmark, more, threads, measure, malloc);
     }
 
     Job threads(int count) {
-        return new Job(benchmark, params, count, measure, preload);
+        return new Job(benchmark, params, count, measure, malloc);
     }
 
     Job measure(Measure other) {
-        return new Job(benchmark, params, threads, other, preload);
+        return new Job(benchmark, params, threads, other, malloc);
     }
 
-    Job preload(String library) {
-        return new Job(benchmark, params, threads, measure, library);
+    Job malloc(String other) {
+        return new Job(benchmark, params, threads, measure, other);
     }
 
     String name() {
@@ -100,8 +106,8 @@ record Job(String benchmark, Map<String, String> params, int threads, Measure me
         if (threads > 1) {
             name.append(" threads=").append(threads);
         }
-        if (preload != null) {
-            name.append(" preloaded=").append(preload);
+        if (malloc != null) {
+            name.append(" malloc=").append(malloc);
         }
         return name.toString();
     }
@@ -142,9 +148,11 @@ record Job(String benchmark, Map<String, String> params, int threads, Measure me
         if (measure == Measure.BYTES) {
             options.addProfiler(GCProfiler.class);
         }
-        if (preload != null) {
-            jvm.add("-D" + Rig.PRELOADED + "=" + preload);
-            options.jvm(preloading(folder).toString());
+        if (malloc != null) {
+            if (!malloc.equals(MMAPPED)) {
+                jvm.add("-D" + Rig.PRELOADED + "=" + malloc);
+            }
+            options.jvm(javaWithMalloc(folder).toString());
         }
         options.jvmArgs(jvm.toArray(String[]::new));
         RunResult result = new Runner(options.build()).runSingle();
@@ -157,11 +165,12 @@ record Job(String benchmark, Map<String, String> params, int threads, Measure me
         return result.getScore();
     }
 
-    /** A java that has the library preloaded: JMH starts its forks with this process's environment. */
-    private Path preloading(Path folder) throws IOException {
+    /** A java with that malloc: JMH starts its forks with this process's environment. */
+    private Path javaWithMalloc(Path folder) throws IOException {
         Path java = Path.of(System.getProperty("java.home"), "bin", "java");
-        Path script = folder.resolve("java-" + preload);
-        Files.writeString(script, "#!/bin/sh\nLD_PRELOAD=" + library(preload) + " exec " + java + " \"$@\"\n");
+        Path script = folder.resolve("java-" + malloc);
+        String variable = MMAPPED.equals(malloc) ? "MALLOC_MMAP_THRESHOLD_=131072" : "LD_PRELOAD=" + library(malloc);
+        Files.writeString(script, "#!/bin/sh\n" + variable + " exec " + java + " \"$@\"\n");
         if (!script.toFile().setExecutable(true)) {
             throw new IOException(script + " cannot be made executable");
         }

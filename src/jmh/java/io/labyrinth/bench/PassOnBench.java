@@ -2,10 +2,12 @@ package io.labyrinth.bench;
 
 import io.labyrinth.Frame;
 import io.labyrinth.Gfp;
+import io.labyrinth.Handles;
 import io.labyrinth.Labyrinth;
 import io.labyrinth.Ticket;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.function.ToIntFunction;
 import org.jctools.queues.SpscArrayQueue;
 import org.jspecify.annotations.Nullable;
@@ -38,7 +40,10 @@ public class PassOnBench {
     private final SpscArrayQueue<Object> queue = new SpscArrayQueue<>(QUEUE);
     private final SpscArrayQueue<MemorySegment> returned = new SpscArrayQueue<>(BUFFERS);
     private final MemorySegment[] premade = new MemorySegment[BUFFERS];
+    /** Of the two sides, with lines between them. */
+    private final AtomicLongArray words = new AtomicLongArray(64);
     private Labyrinth labyrinth;
+    private Handles handles;
     private Arena arena;
     private Thread receiver;
     private volatile boolean stopped;
@@ -48,10 +53,17 @@ public class PassOnBench {
     public enum Cargo {
         /** An EXCLUSIVE frame, handed over: the receiver accepts it, reads, and frees. */
         ticket,
+        /** The same on the raw face: a boxed long is all that is made. */
+        rawTicket,
         /** A frame that is not EXCLUSIVE: the receiver reads and frees. */
         sharedFrame,
         /** A pre-made segment, in turn, without asking whether it was read. */
         segment,
+        /**
+         * The same with one CAS on each side, on a word that nobody else touches: it waits until what was written
+         * before it has left the store buffer, and so for the other core's lines. What any claim has to pay.
+         */
+        segmentAndCas,
         /** A pre-made segment, taken from a queue on which it comes back. */
         returnedSegment
     }
@@ -59,6 +71,7 @@ public class PassOnBench {
     @Setup
     public void open() {
         labyrinth = Rig.opened(BUFFERS, 0);
+        handles = labyrinth.handles();
         arena = Arena.ofShared();
         for (int i = 0; i < BUFFERS; i++) {
             premade[i] = arena.allocate(4096);
@@ -66,8 +79,10 @@ public class PassOnBench {
         }
         receiver = Thread.ofPlatform().name("receiver").start(switch (cargo) {
             case ticket -> () -> receive(this::accept);
+            case rawTicket -> () -> receive(this::acceptRaw);
             case sharedFrame -> () -> receive(this::readAndFree);
             case segment -> () -> receive(segment -> Rig.read((MemorySegment) segment));
+            case segmentAndCas -> () -> receive(this::readAndCas);
             case returnedSegment -> () -> receive(this::readAndReturn);
         });
     }
@@ -121,10 +136,22 @@ public class PassOnBench {
         }
     }
 
+    private int acceptRaw(Object ticket) {
+        long handle = handles.accept((Long) ticket);
+        int sum = handles.getByte(handle, 0) + handles.getByte(handle, 4095);
+        handles.free(handle);
+        return sum;
+    }
+
     private int readAndFree(Object passed) {
         try (Frame frame = (Frame) passed) {
             return Rig.read(frame.segment());
         }
+    }
+
+    private int readAndCas(Object passed) {
+        words.compareAndSet(48, words.get(48), 1);
+        return Rig.read((MemorySegment) passed);
     }
 
     private int readAndReturn(Object passed) {
@@ -142,8 +169,10 @@ public class PassOnBench {
         for (int i = 0; i < BATCH; ) {
             Object next = switch (cargo) {
                 case ticket -> ticket();
+                case rawTicket -> rawTicket();
                 case sharedFrame -> sharedFrame();
                 case segment -> written(premade[i % BUFFERS]);
+                case segmentAndCas -> writtenAndCas(premade[i % BUFFERS]);
                 case returnedSegment -> written(returned.poll());
             };
             if (next == null) {
@@ -170,12 +199,28 @@ public class PassOnBench {
         return frame.handOff();
     }
 
+    private @Nullable Long rawTicket() {
+        long handle = handles.alloc(Gfp.ATOMIC_EXCLUSIVE, 0);
+        if (handle == 0) {
+            return null;
+        }
+        handles.putByte(handle, 0, (byte) 1);
+        handles.putByte(handle, 4095, (byte) 1);
+        return handles.handOff(handle);
+    }
+
     private @Nullable Frame sharedFrame() {
         Frame frame = labyrinth.allocPage(Gfp.ATOMIC);
         if (frame != null) {
             Rig.write(frame.segment());
         }
         return frame;
+    }
+
+    private MemorySegment writtenAndCas(MemorySegment segment) {
+        words.compareAndSet(16, words.get(16), 1);
+        Rig.write(segment);
+        return segment;
     }
 
     private static @Nullable MemorySegment written(@Nullable MemorySegment segment) {

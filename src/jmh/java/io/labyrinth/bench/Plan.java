@@ -43,6 +43,7 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     static final Job FRAME_2M = FRAME_64K.with("order", 9);
     static final Job NETTY_ADAPTIVE_64K = NETTY_ADAPTIVE.with("bytes", 64 << 10);
     static final Job MALLOC_2M = MALLOC.with("bytes", 2 << 20);
+    static final Job MALLOC_2M_MMAPPED = MALLOC_2M.malloc(Job.MMAPPED);
 
     static final Job HANDLES_OF_1 = HANDLE.measure(Measure.THROUGHPUT);
     static final Job HANDLES_OF_2 = HANDLE.threads(2).measure(Measure.THROUGHPUT);
@@ -80,7 +81,8 @@ record Plan(String name, Pace pace, List<Job> jobs) {
         return List.of(
                 new Plan(PAIR, goals, join(List.of(CAS_LIMIT, HANDLE, FRAME, MALLOC, ARENA_CONFINED, NETTY_POOLED,
                         NETTY_ADAPTIVE), POOLS)),
-                new Plan(LARGE, goals, List.of(FRAME_64K, NETTY_ADAPTIVE_64K, FRAME_2M, MALLOC_2M)),
+                new Plan(LARGE, goals, List.of(FRAME_64K, NETTY_ADAPTIVE_64K, FRAME_2M, MALLOC_2M,
+                        MALLOC_2M_MMAPPED)),
                 new Plan(THREADS, together, List.of(HANDLES_OF_1, HANDLES_OF_2, HANDLES_OF_8)),
                 new Plan(REPLACE, goals, List.of(REPLACE_50, REPLACE_99)),
                 new Plan(PASS_ON, together, List.of(PASS_SEGMENT, PASS_TICKET)),
@@ -123,11 +125,13 @@ record Plan(String name, Pace pace, List<Job> jobs) {
             all.add(REPLACE_99.threads(threads));
             all.add(Job.of("BurstBench.handles").threads(threads));
         }
+        all.add(Job.of("PassOnBench.pass").with("cargo", PassOnBench.Cargo.rawTicket));
+        all.add(Job.of("PassOnBench.pass").with("cargo", PassOnBench.Cargo.segmentAndCas));
         return all;
     }
 
     private static List<Job> preloaded() {
-        return Stream.of("jemalloc", "mimalloc").filter(name -> Job.library(name) != null).map(MALLOC::preload)
+        return Stream.of("jemalloc", "mimalloc").filter(name -> Job.library(name) != null).map(MALLOC::malloc)
                 .toList();
     }
 

@@ -59,12 +59,12 @@ final class Results {
 
     /** One line an iteration. */
     String csv() {
-        StringBuilder csv = new StringBuilder("group,benchmark,params,threads,preloaded,round,iteration,figure,unit\n");
+        StringBuilder csv = new StringBuilder("group,benchmark,params,threads,malloc,round,iteration,figure,unit\n");
         rounds.forEach((group, jobs) -> jobs.forEach((job, all) -> {
             for (int round = 0; round < all.size(); round++) {
                 for (int i = 0; i < all.get(round).size(); i++) {
                     csv.append(String.join(",", group, job.benchmark(), params(job), String.valueOf(job.threads()),
-                            job.preload() == null ? "" : job.preload(), String.valueOf(round + 1),
+                            job.malloc() == null ? "" : job.malloc(), String.valueOf(round + 1),
                             String.valueOf(i + 1), String.valueOf(all.get(round).get(i)),
                             job.measure().unit)).append('\n');
                 }

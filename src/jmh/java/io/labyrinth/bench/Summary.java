@@ -44,6 +44,8 @@ final class Summary {
         atLeast("netty_adaptive_vs_frame_pair_64k", 3,
                 results.ratio(Plan.LARGE, Plan.NETTY_ADAPTIVE_64K, Plan.FRAME_64K));
         atLeast("malloc_vs_frame_pair_2m", 20, results.ratio(Plan.LARGE, Plan.MALLOC_2M, Plan.FRAME_2M));
+        atLeast("malloc_mmapped_vs_frame_pair_2m", 20,
+                results.ratio(Plan.LARGE, Plan.MALLOC_2M_MMAPPED, Plan.FRAME_2M));
         atMost("two_threads_vs_one", 1.1, twice(results.ratio(Plan.THREADS, Plan.HANDLES_OF_1, Plan.HANDLES_OF_2)));
         atLeast("eight_threads_vs_two", 0.9, results.ratio(Plan.THREADS, Plan.HANDLES_OF_8, Plan.HANDLES_OF_2));
         atMost("replace_99_vs_50", 1.5, results.ratio(Plan.REPLACE, Plan.REPLACE_99, Plan.REPLACE_50));

@@ -1,0 +1,102 @@
+package io.labyrinth;
+
+import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
+import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
+
+import org.openjdk.jcstress.annotations.Actor;
+import org.openjdk.jcstress.annotations.Arbiter;
+import org.openjdk.jcstress.annotations.JCStressTest;
+import org.openjdk.jcstress.annotations.Outcome;
+import org.openjdk.jcstress.annotations.State;
+import org.openjdk.jcstress.infra.results.IIL_Result;
+import org.openjdk.jcstress.infra.results.LL_Result;
+import org.openjdk.jcstress.infra.results.ZL_Result;
+
+/** Passes over all words while they change: each figure is right for some moment, and nothing is changed by looking. */
+public class CountPairs {
+
+    /** While a run is split: frames in use and free ones, which are all that there are, at each of its halvings. */
+    @JCStressTest
+    @Outcome(id = {"0, 8, E------- 0", "8, 0, E------- 0", "4, 4, E------- 0", "2, 6, E------- 0", "1, 7, E------- 0"},
+            expect = ACCEPTABLE, desc = "eight frames, at some moment of the split")
+    @Outcome(expect = FORBIDDEN, desc = "frames were missed, or counted twice")
+    @State
+    public static class StatsSplit extends SmallMap {
+        private final Zone zone = new Zone(map, 1);
+
+        @Actor
+        public void counts(IIL_Result r) {
+            LabyrinthStats stats = census.count(new LabyrinthStats.Builder("pair", zone, REGION), 1);
+            r.r1 = stats.claimed();
+            r.r2 = stats.free();
+        }
+
+        @Actor
+        public void splits() {
+            claim(0, 0, EXCLUSIVE, OWNER);
+        }
+
+        @Arbiter
+        public void rest(IIL_Result r) {
+            r.r3 = verdict();
+        }
+    }
+
+    /** While one frame is claimed and then another freed: whoever sees the second step sees the first. */
+    @JCStressTest
+    @Outcome(id = {"E-------, -------E 1", "E------E, -------E 1", "-------E, -------E 1"}, expect = ACCEPTABLE,
+            desc = "before, between or after")
+    @Outcome(expect = FORBIDDEN, desc = "none was shown, though one was always out; or not all of them")
+    @State
+    public static class PictureMove extends SmallMap {
+        private final long handle = claim(0, 0, EXCLUSIVE, OWNER);
+
+        public PictureMove() {
+            super(OWNER);
+        }
+
+        @Actor
+        public void looks(LL_Result r) {
+            r.r1 = census.picture().replace('.', '-');
+        }
+
+        @Actor
+        public void moves() {
+            claim(7, 0, EXCLUSIVE, OWNER);
+            release(handle, OWNER);
+        }
+
+        @Arbiter
+        public void rest(LL_Result r) {
+            r.r2 = verdict();
+        }
+    }
+
+    /** While a frame is claimed: what it says then means nothing, and what it says afterwards does. */
+    @JCStressTest
+    @Outcome(id = "true, ---E---- 0", expect = ACCEPTABLE, desc = "nothing was found")
+    @Outcome(id = "false, ---E---- 0", expect = ACCEPTABLE, desc = "a claim that was not signed yet")
+    @Outcome(expect = FORBIDDEN, desc = "changed by looking")
+    @State
+    public static class ValidateClaim extends SmallMap {
+
+        public ValidateClaim() {
+            super(OWNER);
+        }
+
+        @Actor
+        public void validates(ZL_Result r) {
+            r.r1 = census.violation() == null;
+        }
+
+        @Actor
+        public void claims() {
+            claim(3, 0, EXCLUSIVE, OWNER);
+        }
+
+        @Arbiter
+        public void rest(ZL_Result r) {
+            r.r2 = verdict();
+        }
+    }
+}

@@ -1,0 +1,145 @@
+package io.labyrinth;
+
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A page map of eight frames, which are one free run at first: what two actors meet on. Made anew for each sample, so
+ * all of them lie in one mapping, made once in a JVM.
+ */
+public abstract class SmallMap {
+
+    static final int FRAMES = 8;
+    static final int ORDER = 3;
+    static final long SHARED = 0;
+    static final long EXCLUSIVE = PageWord.EXCLUSIVE;
+
+    /** A multiple of 2,048: in such a life the bits of an owner word that was never written look like its own. */
+    private static final long GENERATION = 4096;
+
+    /**
+     * Of memory: as many maps as can be alive at once, twice. All of an epoch are replaced in the next, by both workers
+     * in any order.
+     */
+    private static final int SLOTS = 4 * Pairs.EPOCH;
+    private static final int SLOT_BYTES = 256;
+    private static final int CONTENTS_BYTES = 64;
+    private static final AtomicInteger NEXT = new AtomicInteger();
+    static final Region REGION = region((long) SLOTS * SLOT_BYTES);
+
+    /** As an owner, where only ids matter. */
+    static final Thread OWNER = Thread.ofPlatform().unstarted(() -> { });
+
+    final PageMap map;
+    final Census census;
+    /** The page map's, and {@link #contents} behind it. */
+    final MemorySegment memory;
+    /** Bytes that whoever holds a run may write to. */
+    final MemorySegment contents;
+    /** If set, the owner of all that is claimed in the end. */
+    @Nullable Thread holder;
+    private final long livesBefore;
+
+    /** One free run. */
+    SmallMap() {
+        this(null, 0);
+    }
+
+    /** Single frames, all of them freed once by this thread. */
+    SmallMap(Thread lastOwner) {
+        this(lastOwner, 0);
+    }
+
+    /** @param lastOwner of the single frames that it is cut into; null for one free run */
+    SmallMap(@Nullable Thread lastOwner, int reserve) {
+        long at = (NEXT.getAndIncrement() & SLOTS - 1) * (long) SLOT_BYTES;
+        memory = REGION.frames.asSlice(at, SLOT_BYTES, 64).fill((byte) 0);
+        contents = memory.asSlice(SLOT_BYTES - CONTENTS_BYTES);
+        map = new PageMap(memory, FRAMES, reserve);
+        map.tile(GENERATION);
+        census = new Census(map);
+        for (int pfn = 0; pfn < FRAMES && lastOwner != null; pfn++) {
+            map.release(claim(pfn, 0, EXCLUSIVE, lastOwner), lastOwner, EXCLUSIVE);
+        }
+        livesBefore = lives();
+    }
+
+    private static Region region(long bytes) {
+        return Region.open("jcstress", (int) (bytes / Libc.pageSize()), Libc.pageSize(), Locking.NONE);
+    }
+
+    /** Memory for a map that lives as long as the JVM. */
+    static MemorySegment mapped(long bytes) {
+        return region(bytes + Libc.pageSize()).frames;
+    }
+
+    /** A thread that has ended. (Not for this class's own initialiser, which the thread would wait for.) */
+    static Thread ended() {
+        Thread thread = Thread.ofPlatform().start(() -> { });
+        Race.join(thread);
+        return thread;
+    }
+
+    private long lives() {
+        long sum = 0;
+        for (int pfn = 0; pfn < FRAMES; pfn++) {
+            sum += PageWord.generation(map.lvWord(pfn));
+        }
+        return sum;
+    }
+
+    /** Claims what is seen to be free at this frame; 0 if nothing is, or it was lost. */
+    final long claim(int pfn, int order, long flags, Thread me) {
+        long word = map.lvWord(pfn);
+        return PageWord.isFree(word) && PageWord.order(word) >= order ? map.claimSeen(pfn, word, order, flags, me) : 0;
+    }
+
+    /** Whether the release was granted. */
+    final boolean release(long handle, Thread me) {
+        try {
+            map.release(handle, me, EXCLUSIVE);
+            return true;
+        } catch (LabyrinthException.Stale refused) {
+            return false;
+        }
+    }
+
+    /** Whether the hand-over was granted. */
+    final boolean handOff(long handle, Thread me) {
+        try {
+            map.handOff(handle, me, EXCLUSIVE);
+            return true;
+        } catch (LabyrinthException.Stale refused) {
+            return false;
+        }
+    }
+
+    /** Whether the ticket was accepted. */
+    final boolean accept(long ticket, Thread me) {
+        try {
+            map.accept(ticket, me, EXCLUSIVE);
+            return true;
+        } catch (LabyrinthException.Stale refused) {
+            return false;
+        }
+    }
+
+    /**
+     * What is seen at rest: the frames as {@link Census#picture} shows them, free ones as {@code -}, and the lives that
+     * have ended: {@code E------- 1}. Or what is wrong, which no test expects.
+     */
+    final String verdict() {
+        String violation = census.violation();
+        if (violation != null) {
+            return violation;
+        }
+        for (int pfn = 0; pfn < FRAMES && holder != null; pfn++) {
+            long word = map.lvWord(pfn);
+            if (PageWord.state(word) == PageWord.HEAD && map.lvOwner(pfn) != PageWord.owner(holder, word)) {
+                return "pfn=" + pfn + " is signed by another than its holder";
+            }
+        }
+        return census.picture().replace('.', '-') + " " + (lives() - livesBefore);
+    }
+}

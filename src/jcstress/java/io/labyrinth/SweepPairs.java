@@ -1,0 +1,250 @@
+package io.labyrinth;
+
+import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
+import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
+
+import java.util.concurrent.locks.LockSupport;
+import org.openjdk.jcstress.annotations.Actor;
+import org.openjdk.jcstress.annotations.Arbiter;
+import org.openjdk.jcstress.annotations.JCStressTest;
+import org.openjdk.jcstress.annotations.Outcome;
+import org.openjdk.jcstress.annotations.State;
+import org.openjdk.jcstress.infra.results.IIL_Result;
+import org.openjdk.jcstress.infra.results.IL_Result;
+import org.openjdk.jcstress.infra.results.IZL_Result;
+import org.openjdk.jcstress.infra.results.ZL_Result;
+
+/** A sweep, and another who is at the same frame: it takes what the dead have, once, and nothing of the living. */
+public class SweepPairs {
+
+    private static final Thread DEAD = SmallMap.ended();
+    private static final Thread LIVING = living(Thread.ofPlatform().daemon());
+    private static final Thread LIVING_VIRTUALLY = living(Thread.ofVirtual());
+
+    private static Thread living(Thread.Builder kind) {
+        return kind.start(() -> {
+            while (true) {
+                LockSupport.park();
+            }
+        });
+    }
+
+    /** Frames that a thread which has ended by now had in the life before. */
+    public abstract static class Inherited extends SmallMap {
+
+        Inherited() {
+            super(DEAD);
+        }
+    }
+
+    /** Two sweeps at the same dead owner's run. */
+    @JCStressTest
+    @Outcome(id = "2, 0, -------- 1", expect = ACCEPTABLE, desc = "swept by the one")
+    @Outcome(id = "0, 2, -------- 1", expect = ACCEPTABLE, desc = "swept by the other")
+    @Outcome(expect = FORBIDDEN, desc = "swept twice, or not at all")
+    @State
+    public static class SweepSweep extends SmallMap {
+
+        public SweepSweep() {
+            claim(0, 1, EXCLUSIVE, DEAD);
+        }
+
+        @Actor
+        public void one(IIL_Result r) {
+            r.r1 = census.sweep();
+        }
+
+        @Actor
+        public void other(IIL_Result r) {
+            r.r2 = census.sweep();
+        }
+
+        @Arbiter
+        public void rest(IIL_Result r) {
+            r.r3 = verdict();
+        }
+    }
+
+    /** A living owner frees. */
+    @JCStressTest
+    @Outcome(id = "0, true, -------- 1", expect = ACCEPTABLE, desc = "freed by its owner")
+    @Outcome(expect = FORBIDDEN, desc = "swept while its owner lives")
+    @State
+    public static class SweepRelease extends Inherited {
+        private final long handle = claim(3, 0, EXCLUSIVE, LIVING);
+
+        @Actor
+        public void sweeps(IZL_Result r) {
+            r.r1 = census.sweep();
+        }
+
+        @Actor
+        public void frees(IZL_Result r) {
+            r.r2 = release(handle, LIVING);
+        }
+
+        @Arbiter
+        public void rest(IZL_Result r) {
+            r.r3 = verdict();
+        }
+    }
+
+    /** A living virtual owner frees: it leaves the page map's notes before the frame. */
+    @JCStressTest
+    @Outcome(id = "0, true, -------- 1", expect = ACCEPTABLE, desc = "freed by its owner")
+    @Outcome(expect = FORBIDDEN, desc = "swept while its owner lives")
+    @State
+    public static class SweepReleaseVirtual extends Inherited {
+        private final long handle = claim(3, 0, EXCLUSIVE, LIVING_VIRTUALLY);
+
+        @Actor
+        public void sweeps(IZL_Result r) {
+            r.r1 = census.sweep();
+        }
+
+        @Actor
+        public void frees(IZL_Result r) {
+            r.r2 = release(handle, LIVING_VIRTUALLY);
+        }
+
+        @Arbiter
+        public void rest(IZL_Result r) {
+            r.r3 = verdict();
+        }
+    }
+
+    /** Between the CAS and its signature, the last owner's id still stands at the frame. */
+    @JCStressTest
+    @Outcome(id = "0, true, ---E---- 0", expect = ACCEPTABLE, desc = "the living have it")
+    @Outcome(expect = FORBIDDEN, desc = "swept for the sake of the last owner")
+    @State
+    public static class SweepClaim extends Inherited {
+
+        @Actor
+        public void sweeps(IZL_Result r) {
+            r.r1 = census.sweep();
+        }
+
+        @Actor
+        public void claims(IZL_Result r) {
+            r.r2 = claim(3, 0, EXCLUSIVE, LIVING) != 0;
+        }
+
+        @Arbiter
+        public void rest(IZL_Result r) {
+            r.r3 = verdict();
+        }
+    }
+
+    /** The same of a run that is joined: only its first frame is ever signed. */
+    @JCStressTest
+    @Outcome(id = "0, true, EEEEEEEE 0", expect = ACCEPTABLE, desc = "the living have it")
+    @Outcome(expect = FORBIDDEN, desc = "swept while it was joined")
+    @State
+    public static class SweepJoin extends Inherited {
+
+        @Actor
+        public void sweeps(IZL_Result r) {
+            r.r1 = census.sweep();
+        }
+
+        @Actor
+        public void joins(IZL_Result r) {
+            r.r2 = map.claimAndJoin(0, ORDER, EXCLUSIVE, LIVING) != 0;
+        }
+
+        @Arbiter
+        public void rest(IZL_Result r) {
+            r.r3 = verdict();
+        }
+    }
+
+    /** The same of a ticket: the giver has ended, the taker has not signed yet. */
+    @JCStressTest
+    @Outcome(id = "0, true, ---E---- 1", expect = ACCEPTABLE, desc = "the taker has it")
+    @Outcome(expect = FORBIDDEN, desc = "swept on its way, or for the sake of its giver")
+    @State
+    public static class SweepAccept extends SmallMap {
+        private final long ticket;
+
+        public SweepAccept() {
+            super(OWNER);
+            ticket = map.handOff(claim(3, 0, EXCLUSIVE, DEAD), DEAD, EXCLUSIVE);
+        }
+
+        @Actor
+        public void sweeps(IZL_Result r) {
+            r.r1 = census.sweep();
+        }
+
+        @Actor
+        public void takes(IZL_Result r) {
+            r.r2 = accept(ticket, LIVING);
+        }
+
+        @Arbiter
+        public void rest(IZL_Result r) {
+            r.r3 = verdict();
+        }
+    }
+
+    /** A run that an error left behind, of an owner who has ended since: swept or mended. */
+    @JCStressTest
+    @Outcome(id = "[01], -------- 1", expect = ACCEPTABLE, desc = "taken back, by the one or the other")
+    @Outcome(expect = FORBIDDEN, desc = "taken back twice, or not at all")
+    @State
+    public static class SweepMend extends Inherited {
+
+        public SweepMend() {
+            claim(3, 0, EXCLUSIVE, DEAD);
+            map.strays.marked[3] = true;
+            map.strays.any = true;
+        }
+
+        @Actor
+        public void sweeps(IL_Result r) {
+            r.r1 = census.sweep();
+        }
+
+        @Actor
+        public void mends(IL_Result r) {
+            map.strays.mend(map);
+        }
+
+        @Arbiter
+        public void rest(IL_Result r) {
+            r.r2 = verdict();
+        }
+    }
+
+    /** Two who mend, one at a time: what the one claims behind its mending is no stray for the other. */
+    @JCStressTest
+    @Outcome(id = "true, ---E---- 1", expect = ACCEPTABLE, desc = "mended, and claimed")
+    @Outcome(id = "false, -------- 1", expect = ACCEPTABLE, desc = "still being mended when it was to be claimed")
+    @Outcome(expect = FORBIDDEN, desc = "mended twice: the second time somebody had it")
+    @State
+    public static class MendMend extends Inherited {
+
+        public MendMend() {
+            claim(3, 0, EXCLUSIVE, DEAD);
+            map.strays.marked[3] = true;
+            map.strays.any = true;
+        }
+
+        @Actor
+        public void mendsAndClaims(ZL_Result r) {
+            map.strays.mend(map);
+            r.r1 = claim(3, 0, EXCLUSIVE, LIVING) != 0;
+        }
+
+        @Actor
+        public void mends(ZL_Result r) {
+            map.strays.mend(map);
+        }
+
+        @Arbiter
+        public void rest(ZL_Result r) {
+            r.r2 = verdict();
+        }
+    }
+}

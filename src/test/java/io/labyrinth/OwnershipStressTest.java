@@ -1,0 +1,56 @@
+package io.labyrinth;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** {@link OwnershipStress}, to the full in this JVM, and for a while in each other mode of compiler and collector. */
+class OwnershipStressTest {
+
+    private static final String PROPERTY = "a frame has one owner at most; no frame is lost; misuse is refused";
+    private static final long IN_OTHER_MODES = 300_000;
+    private static final long INTERPRETED = 30_000;
+    /** The interpreter takes some 100 us for an operation. */
+    private static final int PATIENCE_SECONDS = (int) Verify.scale(180, 4 * 3600);
+
+    /** How a JVM runs. */
+    private record Mode(String name, long operations, String... options) {
+        @Override
+        public String toString() {
+            return name;
+        }
+    }
+
+    static List<Mode> modes() {
+        return List.of(
+                new Mode("interpreter", INTERPRETED, "-Xint"),
+                new Mode("C1", IN_OTHER_MODES, "-XX:TieredStopAtLevel=1"),
+                new Mode("C2", IN_OTHER_MODES, "-XX:-TieredCompilation"),
+                new Mode("Serial", IN_OTHER_MODES, "-XX:+UseSerialGC"),
+                new Mode("Parallel", IN_OTHER_MODES, "-XX:-UseSerialGC", "-XX:+UseParallelGC"),
+                new Mode("G1", IN_OTHER_MODES, "-XX:-UseSerialGC", "-XX:+UseG1GC"),
+                new Mode("ZGC", IN_OTHER_MODES, "-XX:-UseSerialGC", "-XX:+UseZGC"));
+    }
+
+    @Test
+    void noFrameHasTwoOwnersNorIsLost() {
+        long operations = OwnershipStress.operations();
+        System.out.println(OwnershipStress.run(operations));
+        Verify.held(PROPERTY, "OwnershipStressTest", operations + " operations");
+    }
+
+    @ParameterizedTest
+    @MethodSource("modes")
+    void norInAnyModeOfTheJvm(Mode mode) {
+        long operations = Verify.scale(mode.operations, OwnershipStress.IN_TEST);
+        ChildJvm.Result child = ChildJvm.of(OwnershipStress.class).patience(PATIENCE_SECONDS)
+                .jvm("-Xmx256m", "-Dlabyrinth.operations=" + operations).jvm(mode.options).run();
+        assertThat(child.exit()).as("%s: %s", mode, child.err()).isZero();
+        assertThat(child.out()).contains("no violation, all is back");
+        System.out.println(mode + ": " + child.out().strip());
+        Verify.held(PROPERTY, "OwnershipStressTest", operations + " operations, " + mode);
+    }
+}

@@ -1,0 +1,173 @@
+package io.labyrinth.misuse;
+
+import io.labyrinth.Frame;
+import io.labyrinth.Gfp;
+import io.labyrinth.Handles;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.LabyrinthStats;
+import java.lang.foreign.ValueLayout;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.stream.Stream;
+
+/**
+ * Small programs that each misuse a labyrinth once, by its public methods alone; and the main method that runs one of
+ * them. It dies of what the misuse is answered with, as a user's program would, but not before it has shown that the
+ * labyrinth is whole: all that somebody else had is untouched, and every other frame can be had, once.
+ */
+abstract class Program {
+
+    static final int FRAMES = 64;
+
+    static final Gfp MINE = Gfp.ATOMIC_EXCLUSIVE;
+    static final Gfp SHARED = Gfp.NOWAIT;
+    static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+
+    private static final List<Class<? extends Program>> ALL =
+            List.of(Frees.class, Uses.class, Owners.class, Forgeries.class, Closings.class, Requests.class);
+
+    private static final long STAMP = 0x5741_4c4c_5741_4c4cL;
+
+    final Labyrinth labyrinth = Labyrinth.builder("misused").frames(FRAMES).reserve(8).open();
+    final Handles handles = labyrinth.handles();
+
+    private final List<Frame> victims = new ArrayList<>();
+    private final List<Long> victimHandles = new ArrayList<>();
+
+    /** All programs, by name. */
+    static Stream<Method> all() {
+        return ALL.stream().flatMap(group -> Stream.of(group.getDeclaredMethods()))
+                .filter(method -> method.isAnnotationPresent(Outcome.class));
+    }
+
+    /** {@code double_free_frame}, as the suites of other allocators write it. */
+    static String name(Method program) {
+        return program.getName().replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT);
+    }
+
+    /** Runs the program whose group and method are named. */
+    public static void main(String[] args) throws Throwable {
+        Class<? extends Program> group = Class.forName(args[0]).asSubclass(Program.class);
+        Program program = group.getDeclaredConstructor().newInstance();
+        Throwable end = null;
+        try {
+            group.getDeclaredMethod(args[1]).invoke(program);
+        } catch (InvocationTargetException e) {
+            end = e.getCause();
+        }
+        System.out.println("out=" + program.outAfterwards());
+        if (end != null) {
+            throw end;
+        }
+    }
+
+    /** A frame that somebody holds all the while, and that must not notice. */
+    final Frame victim(Gfp gfp, int order) {
+        Frame frame = labyrinth.allocPages(gfp, order);
+        for (long at = 0; at < frame.byteSize(); at += Long.BYTES) {
+            frame.segment().set(LONG, at, STAMP + at);
+        }
+        victims.add(frame);
+        return frame;
+    }
+
+    final Frame victim() {
+        return victim(MINE, 0);
+    }
+
+    /** The same for the raw face. */
+    final long victimHandle(Gfp gfp, int order) {
+        long handle = handles.alloc(gfp, order);
+        for (long at = 0; at < handles.byteSize(handle); at += Long.BYTES) {
+            handles.putLong(handle, at, STAMP + at);
+        }
+        victimHandles.add(handle);
+        return handle;
+    }
+
+    /** What a handle is made of is public: a program can put one together for any frame. */
+    static long handleOf(Frame frame) {
+        return frame.generation() << 24 | frame.pfn();
+    }
+
+    /** In another thread, while this one waits. What it dies of, this one does. */
+    static void elsewhere(Runnable action) throws Throwable {
+        in(Thread.ofPlatform(), action);
+    }
+
+    static void inVirtualThread(Runnable action) throws Throwable {
+        in(Thread.ofVirtual(), action);
+    }
+
+    private static void in(Thread.Builder builder, Runnable action) throws Throwable {
+        List<Throwable> end = new ArrayList<>();
+        builder.start(() -> {
+            try {
+                action.run();
+            } catch (Throwable e) {
+                end.add(e);
+            }
+        }).join();
+        if (!end.isEmpty()) {
+            throw end.getFirst();
+        }
+    }
+
+    static void mustBe(boolean so, String what) {
+        if (!so) {
+            throw new AssertionError(what);
+        }
+    }
+
+    private int outAfterwards() {
+        if (isClosed()) {
+            return -1;
+        }
+        labyrinth.validate();
+        for (Frame victim : victims) {
+            for (long at = 0; at < victim.byteSize(); at += Long.BYTES) {
+                mustBe(victim.segment().get(LONG, at) == STAMP + at, victim + " was written to at " + at);
+            }
+            victim.close();
+        }
+        for (long victim : victimHandles) {
+            for (long at = 0; at < handles.byteSize(victim); at += Long.BYTES) {
+                mustBe(handles.getLong(victim, at) == STAMP + at, "pfn=" + handles.pfn(victim) + " was written to");
+            }
+            handles.free(victim);
+        }
+        LabyrinthStats stats = labyrinth.stats();
+        int out = stats.claimed() + stats.inTransit();
+        everyOtherFrameCanBeHadOnce(FRAMES - out);
+        labyrinth.validate();
+        return out;
+    }
+
+    private boolean isClosed() {
+        try {
+            labyrinth.stats();
+            return false;
+        } catch (LabyrinthException.Closed e) {
+            return true;
+        }
+    }
+
+    private void everyOtherFrameCanBeHadOnce(int expected) {
+        List<Frame> all = new ArrayList<>();
+        Set<Integer> pfns = new HashSet<>();
+        Gfp any = Gfp.HIGH.with(Gfp.EXCLUSIVE).with(Gfp.NOWARN);
+        for (Frame frame = labyrinth.allocPage(any); frame != null; frame = labyrinth.allocPage(any)) {
+            all.add(frame);
+            pfns.add(frame.pfn());
+        }
+        mustBe(all.size() == expected && pfns.size() == expected, "had " + all.size() + " frames, of them different "
+                + pfns.size() + ", not " + expected);
+        all.forEach(Frame::close);
+    }
+}
