@@ -40,12 +40,10 @@ public final class ChildJvm {
         return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"), classPath(program));
     }
 
-    /** The same, with another class path before the usual one, and arguments. */
-    static ChildJvm of(String before, Class<?> program, String... arguments) {
-        List<String> command = new ArrayList<>(List.of("-cp", before + ":" + mainPath() + ":" + home(ChildJvm.class),
-                program.getName()));
-        command.addAll(List.of(arguments));
-        return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"), command);
+    /** The same, with another class path before the usual one. */
+    static ChildJvm of(String before, Class<?> program) {
+        return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"),
+                List.of("-cp", before + ":" + mainPath() + ":" + home(ChildJvm.class), program.getName()));
     }
 
     /** As {@link #of}, without that right; in the named module, if so asked. */

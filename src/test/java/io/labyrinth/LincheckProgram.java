@@ -62,6 +62,10 @@ public final class LincheckProgram {
 
         private final int[] state = new int[FRAMES];
 
+        /** All are free. */
+        public Model() {
+        }
+
         private boolean move(int pfn, int from, int to) {
             boolean good = state[pfn] == from;
             if (good) {

@@ -46,8 +46,8 @@ class LincheckTest {
                 builder.with(element);
             }
         }));
-        return ChildJvm.of(folder + ":" + System.getProperty("java.class.path"), LincheckProgram.class,
-                "" + scenarios, "" + invocations).jvm("-XX:+EnableDynamicAgentLoading",
+        return ChildJvm.of(folder + ":" + System.getProperty("java.class.path"), LincheckProgram.class)
+                .with("" + scenarios, "" + invocations).jvm("-XX:+EnableDynamicAgentLoading",
                 "-Djdk.attach.allowAttachSelf=true", "--add-opens=java.base/java.lang=ALL-UNNAMED",
                 "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED",
                 "--add-exports=java.base/jdk.internal.util=ALL-UNNAMED").jvm(options).run();
