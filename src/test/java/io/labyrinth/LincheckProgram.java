@@ -1,100 +1,128 @@
 package io.labyrinth;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.function.Consumer;
 import org.jetbrains.lincheck.datastructures.IntGen;
 import org.jetbrains.lincheck.datastructures.ModelCheckingOptions;
 import org.jetbrains.lincheck.datastructures.Operation;
 import org.jetbrains.lincheck.datastructures.Param;
+import org.jetbrains.lincheck.datastructures.ThreadIdGen;
 
-/** What {@link LincheckTest} runs in a JVM of its own: frames of order 0, claimed and given up by their handles. */
+/**
+ * What {@link LincheckTest} runs in a JVM of its own: two frames, claimed, given up and passed on by whoever comes. The
+ * first is anybody's, the other EXCLUSIVE.
+ */
 @Param(name = "pfn", gen = IntGen.class, conf = "0:1")
+@Param(name = "thread", gen = ThreadIdGen.class)
 public final class LincheckProgram {
 
-    private static final int FRAMES = 3;
+    private static final int FRAMES = 2;
+    private static final int THREADS = 3;
 
+    /** One for each of Lincheck's, before and behind them one for what it does alone. */
+    private final Thread[] threads = new Thread[THREADS + 2];
     private final PageMap map;
 
     @SuppressWarnings("restricted")
     public LincheckProgram() {
+        Arrays.setAll(threads, any -> new Thread());
         long bytes = PageMap.bytesFor(FRAMES);
         Cells.clear(bytes);
-        map = new PageMap(MemorySegment.ofAddress(Cells.BASE).reinterpret(bytes), FRAMES, FRAMES - 1);
+        map = new PageMap(MemorySegment.ofAddress(Cells.BASE).reinterpret(bytes), FRAMES, 1);
         map.tile(1);
     }
 
+    private static boolean isExclusive(int pfn) {
+        return pfn == 1;
+    }
+
     @Operation
-    public boolean claim(@Param(name = "pfn") int pfn) {
+    public boolean claim(@Param(name = "pfn") int pfn, @Param(name = "thread") int thread) {
         long word = map.lvWord(pfn);
-        return PageWord.isFree(word) && map.claimSeen(pfn, word, 0, 0, Thread.currentThread()) != 0;
+        return PageWord.isFree(word)
+                && map.claimSeen(pfn, word, 0, isExclusive(pfn) ? PageWord.EXCLUSIVE : 0, threads[thread]) != 0;
     }
 
     @Operation
-    public boolean free(@Param(name = "pfn") int pfn) {
-        return succeeds(pfn, handle -> map.release(handle, Thread.currentThread(), PageWord.EXCLUSIVE));
+    public boolean free(@Param(name = "pfn") int pfn, @Param(name = "thread") int thread) {
+        return succeeds(pfn, handle -> map.release(handle, threads[thread], PageWord.EXCLUSIVE));
     }
 
     @Operation
-    public boolean handOff(@Param(name = "pfn") int pfn) {
-        return succeeds(pfn, handle -> map.handOff(handle, Thread.currentThread(), PageWord.EXCLUSIVE));
+    public boolean handOff(@Param(name = "pfn") int pfn, @Param(name = "thread") int thread) {
+        return succeeds(pfn, handle -> map.handOff(handle, threads[thread], PageWord.EXCLUSIVE));
     }
 
     @Operation
-    public boolean accept(@Param(name = "pfn") int pfn) {
-        return succeeds(pfn, ticket -> map.accept(ticket, Thread.currentThread(), PageWord.EXCLUSIVE));
+    public boolean accept(@Param(name = "pfn") int pfn, @Param(name = "thread") int thread) {
+        return succeeds(pfn, ticket -> map.accept(ticket, threads[thread], PageWord.EXCLUSIVE));
     }
 
     private boolean succeeds(int pfn, Consumer<Long> step) {
         try {
-            step.accept(PageWord.handle(map.lvWord(pfn), pfn));
+            step.accept(PageWord.handle(signed(pfn), pfn));
             return true;
-        } catch (LabyrinthException.Stale stale) {
+        } catch (LabyrinthException.Stale | LabyrinthException.NotOwner refusal) {
             return false;
         }
     }
 
-    /** What they should come to. */
+    /** Handles are guessed from the word. Nobody has one before its claimer or accepter has signed, so this waits. */
+    private long signed(int pfn) {
+        long word = map.lvWord(pfn);
+        while (PageWord.state(word) == PageWord.HEAD && !PageWord.isSigned(word, map.lvOwner(pfn))) {
+            Thread.onSpinWait();
+            word = map.lvWord(pfn);
+        }
+        return word;
+    }
+
+    /** What they should come to, one after the other. */
     public static final class Model {
 
-        private static final int FREE = 0;
-        private static final int OUT = 1;
-        private static final int ON_THE_WAY = 2;
+        private static final int FREE = -1;
+        private static final int IN_TRANSIT = -2;
 
-        private final int[] state = new int[FRAMES];
+        /** These, or the thread that has the frame. */
+        private final int[] state = {FREE, FREE};
 
         /** All are free. */
         public Model() {
         }
 
-        private boolean move(int pfn, int from, int to) {
-            boolean good = state[pfn] == from;
-            if (good) {
+        private boolean move(int pfn, boolean may, int to) {
+            if (may) {
                 state[pfn] = to;
             }
-            return good;
+            return may;
         }
 
-        public boolean claim(int pfn) {
-            return move(pfn, FREE, OUT);
+        private boolean mayLeave(int pfn, int thread) {
+            return isExclusive(pfn) ? state[pfn] == thread : state[pfn] >= 0;
         }
 
-        public boolean free(int pfn) {
-            return move(pfn, OUT, FREE);
+        public boolean claim(int pfn, int thread) {
+            return move(pfn, state[pfn] == FREE, thread);
         }
 
-        public boolean handOff(int pfn) {
-            return move(pfn, OUT, ON_THE_WAY);
+        public boolean free(int pfn, int thread) {
+            return move(pfn, mayLeave(pfn, thread), FREE);
         }
 
-        public boolean accept(int pfn) {
-            return move(pfn, ON_THE_WAY, OUT);
+        public boolean handOff(int pfn, int thread) {
+            return move(pfn, mayLeave(pfn, thread), IN_TRANSIT);
+        }
+
+        public boolean accept(int pfn, int thread) {
+            return move(pfn, state[pfn] == IN_TRANSIT, thread);
         }
     }
 
     /** @param args scenarios, invocations of each */
     public static void main(String[] args) {
         new ModelCheckingOptions().iterations(Integer.parseInt(args[0]))
-                .invocationsPerIteration(Integer.parseInt(args[1])).threads(3).actorsPerThread(3).actorsBefore(1)
+                .invocationsPerIteration(Integer.parseInt(args[1])).threads(THREADS).actorsPerThread(3).actorsBefore(1)
                 .actorsAfter(1).sequentialSpecification(Model.class).check(LincheckProgram.class);
         System.out.println("linearizable");
         System.exit(0);    // it leaves threads behind

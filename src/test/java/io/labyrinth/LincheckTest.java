@@ -62,7 +62,9 @@ class LincheckTest {
     void operationsOnFramesAreLinearizable() throws IOException {
         long scenarios = Verify.scale(10, 100);
         long invocations = Verify.scale(1_000, 10_000);
-        assertThat(lincheck(scenarios, invocations).out()).contains("linearizable");
+        ChildJvm.Result ended = lincheck(scenarios, invocations);
+
+        assertThat(ended.out()).as(ended.err()).contains("linearizable");
         Verify.held("claim, free, hand-over and accept are linearizable", "LincheckTest",
                 scenarios + " scenarios x " + invocations + " invocations");
     }
