@@ -37,11 +37,12 @@ public final class LincheckProgram {
         return pfn == 1;
     }
 
+    /** The life that the frame is in now, or 0. */
     @Operation
-    public boolean claim(@Param(name = "pfn") int pfn, @Param(name = "thread") int thread) {
+    public long claim(@Param(name = "pfn") int pfn, @Param(name = "thread") int thread) {
         long word = map.lvWord(pfn);
-        return PageWord.isFree(word)
-                && map.claimSeen(pfn, word, 0, isExclusive(pfn) ? PageWord.EXCLUSIVE : 0, threads[thread]) != 0;
+        return PageWord.generation(PageWord.isFree(word)
+                ? map.claimSeen(pfn, word, 0, isExclusive(pfn) ? PageWord.EXCLUSIVE : 0, threads[thread]) : 0);
     }
 
     @Operation
@@ -86,36 +87,43 @@ public final class LincheckProgram {
 
         /** These, or the thread that has the frame. */
         private final int[] state = {FREE, FREE};
+        private final long[] life = {1, 1};
 
         /** All are free. */
         public Model() {
         }
 
-        private boolean move(int pfn, boolean may, int to) {
+        private boolean arrive(int pfn, int from, int thread) {
+            boolean may = state[pfn] == from;
             if (may) {
-                state[pfn] = to;
+                state[pfn] = thread;
             }
             return may;
         }
 
-        private boolean mayLeave(int pfn, int thread) {
-            return isExclusive(pfn) ? state[pfn] == thread : state[pfn] >= 0;
+        private boolean leave(int pfn, int thread, int to) {
+            boolean may = isExclusive(pfn) ? state[pfn] == thread : state[pfn] >= 0;
+            if (may) {
+                state[pfn] = to;
+                life[pfn]++;
+            }
+            return may;
         }
 
-        public boolean claim(int pfn, int thread) {
-            return move(pfn, state[pfn] == FREE, thread);
+        public long claim(int pfn, int thread) {
+            return arrive(pfn, FREE, thread) ? life[pfn] : 0;
         }
 
         public boolean free(int pfn, int thread) {
-            return move(pfn, mayLeave(pfn, thread), FREE);
+            return leave(pfn, thread, FREE);
         }
 
         public boolean handOff(int pfn, int thread) {
-            return move(pfn, mayLeave(pfn, thread), IN_TRANSIT);
+            return leave(pfn, thread, IN_TRANSIT);
         }
 
         public boolean accept(int pfn, int thread) {
-            return move(pfn, state[pfn] == IN_TRANSIT, thread);
+            return arrive(pfn, IN_TRANSIT, thread);
         }
     }
 
