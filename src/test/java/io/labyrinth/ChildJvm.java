@@ -40,6 +40,12 @@ public final class ChildJvm {
         return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"), classPath(program));
     }
 
+    /** The same, with another class path before the usual one. */
+    static ChildJvm of(String before, Class<?> program) {
+        return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"),
+                List.of("-cp", before + ":" + mainPath() + ":" + home(ChildJvm.class), program.getName()));
+    }
+
     /** As {@link #of}, without that right; in the named module, if so asked. */
     public static ChildJvm denied(Class<?> program, boolean asModule) {
         return new ChildJvm(List.of("--illegal-native-access=deny"), asModule
