@@ -134,7 +134,7 @@ static double most_of(const double *figures)
     return most;
 }
 
-/* Two workers, in memory that two processes can share. Each takes its own time: whoever waits for them wakes up late. */
+/* Two workers, in memory that two processes can share. Each takes its own time: who waits for them wakes up late. */
 struct pair_of_workers {
     pthread_barrier_t barrier;
     double starts[2];

@@ -66,7 +66,7 @@ static inline enum labyrinth_error leave(struct labyrinth_page *page, uint64_t h
     return LABYRINTH_OK;
 }
 
-/* The last step of a run that is not EXCLUSIVE, by whoever is first. A ticket equals the handle that its accept returns,
+/* The last step of a run that is not EXCLUSIVE, by whoever is first. A ticket equals the handle that its accept gives,
  * and is none before the accepter has signed: who gave the run up earlier would have the next owner signed over.
  */
 static inline enum labyrinth_error leave_shared(struct labyrinth_page *page, uint64_t handle, uint64_t word,

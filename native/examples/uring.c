@@ -39,7 +39,8 @@ static int read_all(struct io_uring *ring, int fd) {
     int ended = 0;
     while (!ended || out > 0) {
         uint64_t run;
-        while (!ended && out < DEPTH && (run = labyrinth_alloc_pages(&labyrinth, LABYRINTH_GFP_EXCLUSIVE, ORDER)) != 0) {
+        while (!ended && out < DEPTH
+               && (run = labyrinth_alloc_pages(&labyrinth, LABYRINTH_GFP_EXCLUSIVE, ORDER)) != 0) {
             struct io_uring_sqe *entry = io_uring_get_sqe(ring);
             unsigned length = (unsigned) labyrinth_byte_size(&labyrinth, run);
             io_uring_prep_read_fixed(entry, fd, labyrinth_address(&labyrinth, run), length, at, 0);

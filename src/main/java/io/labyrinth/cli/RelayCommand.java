@@ -21,8 +21,8 @@ import picocli.CommandLine.Spec;
 /** {@code labyrinth relay}: SHA-256 of files, with a native program at the other end of the frames. */
 @Command(name = "relay", mixinStandardHelpOptions = true, sortOptions = false,
         description = "Prints the SHA-256 of files, as sha256sum does, with a native program at work on the same"
-                + " frames: with --to it hashes what is read here, with --from it reads what is hashed here. Frames pass"
-                + " between the two by ticket, and no byte is copied.",
+                + " frames: with --to it hashes what is read here, with --from it reads what is hashed here."
+                + " Frames pass between the two by ticket, and no byte is copied.",
         footer = {"", "make native builds both programs: target/native/consume and target/native/produce."})
 final class RelayCommand implements Callable<Integer> {
 
