@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -333,12 +334,12 @@ final class Region {
     /**
      * Ends all access. Nothing stays locked, nor any memory in use. May call the system; handshakes with every thread.
      *
-     * @param keepAddresses of the frames, as a late access may still come
+     * @param keepAddresses of the frames, as a late access may still come; asked when the shared arena is closed
      * @throws IllegalStateException if native code or a channel is using a segment right now; nothing has changed then
      */
-    void close(boolean keepAddresses) {
+    void close(BooleanSupplier keepAddresses) {
         arena.close();
-        if (keepAddresses) {
+        if (keepAddresses.getAsBoolean()) {
             giveBack(start, frames.byteSize());
         } else {
             Libc.munmap(start, frames.byteSize());
