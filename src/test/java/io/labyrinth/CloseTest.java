@@ -253,7 +253,7 @@ class CloseTest {
 
     /** qsort calls back while it holds the segment: the one libc function that does so in the calling thread. */
     @SuppressWarnings("restricted")
-    private static void duringNativeCall(MemorySegment segment, Runnable action) throws Throwable {
+    static void duringNativeCall(MemorySegment segment, Runnable action) throws Throwable {
         boolean[] done = new boolean[1];
         Runnable once = () -> {
             if (!done[0]) {
