@@ -80,6 +80,9 @@ public final class FrameArena implements Arena {
         }
     }
 
+    /** The JDK's arenas never align to less, as malloc does not, and there is code that has come to need it. */
+    private static final long MALLOC_ALIGNMENT = 16;
+
     /** Before the first run, and for good after the end. */
     private static final Run NONE = new Run(0, null);
     private static final Run CLOSED = new Run(0, null);
@@ -133,9 +136,10 @@ public final class FrameArena implements Arena {
         checkUsable();
         // As the JDK's arenas do it: also segments without a byte have addresses of their own.
         long size = Math.max(1, byteSize);
-        MemorySegment taken = roomiest.take(size, byteAlignment);
+        long alignment = Math.max(MALLOC_ALIGNMENT, byteAlignment);
+        MemorySegment taken = roomiest.take(size, alignment);
         if (taken == null) {
-            taken = takeNew(size, byteAlignment);
+            taken = takeNew(size, alignment);
         }
         return size == byteSize ? taken : taken.asSlice(0, 0);
     }
