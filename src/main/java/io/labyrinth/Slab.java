@@ -51,6 +51,11 @@ public final class Slab implements AutoCloseable {
     private static final int SMALLEST = 16;
     private static final int LARGEST = 2048;
 
+    /**
+     * Left out where an object is looked for: a sprint does not come by all that is free, and would then take a frame.
+     */
+    private static final int SPRINT = Gfp.ATOMIC.bits() & ~Gfp.HIGH.bits();
+
     private static final int OPEN = 0;
     private static final int CLOSING = 1;
     private static final int CLOSED = 2;
@@ -138,11 +143,11 @@ public final class Slab implements AutoCloseable {
 
     /**
      * Allocates an object for the calling thread; EXCLUSIVE to it or not, as the flags say. What they say else is for
-     * the frame, if it needs one: whether the reserve may be used, how far to look. Lock-free; the steps are those of
-     * {@link Labyrinth#allocPages}, for each of the slab's objects and for each frame.
+     * the frame, if it needs one: whether the reserve may be used, how far to look. Lock-free; looks at no more words
+     * than {@link Labyrinth#allocPages} with NOWAIT would if objects were frames, and then as it does for one frame.
      *
-     * @return the handle; 0 if there is no free object, and no frame for more: with NOWAIT and no other thread at work,
-     *         exactly if the slab is as large as it may be, or the labyrinth gives {@code null}
+     * @return the handle; 0 if there is no free object, and no frame for more: with no other thread at work, exactly if
+     *         the slab is as large as it may be, or the labyrinth gives {@code null}
      * @throws LabyrinthException.Closed if the slab or the labyrinth is closed
      */
     public long alloc(Gfp gfp) {
@@ -150,7 +155,7 @@ public final class Slab implements AutoCloseable {
         int bits = gfp.bits();
         boolean zeroed = Gfp.isZeroed(bits);
         try {
-            long handle = zone.claim(bits, 0, me);
+            long handle = zone.claim(bits & ~SPRINT, 0, me);
             if (handle == 0) {
                 handle = grow(bits, me);
             }
