@@ -377,7 +377,7 @@ final class Region {
     }
 
     @SuppressWarnings("restricted")
-    private static MemorySegment segment(long address, long bytes, Arena arena) {
+    static MemorySegment segment(long address, long bytes, Arena arena) {
         return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
     }
 
