@@ -37,6 +37,11 @@ final class Shelves {
 
     /** By shelf: the handle of its frame; 0 for none. */
     private final AtomicLongArray frames;
+    /**
+     * By shelf: the address of its frame; 0 for none. Written before the objects are FREE, so whoever has claimed one
+     * sees it: a plain array, as a volatile read makes a pair too large to be inlined.
+     */
+    private final long[] addresses;
     private final boolean[] torn;
     private volatile boolean anyTorn;
     private volatile int state;
@@ -51,6 +56,7 @@ final class Shelves {
         this.perFrame = perFrame(labyrinth, bytes);
         this.shift = shift(perFrame);
         this.frames = new AtomicLongArray(map.frames >> shift);
+        this.addresses = new long[map.frames >> shift];
         this.torn = new boolean[map.frames >> shift];
     }
 
@@ -79,11 +85,13 @@ final class Shelves {
         return taken;
     }
 
-    /** Where an object lies within the labyrinth's frames; less than 0 if another thread has freed it just now. */
-    long place(int object) {
-        long frame = frames.get(object >> shift);
-        return frame == 0 ? -1
-                : PageWord.pfn(frame) * labyrinth.region.pageSize + (object & (1 << shift) - 1) * (long) bytes;
+    /** Address of an object; below a page's if another thread has freed it just now. */
+    long address(int object) {
+        return addresses[object >> shift] + (object & (1 << shift) - 1) * (long) bytes;
+    }
+
+    boolean isEmpty(int object) {
+        return addresses[object >> shift] == 0;
     }
 
     /** A frame more, and the first of its objects; 0 if there is none to be had. */
@@ -135,6 +143,7 @@ final class Shelves {
                 labyrinth.map.strays.any = true;
                 return 0;
             }
+            addresses[shelf] = labyrinth.region.address(PageWord.pfn(frame));
             for (int object = shelf << shift; object < end; object++) {
                 map.reopen(object, map.lvWord(object));
                 long word = map.lvWord(object);
@@ -165,6 +174,7 @@ final class Shelves {
                 word = map.lvWord(object);
             }
             if (object == end) {
+                addresses[shelf] = 0;
                 labyrinth.free(frames.get(shelf), me, PageWord.EXCLUSIVE);
                 frames.set(shelf, 0);
                 return true;
@@ -192,6 +202,7 @@ final class Shelves {
             for (int shelf = 0; shelf < torn.length; shelf++) {
                 if (torn[shelf]) {
                     if (isLive(frames.get(shelf), me)) {
+                        addresses[shelf] = labyrinth.region.address(PageWord.pfn(frames.get(shelf)));
                         reopen(shelf << shift, (shelf << shift) + perFrame);
                     } else {
                         frames.set(shelf, 0);

@@ -49,6 +49,9 @@ public final class Slab implements AutoCloseable {
     private static final int SPRINT = Gfp.ATOMIC.bits() & ~Gfp.HIGH.bits();
 
     private final Labyrinth labyrinth;
+    private final Region region;
+    /** The labyrinth's, which knows first that it is closed. */
+    private final Zone frameZone;
     private final PageMap map;
     private final Zone zone;
     private final Census census;
@@ -57,6 +60,8 @@ public final class Slab implements AutoCloseable {
 
     private Slab(Labyrinth labyrinth, PageMap map, int bytes) {
         this.labyrinth = labyrinth;
+        this.region = labyrinth.region;
+        this.frameZone = labyrinth.zone;
         this.map = map;
         this.zone = new Zone(map, Runtime.getRuntime().availableProcessors());
         this.census = new Census(map);
@@ -148,16 +153,9 @@ public final class Slab implements AutoCloseable {
                 handle = grow(bits, me);
             }
             if (zeroed && handle != 0) {
-                try {
-                    zero(handle);
-                } catch (Throwable e) {
-                    map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
-                    map.strays.any = true;
-                    labyrinth.checkOpen();
-                    throw e;
-                }
+                zero(handle);
             }
-            if (labyrinth.zone.closed) {
+            if (frameZone.closed) {
                 labyrinth.checkOpen();
             }
             return handle;
@@ -174,9 +172,16 @@ public final class Slab implements AutoCloseable {
     }
 
     private void zero(long handle) {
-        long at = place(handle, "zeroing");
-        for (long end = at + bytes; at < end; at += Long.BYTES) {
-            labyrinth.region.frames.set(ValueLayout.JAVA_LONG_UNALIGNED, at, 0L);
+        try {
+            long at = place(handle, "zeroing");
+            for (long end = at + bytes; at < end; at += Long.BYTES) {
+                region.frames.set(ValueLayout.JAVA_LONG_UNALIGNED, at, 0L);
+            }
+        } catch (Throwable e) {
+            map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
+            map.strays.any = true;
+            labyrinth.checkOpen();
+            throw e;
         }
     }
 
@@ -191,7 +196,7 @@ public final class Slab implements AutoCloseable {
     }
 
     void free(long handle, Thread me, long flags) {
-        if (labyrinth.zone.closed) {
+        if (frameZone.closed) {
             labyrinth.checkOpen();
         }
         try {
@@ -229,28 +234,28 @@ public final class Slab implements AutoCloseable {
 
     /** {@link Handles#getLong}. */
     public long getLong(long handle, long offset) {
-        return labyrinth.region.frames.get(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES));
+        return region.frames.get(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES));
     }
 
     /** {@link Handles#putLong}. */
     public void putLong(long handle, long offset, long value) {
-        labyrinth.region.frames.set(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES), value);
+        region.frames.set(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES), value);
     }
 
     /** {@link Handles#getByte}. */
     public byte getByte(long handle, long offset) {
-        return labyrinth.region.frames.get(ValueLayout.JAVA_BYTE, at(handle, offset, 1));
+        return region.frames.get(ValueLayout.JAVA_BYTE, at(handle, offset, 1));
     }
 
     /** {@link Handles#putByte}. */
     public void putByte(long handle, long offset, byte value) {
-        labyrinth.region.frames.set(ValueLayout.JAVA_BYTE, at(handle, offset, 1), value);
+        region.frames.set(ValueLayout.JAVA_BYTE, at(handle, offset, 1), value);
     }
 
     /** {@link Handles#address}. */
     public long address(long handle) {
         checked(handle, "address");
-        return labyrinth.region.address(0) + place(handle, "address");
+        return region.address(0) + place(handle, "address");
     }
 
     /** {@link Handles#segment}. */
@@ -259,12 +264,12 @@ public final class Slab implements AutoCloseable {
             throw new LabyrinthException.InvalidRequest("segment refused: object " + PageWord.describeHandle(handle)
                     + " is EXCLUSIVE: use getLong and its like, or allocObject, whose segment dies with it");
         }
-        return labyrinth.region.frames.asSlice(place(handle, "segment"), bytes);
+        return region.frames.asSlice(place(handle, "segment"), bytes);
     }
 
-    /** The memory of an object for as long as {@code arena} lives. */
+    /** The memory of an object that the caller owns, for as long as {@code arena} lives. */
     MemorySegment segment(long handle, Arena arena) {
-        return Region.segment(labyrinth.region.address(0) + place(handle, "segment"), bytes, arena);
+        return Region.segment(shelves.address(PageWord.pfn(handle)), bytes, arena);
     }
 
     private long at(long handle, long offset, int width) {
@@ -277,7 +282,7 @@ public final class Slab implements AutoCloseable {
     }
 
     long checked(long handle, String verb) {
-        if (labyrinth.zone.closed) {
+        if (frameZone.closed) {
             labyrinth.checkOpen();
         }
         try {
@@ -290,11 +295,12 @@ public final class Slab implements AutoCloseable {
     }
 
     private long place(long handle, String verb) {
-        long place = shelves.place(PageWord.pfn(handle));
-        if (place < 0) {
-            throw ofObject(LabyrinthException.stale(verb, handle, map.lvWord(PageWord.pfn(handle))));
+        int object = PageWord.pfn(handle);
+        long address = shelves.address(object);
+        if (shelves.isEmpty(object)) {
+            throw ofObject(LabyrinthException.stale(verb, handle, map.lvWord(object)));
         }
-        return place;
+        return address - region.address(0);
     }
 
     /** The refusal of a frame, said of an object. */

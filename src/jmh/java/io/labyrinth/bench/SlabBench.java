@@ -60,7 +60,7 @@ public class SlabBench {
     public long objectPair() {
         try (SlabObject object = Objects.requireNonNull(slab.allocObject(Gfp.ATOMIC_EXCLUSIVE))) {
             Rig.write(object.segment());
-            return object.segment().address();
+            return bytes;
         }
     }
 
