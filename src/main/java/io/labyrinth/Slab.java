@@ -315,7 +315,9 @@ public final class Slab implements AutoCloseable {
         } else if (refusal instanceof LabyrinthException.NotOwner) {
             return new LabyrinthException.NotOwner(message);
         }
-        return refusal instanceof LabyrinthException.Foreign ? new LabyrinthException.Foreign(message) : refusal;
+        return refusal instanceof LabyrinthException.Foreign ? new LabyrinthException.Foreign(message)
+                : new LabyrinthException.InvalidRequest(this + ": it was allocated as an object, whose segment must die"
+                + " with it, or as a handle, and has to be ended as that");
     }
 
     private LabyrinthException.Closed closed() {

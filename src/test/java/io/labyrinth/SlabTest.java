@@ -357,6 +357,43 @@ class SlabTest {
     }
 
     @Test
+    void theSegmentOfAnObjectDiesWithIt() {
+        Slab slab = labyrinth.slab(64);
+        for (Gfp gfp : List.of(MINE, Gfp.NOWAIT)) {
+            SlabObject object = slab.allocObject(gfp);
+            MemorySegment segment = object.segment();
+            assertThat(segment.byteSize()).isEqualTo(64);
+            segment.set(ValueLayout.JAVA_LONG, 56, 4);
+            assertThat(object.segment().get(ValueLayout.JAVA_LONG, 56)).isEqualTo(4);
+            assertThat(object.isExclusive()).isEqualTo(gfp == MINE);
+            if (object.isExclusive()) {
+                assertThat(elsewhere(() -> segment.get(ValueLayout.JAVA_LONG, 0)))
+                        .isInstanceOf(WrongThreadException.class);
+                assertThat(elsewhere(object::close)).isExactlyInstanceOf(NotOwner.class);
+                object.close();
+                assertThatThrownBy(() -> segment.get(ValueLayout.JAVA_LONG, 0))
+                        .isInstanceOf(IllegalStateException.class);
+            } else {
+                assertThat(elsewhere(object::close)).isNull();
+            }
+            assertThatThrownBy(object::close).isExactlyInstanceOf(Stale.class);
+            assertThatThrownBy(object::segment).isExactlyInstanceOf(Stale.class);
+        }
+        end(slab);
+    }
+
+    @Test
+    void anObjectThatNobodyHasTouchedIsRefusedToOthers() {
+        Slab slab = labyrinth.slab(64);
+        SlabObject object = slab.allocObject(MINE);
+        assertThat(elsewhere(object::segment)).isInstanceOf(WrongThreadException.class);
+        assertThatThrownBy(() -> slab.free(object.handle)).isExactlyInstanceOf(InvalidRequest.class)
+                .hasMessageContaining("allocated as an object");
+        object.close();
+        end(slab);
+    }
+
+    @Test
     void severalSlabsAndFramesShareALabyrinth() {
         Slab small = labyrinth.slab(16);
         Slab large = labyrinth.slab(2048);
