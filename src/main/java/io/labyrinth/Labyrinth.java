@@ -216,6 +216,38 @@ public final class Labyrinth extends Face implements AutoCloseable {
         return handles;
     }
 
+    /**
+     * An arena for any code of {@code java.lang.foreign}, whose memory is this labyrinth's frames. The flags say how it
+     * takes them, and, with {@link Gfp#EXCLUSIVE}, that it is the calling thread's alone.
+     *
+     * @throws LabyrinthException.Closed if the labyrinth is closed
+     */
+    public FrameArena arena(Gfp gfp) {
+        checkOpen();
+        return new FrameArena(this, gfp);
+    }
+
+    /** {@link #slab(int, int)} for up to 2^16 objects. */
+    public Slab slab(int size) {
+        return slab(size, Slab.DEFAULT_OBJECTS);
+    }
+
+    /**
+     * Objects smaller than a page, in frames of this labyrinth, taken as they are needed. May call the system, for
+     * their words: about 22 bytes for each object that may be out at once, locked if the labyrinth is.
+     *
+     * @param size    of each object in bytes, 16 to 2,048; rounded up to a multiple of 16
+     * @param objects that there may be at most; rounded up to whole frames, and no more than the labyrinth has
+     * @throws LabyrinthException.InvalidRequest if one of them is not within its limits
+     * @throws LabyrinthException.MapRefused     if the system has not so much memory to give
+     * @throws LabyrinthException.LockRefused    if locking is REQUIRED and the lock limit is too low
+     * @throws LabyrinthException.Closed         if the labyrinth is closed
+     */
+    public Slab slab(int size, int objects) {
+        checkOpen();
+        return Slab.open(this, size, objects);
+    }
+
     private <T extends @Nullable Object> T pass(Supplier<T> overAllWords) {
         checkOpen();
         try {

@@ -4,7 +4,8 @@ package io.labyrinth;
  * What a labyrinth refuses. Each kind is a type of its own; each message has the fact, the limit and the remedy, as
  * {@code name=value}. A refusal changes nothing: the page map and the mapping are as they were before the call.
  *
- * <p>Not among them: an allocation that finds nothing. That is {@code null}, as it is no mistake of anybody's.
+ * <p>Not among them: an allocation that finds nothing. That is {@code null}, as it is no mistake of anybody's; only an
+ * arena, whose callers do not look for {@code null}, has to throw.
  */
 public abstract sealed class LabyrinthException extends RuntimeException {
 
@@ -91,6 +92,15 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         private static final long serialVersionUID = 1L;
 
         Foreign(String message) {
+            super(message);
+        }
+    }
+
+    /** An arena needs a run, and none is free: what {@code null} says elsewhere, and an arena cannot. */
+    public static final class OutOfFrames extends LabyrinthException {
+        private static final long serialVersionUID = 1L;
+
+        OutOfFrames(String message) {
             super(message);
         }
     }

@@ -62,11 +62,15 @@ final class Region {
     /** Of a shared labyrinth. */
     final @Nullable SharedFile file;
 
+    private final Locking locking;
+
     private final Arena arena;
     private final long start;
     private final Unmap unmapMetadata;
 
-    private Region(long pageSize, long start, long frameBytes, Unmap unmapMetadata, long lockedBytes) {
+    private Region(long pageSize, long start, long frameBytes, Unmap unmapMetadata, Locking locking,
+            long lockedBytes) {
+        this.locking = locking;
         this.pageSize = pageSize;
         this.lockedBytes = lockedBytes;
         this.start = start;
@@ -77,8 +81,9 @@ final class Region {
         this.file = null;
     }
 
-    private Region(SharedFile file, Unmap unmapMetadata, long lockedBytes) {
+    private Region(SharedFile file, Unmap unmapMetadata, Locking locking, long lockedBytes) {
         Header header = file.header;
+        this.locking = locking;
         this.pageSize = header.pageSize();
         this.lockedBytes = lockedBytes;
         this.start = file.base + header.framesOffset();
@@ -105,7 +110,7 @@ final class Region {
         boolean opened = false;
         try {
             long locked = makeResident(name, start, length, pageSize, locking);
-            Region region = new Region(pageSize, start, frameBytes, unmapMetadata, locked);
+            Region region = new Region(pageSize, start, frameBytes, unmapMetadata, locking, locked);
             opened = true;
             return region;
         } finally {
@@ -123,13 +128,31 @@ final class Region {
         boolean opened = false;
         try {
             long locked = makeResident(header.name(), file.base, header.fileBytes(), header.pageSize(), locking);
-            Region region = new Region(file, unmapMetadata, locked);
+            Region region = new Region(file, unmapMetadata, locking, locked);
             opened = true;
             return region;
         } finally {
             if (!opened) {
                 Libc.munmap(file.base + header.framesOffset(), header.fileBytes() - header.framesOffset());
                 unmapMetadata.run();
+            }
+        }
+    }
+
+    /** More memory under the same lock, zeroed, mapped as long as it can be reached. On failure nothing stays. */
+    MemorySegment more(String name, long bytes) {
+        long length = (bytes + pageSize - 1) / pageSize * pageSize;
+        Machine.requireMemory(name, length);
+        Unmap unmap = new Unmap(map(name, length), length);
+        boolean mapped = false;
+        try {
+            makeResident(name, unmap.address, length, pageSize, locking);
+            MemorySegment memory = unmap.whenUnreachable();
+            mapped = true;
+            return memory;
+        } finally {
+            if (!mapped) {
+                unmap.run();
             }
         }
     }
@@ -375,7 +398,7 @@ final class Region {
     }
 
     @SuppressWarnings("restricted")
-    private static MemorySegment segment(long address, long bytes, Arena arena) {
+    static MemorySegment segment(long address, long bytes, Arena arena) {
         return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
     }
 

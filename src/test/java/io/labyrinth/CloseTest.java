@@ -77,6 +77,14 @@ class CloseTest {
         Handles handles = labyrinth.handles();
         long handle = handles.alloc(Gfp.NOWAIT, 0);
         handles.free(handle);
+        Slab slab = labyrinth.slab(64, 64);
+        long mine = slab.alloc(MINE);
+        SlabObject object = slab.allocObject(MINE);
+        object.segment().set(ValueLayout.JAVA_BYTE, 0, (byte) 1);
+        object.close();
+        slab.free(mine);
+        slab.shrink();
+        FrameArena arena = labyrinth.arena(MINE);
         labyrinth.validate();
         labyrinth.close();
 
@@ -84,7 +92,8 @@ class CloseTest {
                 "toString"), Map.of("accept", () -> labyrinth.accept(handle),
                 "allocPage", () -> labyrinth.allocPage(MINE), "allocPages", () -> labyrinth.allocPages(Gfp.NOWAIT, 3),
                 "stats", labyrinth::stats, "validate", labyrinth::validate, "picture", labyrinth::picture,
-                "sweepDeadOwners", labyrinth::sweepDeadOwners));
+                "sweepDeadOwners", labyrinth::sweepDeadOwners, "arena", () -> labyrinth.arena(MINE),
+                "slab", () -> labyrinth.slab(64)));
         refusesAll(Handles.class, Set.of("pfn", "generation"), Map.ofEntries(
                 Map.entry("alloc", () -> handles.alloc(MINE, 0)), Map.entry("free", () -> handles.free(handle)),
                 Map.entry("handOff", () -> handles.handOff(handle)), Map.entry("accept", () -> handles.accept(handle)),
@@ -98,6 +107,20 @@ class CloseTest {
         refusesAll(Frame.class,
                 Set.of("pfn", "order", "isExclusive", "generation", "byteSize", "descriptor", "toString"),
                 Map.of("owner", frame::owner, "handOff", frame::handOff, "close", frame::close));
+        refusesAll(Slab.class, Set.of("objectBytes", "objects", "frames", "out", "toString"), Map.ofEntries(
+                Map.entry("alloc", () -> slab.alloc(MINE)), Map.entry("free", () -> slab.free(mine)),
+                Map.entry("allocObject", () -> slab.allocObject(Gfp.NOWAIT)),
+                Map.entry("handOff", () -> slab.handOff(mine)), Map.entry("accept", () -> slab.accept(mine)),
+                Map.entry("address", () -> slab.address(mine)), Map.entry("segment", () -> slab.segment(mine)),
+                Map.entry("getLong", () -> slab.getLong(mine, 0)),
+                Map.entry("putLong", () -> slab.putLong(mine, 0, 1)),
+                Map.entry("getByte", () -> slab.getByte(mine, 0)),
+                Map.entry("putByte", () -> slab.putByte(mine, 0, (byte) 1)),
+                Map.entry("shrink", slab::shrink), Map.entry("validate", slab::validate),
+                Map.entry("sweepDeadOwners", slab::sweepDeadOwners), Map.entry("close", slab::close)));
+        refusesAll(SlabObject.class, Set.of("isExclusive", "toString"), Map.of("close", object::close));
+        refusesAll(FrameArena.class, Set.of("scope", "unzeroed", "close", "toString"),
+                Map.of("allocate", () -> arena.allocate(8, 8)));
         refusesAll(Ticket.class, Set.of("handle", "pfn", "order", "toString"), Map.of("accept", ticket::accept));
 
         assertThat(labyrinth.name()).isEqualTo("ended");
@@ -106,6 +129,7 @@ class CloseTest {
         assertThat(frame.descriptor().get(ValueLayout.JAVA_LONG, 0)).isZero();
         assertThat(labyrinth.closeNow()).isZero();
         labyrinth.close();
+        arena.close();
     }
 
     /** Each public method is either refused here or named as harmless, so that a new one is thought of. */
@@ -116,7 +140,7 @@ class CloseTest {
         Stream<Method> methods = Stream.of(type.getDeclaredMethods())
                 .filter(method -> Modifier.isPublic(method.getModifiers())
                         && !Modifier.isStatic(method.getModifiers()));
-        assertThat(methods.map(Method::getName).filter(name -> type != Frame.class || !name.equals("segment")))
+        assertThat(methods.map(Method::getName).filter(name -> type != Frame.class && type != SlabObject.class || !name.equals("segment")))
                 .as("%s", type).hasSameElementsAs(all);
         refused.forEach((name, call) -> assertThatThrownBy(call).as(name).isExactlyInstanceOf(Closed.class)
                 .hasMessageContainingAll("labyrinth=ended is closed", "ended with it"));
@@ -295,7 +319,7 @@ class CloseTest {
 
     /** qsort calls back while it holds the segment: the one libc function that does so in the calling thread. */
     @SuppressWarnings("restricted")
-    private static void duringNativeCall(MemorySegment segment, Runnable action) throws Throwable {
+    static void duringNativeCall(MemorySegment segment, Runnable action) throws Throwable {
         boolean[] done = new boolean[1];
         Runnable once = () -> {
             if (!done[0]) {

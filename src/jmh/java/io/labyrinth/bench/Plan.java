@@ -27,6 +27,7 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     static final String VIRTUAL = "virtual";
     static final String BYTES = "bytes";
     static final String OTHERS = "others";
+    static final String SLAB = "slab";
     static final String MATRIX = "matrix";
 
     static final Job CAS_LIMIT = Job.of("PairBench.casLimit");
@@ -61,7 +62,7 @@ record Plan(String name, Pace pace, List<Job> jobs) {
 
     /** Whether a figure of summary.json comes from it. */
     boolean isGoal() {
-        return !Set.of(OTHERS, BURST, VIRTUAL, MATRIX).contains(name);
+        return !Set.of(OTHERS, BURST, VIRTUAL, SLAB, MATRIX).contains(name);
     }
 
     static List<Plan> quick() {
@@ -72,6 +73,7 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     static List<Plan> full() {
         Pace three = new Pace(3, 1000, 100, 8);
         List<Plan> plans = new ArrayList<>(plans(three.rounds(5), new Pace(5, 1000, 20, 50), three));
+        plans.add(new Plan(SLAB, three, slab()));
         plans.add(new Plan(MATRIX, three, matrix()));
         return plans;
     }
@@ -105,6 +107,17 @@ record Plan(String name, Pace pace, List<Job> jobs) {
                         "NettyBench.adaptiveBurst")),
                 new Plan(VIRTUAL, others, jobs("VirtualBench.nothing", "VirtualBench.frames", "VirtualBench.malloc",
                         "VirtualBench.mpmcArrayQueue")));
+    }
+
+    /** Below a page, and in 64 bytes as a burst. */
+    private static List<Job> slab() {
+        List<Job> all = new ArrayList<>();
+        for (int bytes : List.of(64, 256, 1024)) {
+            join(jobs("SlabBench.objectPair", "SlabBench.handlePair"), List.of(MALLOC, NETTY_ADAPTIVE))
+                    .forEach(job -> all.add(job.with("bytes", bytes)));
+        }
+        jobs("SlabBench.burst", "NettyBench.adaptiveBurst").forEach(job -> all.add(job.with("bytes", 64)));
+        return all;
     }
 
     /** Every side in every size, and in 4 KiB with 2 and 8 threads: what the groups before do not have yet. */

@@ -1,0 +1,395 @@
+package io.labyrinth;
+
+import io.labyrinth.bindings.labyrinth_page;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.ref.Reference;
+import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Objects of one size, smaller than a page, in frames of a labyrinth: {@link Labyrinth#slab}. What {@link Handles} is
+ * for frames, with {@code long} handles that are never 0, and every rule of it: one owner, stale refused, a double free
+ * always found, EXCLUSIVE enforced at each access, no heap allocation, no system call, no waiting.
+ *
+ * <p>A slab begins without a frame. It takes one when it has no free object left, and keeps it until {@link #shrink} or
+ * {@link #close}. Objects are aligned to 16 bytes, those of 32, 64 ... 2,048 bytes to their size. An object keeps what
+ * its last owner left in it, unless it is asked for with {@link Gfp#ZERO}.
+ *
+ * <p><b>Threads.</b> All methods may be called by any thread at any time. Allocation is lock-free, freeing an EXCLUSIVE
+ * object wait-free.
+ *
+ * <p>A handle is good in its slab alone. In another one, or in {@link Handles}, it is refused, by chance: the odds of a
+ * match are those of 2^32.
+ */
+public final class Slab implements AutoCloseable {
+
+    /*
+     * A slab is a small labyrinth within the labyrinth: a page map of its own, with one word and one owner for each
+     * object instead of each frame, and a zone that walks it. So each rule is kept by the code that keeps it for
+     * frames, and a pair costs what a frame pair costs.
+     *
+     * Words and owners lie beside the objects, in memory of their own that is mapped as long as this object can be
+     * reached: a stale handle is compared with a word, never with what the next owner of a frame may have written
+     * there; and a word keeps its generation while its frame is away, so no life comes twice.
+     *
+     * The raw face checks word and owner at each access, the object face when it ends: its segment is confined, as a
+     * Frame's is, and that is cheaper where the JDK's compiler can see all of an object's life.
+     */
+
+    static final int DEFAULT_OBJECTS = 1 << 16;
+
+    private static final int SMALLEST = 16;
+    private static final int LARGEST = 2048;
+
+    /**
+     * Left out where an object is looked for: a sprint does not come by all that is free, and would then take a frame.
+     */
+    private static final int SPRINT = Gfp.ATOMIC.bits() & ~Gfp.HIGH.bits();
+
+    private final Labyrinth labyrinth;
+    private final Region region;
+    /** The labyrinth's, which knows first that it is closed. */
+    private final Zone frameZone;
+    private final PageMap map;
+    private final Zone zone;
+    private final Census census;
+    private final Shelves shelves;
+    private final int bytes;
+
+    private Slab(Labyrinth labyrinth, PageMap map, int bytes) {
+        this.labyrinth = labyrinth;
+        this.region = labyrinth.region;
+        this.frameZone = labyrinth.zone;
+        this.map = map;
+        this.zone = new Zone(map, Runtime.getRuntime().availableProcessors());
+        this.census = new Census(map);
+        this.shelves = new Shelves(labyrinth, map, bytes);
+        this.bytes = bytes;
+    }
+
+    static Slab open(Labyrinth labyrinth, int size, int objects) {
+        if (size < SMALLEST || size > LARGEST) {
+            throw new LabyrinthException.InvalidRequest("size=" + size + " limit=" + LARGEST + ": objects of a slab have "
+                    + SMALLEST + " to " + LARGEST + " bytes; take a frame for a larger one");
+        }
+        if (objects < 1) {
+            throw new LabyrinthException.InvalidRequest("objects=" + objects + ": a slab has 1 at least");
+        }
+        int bytes = (size + SMALLEST - 1) / SMALLEST * SMALLEST;
+        int perFrame = Shelves.perFrame(labyrinth, bytes);
+        int shift = Shelves.shift(perFrame);
+        int shelves = Math.min((objects - 1) / perFrame + 1, labyrinth.map.frames);
+        if ((long) shelves << shift > Labyrinth.MAX_FRAMES) {
+            throw new LabyrinthException.InvalidRequest("objects=" + objects + " size=" + size + " limit="
+                    + (Labyrinth.MAX_FRAMES >> shift) * perFrame + ": ask for fewer, or for several slabs");
+        }
+        int words = shelves << shift;
+        MemorySegment memory = labyrinth.region.more("slab of " + labyrinth.name, PageMap.bytesFor(words));
+        long first = PageWord.first(1 + ThreadLocalRandom.current().nextLong(1L << 32), PageWord.QUARANTINED, 0);
+        for (int object = 0; object < words; object++) {
+            labyrinth_page.word(memory.asSlice(object * labyrinth_page.sizeof()), first);
+        }
+        return new Slab(labyrinth, new PageMap(memory, words, 0), bytes);
+    }
+
+    /** Bytes of an object. */
+    public int objectBytes() {
+        return bytes;
+    }
+
+    /** Objects that can be out at once, if the labyrinth has the frames. */
+    public int objects() {
+        return shelves.count() * shelves.perFrame;
+    }
+
+    /** Frames that it has taken from the labyrinth and not given back. */
+    public int frames() {
+        return shelves.taken();
+    }
+
+    /** Objects that are out. Looks at every word; exact at rest. */
+    public int out() {
+        map.strays.mend(map);
+        return census.out().size();
+    }
+
+    /**
+     * Allocates an object for the calling thread; EXCLUSIVE to it or not, as the flags say. What they say else is for
+     * the frame, if it needs one: whether the reserve may be used, how far to look. Lock-free; looks at no more words
+     * than {@link Labyrinth#allocPages} with NOWAIT would if objects were frames, and then as it does for one frame.
+     *
+     * @return the handle; 0 if there is no free object, and no frame for more: with no other thread at work, exactly if
+     *         the slab is as large as it may be, or the labyrinth gives {@code null}
+     * @throws LabyrinthException.Closed if the slab or the labyrinth is closed
+     */
+    public long alloc(Gfp gfp) {
+        return claim(gfp.bits(), Thread.currentThread());
+    }
+
+    /**
+     * {@link #alloc}, with an object for the handle: {@code null} instead of 0. It alone can end what it is for, as its
+     * segment has to die with it. Escape analysis removes it where it does not escape.
+     */
+    public @Nullable SlabObject allocObject(Gfp gfp) {
+        Thread me = Thread.currentThread();
+        int bits = gfp.bits();
+        boolean exclusive = Gfp.isExclusive(bits);
+        SlabObject object = new SlabObject(this, exclusive ? me : null);
+        long handle = claim(exclusive ? bits | Gfp.FRAMED : bits, me);
+        if (handle == 0) {
+            return null;
+        }
+        object.handle = handle;
+        return object;
+    }
+
+    private long claim(int bits, Thread me) {
+        boolean zeroed = Gfp.isZeroed(bits);
+        try {
+            long handle = zone.claim(bits & ~SPRINT, 0, me);
+            if (handle == 0) {
+                handle = grow(bits, me);
+            }
+            if (zeroed && handle != 0) {
+                zero(handle);
+            }
+            if (frameZone.closed) {
+                labyrinth.checkOpen();
+            }
+            return handle;
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    private long grow(int bits, Thread me) {
+        if (shelves.isClosed()) {
+            throw closed();
+        }
+        return shelves.grow(bits, me);
+    }
+
+    private void zero(long handle) {
+        try {
+            long at = place(handle, "zeroing");
+            for (long end = at + bytes; at < end; at += Long.BYTES) {
+                region.frames.set(ValueLayout.JAVA_LONG_UNALIGNED, at, 0L);
+            }
+        } catch (Throwable e) {
+            map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
+            map.strays.any = true;
+            labyrinth.checkOpen();
+            throw e;
+        }
+    }
+
+    /**
+     * Frees the object. Wait-free for an EXCLUSIVE one, one CAS otherwise.
+     *
+     * @throws LabyrinthException.NotOwner if the object is EXCLUSIVE to another thread
+     * @throws LabyrinthException.Stale    if this life of the object has ended: a double free is always found
+     */
+    public void free(long handle) {
+        free(handle, Thread.currentThread(), PageWord.EXCLUSIVE);
+    }
+
+    void free(long handle, Thread me, long flags) {
+        if (frameZone.closed) {
+            labyrinth.checkOpen();
+        }
+        try {
+            if (map.release(handle, me, flags)) {
+                zone.freed(handle, me);
+            }
+        } catch (LabyrinthException e) {
+            throw ofObject(e);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    /** {@link Handles#handOff}. */
+    public long handOff(long handle) {
+        try {
+            return map.handOff(handle, Thread.currentThread(), PageWord.EXCLUSIVE);
+        } catch (LabyrinthException e) {
+            throw ofObject(e);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    /** {@link Handles#accept}. */
+    public long accept(long ticket) {
+        try {
+            return map.accept(ticket, Thread.currentThread(), PageWord.EXCLUSIVE);
+        } catch (LabyrinthException e) {
+            throw ofObject(e);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    /** {@link Handles#getLong}. */
+    public long getLong(long handle, long offset) {
+        return region.frames.get(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES));
+    }
+
+    /** {@link Handles#putLong}. */
+    public void putLong(long handle, long offset, long value) {
+        region.frames.set(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES), value);
+    }
+
+    /** {@link Handles#getByte}. */
+    public byte getByte(long handle, long offset) {
+        return region.frames.get(ValueLayout.JAVA_BYTE, at(handle, offset, 1));
+    }
+
+    /** {@link Handles#putByte}. */
+    public void putByte(long handle, long offset, byte value) {
+        region.frames.set(ValueLayout.JAVA_BYTE, at(handle, offset, 1), value);
+    }
+
+    /** {@link Handles#address}. */
+    public long address(long handle) {
+        checked(handle, "address");
+        return region.address(0) + place(handle, "address");
+    }
+
+    /** {@link Handles#segment}. */
+    public MemorySegment segment(long handle) {
+        if (PageWord.isExclusive(checked(handle, "segment"))) {
+            throw new LabyrinthException.InvalidRequest("segment refused: object " + PageWord.describeHandle(handle)
+                    + " is EXCLUSIVE: use getLong and its like, or allocObject, whose segment dies with it");
+        }
+        return region.frames.asSlice(place(handle, "segment"), bytes);
+    }
+
+    /** The memory of an object that the caller owns, for as long as {@code arena} lives. */
+    MemorySegment segment(long handle, Arena arena) {
+        return Region.segment(shelves.address(PageWord.pfn(handle)), bytes, arena);
+    }
+
+    private long at(long handle, long offset, int width) {
+        checked(handle, "access");
+        if (offset < 0 || offset > bytes - width) {
+            throw new IndexOutOfBoundsException("access refused: offset=" + offset + " bytes=" + width + " limit="
+                    + bytes);
+        }
+        return place(handle, "access") + offset;
+    }
+
+    long checked(long handle, String verb) {
+        if (frameZone.closed) {
+            labyrinth.checkOpen();
+        }
+        try {
+            return map.checked(handle, verb, Thread.currentThread());
+        } catch (LabyrinthException e) {
+            throw ofObject(e);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    private long place(long handle, String verb) {
+        int object = PageWord.pfn(handle);
+        long address = shelves.address(object);
+        if (shelves.isEmpty(object)) {
+            throw ofObject(LabyrinthException.stale(verb, handle, map.lvWord(object)));
+        }
+        return address - region.address(0);
+    }
+
+    /** The refusal of a frame, said of an object. */
+    private LabyrinthException ofObject(LabyrinthException refusal) {
+        labyrinth.checkOpen();
+        if (shelves.isClosed()) {
+            return closed();
+        }
+        String message = this + ", pfn is the object's number: " + refusal.getMessage();
+        if (refusal instanceof LabyrinthException.Stale) {
+            return new LabyrinthException.Stale(message);
+        } else if (refusal instanceof LabyrinthException.NotOwner) {
+            return new LabyrinthException.NotOwner(message);
+        }
+        return refusal instanceof LabyrinthException.Foreign ? new LabyrinthException.Foreign(message)
+                : new LabyrinthException.InvalidRequest(this + ": it was allocated as an object, whose segment must die"
+                + " with it, or as a handle, and has to be ended as that");
+    }
+
+    private LabyrinthException.Closed closed() {
+        return new LabyrinthException.Closed(this + " is closed: whatever it handed out ended with it");
+    }
+
+    /**
+     * Gives those frames back of which no object is out. Looks at every object; while it does, others may be told that
+     * nothing is free. Does nothing while another thread is at it.
+     *
+     * @return the number of frames freed
+     */
+    public int shrink() {
+        labyrinth.checkOpen();
+        map.strays.mend(map);
+        return Math.max(0, shelves.shrink());
+    }
+
+    /**
+     * Frees EXCLUSIVE objects whose owner thread has ended, as {@link Labyrinth#sweepDeadOwners} does it for frames.
+     *
+     * @return the number of objects freed
+     */
+    public int sweepDeadOwners() {
+        labyrinth.checkOpen();
+        map.strays.mend(map);
+        return census.sweep();
+    }
+
+    /**
+     * Checks every invariant of a slab at rest: those of its words, and that each object stands on a frame.
+     *
+     * @throws AssertionError that names the first violation
+     */
+    public void validate() {
+        labyrinth.checkOpen();
+        map.strays.mend(map);
+        String violation = census.violation();
+        if (violation == null) {
+            violation = shelves.violation();
+        }
+        if (violation != null) {
+            throw new AssertionError(this + " " + violation);
+        }
+    }
+
+    /**
+     * Gives all frames back. Refused while objects or tickets are out, or another thread is shrinking or closing it; it
+     * stays good then. Closing again does nothing.
+     *
+     * @throws LabyrinthException.FramesOut with who holds what
+     */
+    @Override
+    public void close() {
+        if (shelves.isClosed()) {
+            return;
+        }
+        labyrinth.checkOpen();
+        map.strays.mend(map);
+        int stayed = shelves.close();
+        if (stayed < 0) {
+            throw new LabyrinthException.FramesOut(this + " cannot close: another thread shrinks or closes it; try it"
+                    + " again");
+        } else if (stayed > 0) {
+            throw new LabyrinthException.FramesOut(this + " cannot close: " + census.describeOut(census.out())
+                    .replaceAll("runs=(\\d+) frames=\\d+", "objects=$1")
+                    + ": free them, or sweepDeadOwners() if their owners have ended");
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "slab size=" + bytes + " labyrinth=" + labyrinth.name;
+    }
+}
