@@ -16,6 +16,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -84,7 +85,8 @@ class CloseTest {
                 "toString"), Map.of("accept", () -> labyrinth.accept(handle),
                 "allocPage", () -> labyrinth.allocPage(MINE), "allocPages", () -> labyrinth.allocPages(Gfp.NOWAIT, 3),
                 "stats", labyrinth::stats, "validate", labyrinth::validate, "picture", labyrinth::picture,
-                "sweepDeadOwners", labyrinth::sweepDeadOwners));
+                "sweepDeadOwners", labyrinth::sweepDeadOwners, "owners", labyrinth::owners, "watermarks",
+                () -> labyrinth.watermarks(1, 2, Duration.ofSeconds(1), (mark, stats) -> { })));
         refusesAll(Handles.class, Set.of("pfn", "generation"), Map.ofEntries(
                 Map.entry("alloc", () -> handles.alloc(MINE, 0)), Map.entry("free", () -> handles.free(handle)),
                 Map.entry("handOff", () -> handles.handOff(handle)), Map.entry("accept", () -> handles.accept(handle)),
