@@ -37,7 +37,8 @@ class CoreAloneTest {
                 Frame frame = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE);
                 frame.segment().set(ValueLayout.JAVA_LONG, 8, 42);
                 long refused = handles.alloc(Gfp.NOWAIT, 10);
-                long inTransit = handles.alloc(Gfp.NOWAIT, 6);
+                long inTransit = handles.alloc(Gfp.NOWAIT, 5);
+                long other = handles.alloc(Gfp.NOWAIT, 5);
                 long fromReserve = handles.alloc(Gfp.HIGH, 5);
                 long again = handles.accept(handles.handOff(inTransit));
                 Frame accepted = frame.handOff().accept();
@@ -47,6 +48,7 @@ class CoreAloneTest {
                 int swept = labyrinth.sweepDeadOwners();
                 long read = accepted.segment().get(ValueLayout.JAVA_LONG, 8);
                 handles.free(again);
+                handles.free(other);
                 handles.free(fromReserve);
                 accepted.close();
                 labyrinth.validate();
