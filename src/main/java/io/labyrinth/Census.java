@@ -85,7 +85,7 @@ final class Census {
         if (candidates.isEmpty()) {
             return 0;
         }
-        Set<Long> living = livingPlatformThreads().keySet();
+        Set<Long> living = livingPlatformThreads();
         int freed = 0;
         for (Seen run : candidates) {
             if (hasEnded(run, living) && map.reclaim(run.pfn, run.word)) {
@@ -126,8 +126,12 @@ final class Census {
         return virtual != null && virtual.threadId() == PageWord.threadId(run.owner) && !virtual.isAlive();
     }
 
-    /** By id. */
-    static Map<Long, Thread> livingPlatformThreads() {
+    private static Set<Long> livingPlatformThreads() {
+        return platformThreads().keySet();
+    }
+
+    /** Those that live, by id. */
+    static Map<Long, Thread> platformThreads() {
         ThreadGroup root = Thread.currentThread().getThreadGroup();
         while (root.getParent() != null) {
             root = root.getParent();

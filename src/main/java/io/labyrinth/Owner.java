@@ -86,7 +86,7 @@ public record Owner(Holding holding, long thread, boolean virtual, @Nullable Str
                     signed && PageWord.isVirtual(run.owner()));
             byOwner.computeIfAbsent(key, owner -> new ArrayList<>()).add(run);
         }
-        Map<Long, Thread> living = Census.livingPlatformThreads();
+        Map<Long, Thread> living = Census.platformThreads();
         List<Owner> owners = new ArrayList<>();
         byOwner.forEach((key, runs) -> {
             List<Claim> sampled = new ArrayList<>();

@@ -226,7 +226,7 @@ class CloseTest {
 
     @Test
     void refusesToCloseWhileNativeCodeUsesASegment() throws Throwable {
-        Labyrinth labyrinth = Labyrinth.builder("used").frames(64).open();
+        Labyrinth labyrinth = Labyrinth.builder("used").frames(64).sampleClaims(1).open();
         Frame frame = labyrinth.allocPage(Gfp.NOWAIT);
         MemorySegment segment = frame.segment();
         frame.close();
@@ -243,7 +243,9 @@ class CloseTest {
                 .hasMessageContainingAll("labyrinth=used cannot close", "native call or a channel",
                         "close it afterwards"));
         assertThat(labyrinth.picture()).isEqualTo(pictureBefore);
-        labyrinth.allocPage(Gfp.NOWAIT).close();
+        frame = labyrinth.allocPage(Gfp.NOWAIT);
+        assertThat(labyrinth.owners().getFirst().sampled()).as("claims are still sampled").hasSize(1);
+        frame.close();
         labyrinth.validate();
         labyrinth.close();
     }

@@ -219,6 +219,47 @@ class OwnersTest {
     }
 
     @Test
+    void onAFullHeapItIsTheSampleThatIsLost() {
+        ChildJvm.Result child = ChildJvm.of(FullHeap.class).jvm("-Xmx8m", "-Xms8m").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isEqualTo(FullHeap.ALL_CLAIMED);
+    }
+
+    /** Claims and frees by handles, which need no heap, where there is none for a sample. */
+    static final class FullHeap {
+        static final int ALL_CLAIMED = 42;
+
+        public static void main(String[] args) {
+            Labyrinth labyrinth = Labyrinth.builder("full").frames(64).sampleClaims(1).open();
+            Handles handles = labyrinth.handles();
+            boolean claimed = pairs(handles);
+            Object[] hog = null;
+            for (int size = 1 << 16; size > 0; size /= 16) {
+                try {
+                    while (true) {
+                        hog = new Object[] {hog, new long[size]};
+                    }
+                } catch (OutOfMemoryError e) {
+                    // On with the smaller ones.
+                }
+            }
+            claimed &= pairs(handles);
+            Runtime.getRuntime().halt(claimed && hog != null ? ALL_CLAIMED : 1);
+        }
+
+        private static boolean pairs(Handles handles) {
+            for (int i = 0; i < 100; i++) {
+                long handle = handles.alloc(Gfp.NOWAIT, 0);
+                if (handle == 0) {
+                    return false;
+                }
+                handles.free(handle);
+            }
+            return true;
+        }
+    }
+
+    @Test
     void withoutSamplesARequestLooksAtNothingMore() {
         try (Labyrinth labyrinth = builder().open()) {
             assertThat(labyrinth.samples).isNull();
