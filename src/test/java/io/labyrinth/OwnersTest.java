@@ -229,7 +229,9 @@ class OwnersTest {
     static final class FullHeap {
         static final int ALL_CLAIMED = 42;
 
-        public static void main(String[] args) {
+        public static void main(String[] args) throws ClassNotFoundException {
+            Class.forName("java.lang.Shutdown");
+            Runtime runtime = Runtime.getRuntime();
             Labyrinth labyrinth = Labyrinth.builder("full").frames(64).sampleClaims(1).open();
             Handles handles = labyrinth.handles();
             boolean claimed = pairs(handles);
@@ -244,7 +246,7 @@ class OwnersTest {
                 }
             }
             claimed &= pairs(handles);
-            Runtime.getRuntime().halt(claimed && hog != null ? ALL_CLAIMED : 1);
+            runtime.halt(claimed && hog != null ? ALL_CLAIMED : 1);
         }
 
         private static boolean pairs(Handles handles) {
