@@ -252,6 +252,11 @@ public final class Labyrinth extends Face implements AutoCloseable {
         return pass(census::picture);
     }
 
+    /** All runs as they are now, in one pass: who has what, and what could be had. Safe while others allocate. */
+    public LabyrinthMap map() {
+        return pass(() -> LabyrinthMap.of(this, firstGeneration));
+    }
+
     /**
      * Frees EXCLUSIVE frames whose owner thread has ended. Lock-free; never taken by an allocation itself. A frame that
      * is not EXCLUSIVE may be used and freed by any thread, so the end of the one that claimed it means nothing.
