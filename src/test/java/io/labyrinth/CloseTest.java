@@ -84,7 +84,7 @@ class CloseTest {
                 "toString"), Map.of("accept", () -> labyrinth.accept(handle),
                 "allocPage", () -> labyrinth.allocPage(MINE), "allocPages", () -> labyrinth.allocPages(Gfp.NOWAIT, 3),
                 "stats", labyrinth::stats, "validate", labyrinth::validate, "picture", labyrinth::picture,
-                "sweepDeadOwners", labyrinth::sweepDeadOwners));
+                "map", labyrinth::map, "sweepDeadOwners", labyrinth::sweepDeadOwners));
         refusesAll(Handles.class, Set.of("pfn", "generation"), Map.ofEntries(
                 Map.entry("alloc", () -> handles.alloc(MINE, 0)), Map.entry("free", () -> handles.free(handle)),
                 Map.entry("handOff", () -> handles.handOff(handle)), Map.entry("accept", () -> handles.accept(handle)),

@@ -11,7 +11,7 @@ import java.util.List;
  */
 final class Chart {
 
-    private static final int FULL = 255;
+    static final int FULL = 255;
 
     final Legend legend;
     /** Frames of each of the legend's entries, in the whole labyrinth. */

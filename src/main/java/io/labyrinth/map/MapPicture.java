@@ -55,8 +55,8 @@ public final class MapPicture {
     String largest() {
         int order = map.largestOrder();
         return order < 0 ? "largest that can be had: nothing" : String.format(Locale.ROOT,
-                "largest that can be had: order %d, %,d frames, %s; so often: %,d", order, 1 << order,
-                Machine.bytes(map.frameSize() << order), map.available(order));
+                "largest that can be had: order %d, %,d frame%s, %s; %,d of these", order, 1 << order,
+                order == 0 ? "" : "s", Machine.bytes(map.frameSize() << order), map.available(order));
     }
 
     /** The kernel's unusable free space index, by order, in percent. */
@@ -75,13 +75,15 @@ public final class MapPicture {
             if (cell % TEXT_CELLS == 0) {
                 text.append("%10d ".formatted((long) cell * chart.framesPerCell));
             }
-            sign(text, chart.entryOf(cell).sign(), chart.rgb(cell), coloured);
+            char sign = chart.entryOf(cell).sign();
+            boolean little = chart.share[cell] > 0 && chart.share[cell] < Chart.FULL / 2;
+            sign(text, little ? Character.toLowerCase(sign) : sign, chart.rgb(cell), coloured);
             if (cell % TEXT_CELLS == TEXT_CELLS - 1 || cell == chart.entry.length - 1) {
                 text.append('\n');
             }
         }
-        text.append(String.format(Locale.ROOT, "by %s; a line has %,d frames, a cell %,d of them, and shows most of"
-                + " what is not free%n", by.name().toLowerCase(Locale.ROOT), TEXT_CELLS * chart.framesPerCell,
+        text.append(String.format(Locale.ROOT, "by %s; a line has %,d frames, a cell %,d of them, and shows what most"
+                + " of those are that are not free; a small letter: less than half are out%n", by.name().toLowerCase(Locale.ROOT), TEXT_CELLS * chart.framesPerCell,
                 chart.framesPerCell));
         for (int i = 0; i < chart.frames.length; i++) {
             if (chart.frames[i] > 0) {

@@ -48,14 +48,15 @@ final class Png {
         int lines = (chart.entry.length - 1) / Labyrinth.ROW_FRAMES + 1;
         int lineHeight = Math.clamp(CHART_HEIGHT / lines, 1, TALLEST_LINE);
         int gap = lineHeight > 4 ? 1 : 0;
-        int chartTop = MARGIN + 4 * TEXT_LINE;
+        int chartTop = MARGIN + 5 * TEXT_LINE;
         int used = (int) Arrays.stream(chart.frames).filter(frames -> frames > 0).count();
         int legendTop = chartTop + lines * lineHeight + TEXT_LINE;
         Png png = new Png(legendTop + (used + 2) / 3 * TEXT_LINE + MARGIN);
         png.write("labyrinth " + picture.name() + ", by " + by.name() + (chart.framesPerCell == 1 ? ", a cell is a frame"
                 : ", a cell has " + chart.framesPerCell + " frames"), MARGIN, MARGIN);
         png.write(picture.headline(), MARGIN, MARGIN + TEXT_LINE);
-        png.write(picture.largest() + "; " + picture.unusable(), MARGIN, MARGIN + 2 * TEXT_LINE);
+        png.write(picture.largest(), MARGIN, MARGIN + 2 * TEXT_LINE);
+        png.write(picture.unusable(), MARGIN, MARGIN + 3 * TEXT_LINE);
         int labelEvery = Math.max(1, (TEXT_LINE + lineHeight - 1) / lineHeight);
         for (int cell = 0; cell < chart.entry.length; cell++) {
             int line = cell / Labyrinth.ROW_FRAMES;
