@@ -1,5 +1,5 @@
 # Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven.
-.PHONY: help which-java build run test bench bindings native clean
+.PHONY: help which-java build run test browser bench bindings native clean
 
 # JAVA_HOME if it is new enough, then what PATH and the usual places have; the first JDK >= 25 wins.
 JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v javac || echo /)")")")" \
@@ -14,6 +14,7 @@ help:
 	@echo "make run             build, and digest the JDK's own files through locked frames, checked by sha256sum"
 	@echo "make run ARGS=...    the same for any command: make run ARGS='digest DIR', 'stress --seconds 5', 'doctor'"
 	@echo "make test            all tests; make test T=Name for one class"
+	@echo "make browser         the page of labyrinth map in a headless Chromium, if there is one"
 	@echo "make bench           the benchmarks, side by side; make bench QUICK=1 takes 4 minutes at most"
 	@echo "make build           target/labyrinth.jar, library and command line in one"
 	@echo "make bindings        regenerate bindings/ with a jextract on PATH"
@@ -40,6 +41,11 @@ endif
 
 test: jdk
 	@$(MVN) verify $(if $(T),-Dtest=$(T) -Dsurefire.failIfNoSpecifiedTests=false)
+
+browser: jdk
+	@$(MVN) -q -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/test.classpath
+	@"$(JDK)/bin/java" --enable-native-access=ALL-UNNAMED \
+		-cp "target/test-classes:target/classes:$$(cat target/test.classpath)" io.labyrinth.map.Browser target/browser
 
 bench: jdk native
 	@$(MVN) -q -Pbench -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/bench.classpath
