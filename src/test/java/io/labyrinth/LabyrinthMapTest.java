@@ -5,6 +5,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.labyrinth.LabyrinthMap.Run;
 import io.labyrinth.LabyrinthMap.State;
+import io.labyrinth.bindings.Native;
+import io.labyrinth.bindings.labyrinth_tenant;
+import io.labyrinth.map.By;
+import io.labyrinth.map.MapPicture;
+import io.labyrinth.map.MapWatch;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -204,6 +213,39 @@ class LabyrinthMapTest {
             frame.close();
             labyrinth.validate();
         }
+    }
+
+    /** 4 GiB, of which the file has the page map alone: a look needs no more. */
+    @Test
+    void aMillionFramesAreShownInAFewCells() throws Exception {
+        int frames = 1 << 20;
+        Header header = Header.plan("million", frames, 0, Libc.pageSize(), 1000);
+        Path file = folder.resolve("million");
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ,
+                StandardOpenOption.WRITE); Arena arena = Arena.ofConfined()) {
+            channel.write(ByteBuffer.allocate(1), header.fileBytes() - 1);
+            MemorySegment memory = channel.map(FileChannel.MapMode.READ_WRITE, 0, header.framesOffset(), arena);
+            PageMap words = new PageMap(memory.asSlice(header.pageMapOffset()), frames, 0, PageWord.tenant(3));
+            words.tile(header.firstGeneration());
+            header.write(memory);
+            MemorySegment slot = memory.asSlice(header.tenantsOffset() + 3 * labyrinth_tenant.sizeof());
+            labyrinth_tenant.pid(slot, 4711);
+            labyrinth_tenant.state(slot, Native.LABYRINTH_TENANT());
+            Header.publish(memory);
+            Zone zone = new Zone(words, 1);
+            for (int i = 0; i <= frames / 2; i++) {
+                zone.claim(EXCLUSIVE.bits(), 0, Thread.currentThread());
+            }
+        }
+
+        MapPicture picture = new MapWatch(() -> LabyrinthMap.of(file)).look();
+
+        assertThat(picture.map().runs().stream().filter(Run::isOut)).hasSize(frames / 2 + 1).allMatch(run ->
+                run.tenant() == 3);
+        assertThat(picture.text(By.OWNER, false)).contains("a line has 32,768 frames, a cell 512",
+                "  .    524,287  free", "  A    524,289  thread " + Thread.currentThread().threadId()
+                        + " of pid 4711 (tenant 3)").as("one frame of a cell of 512").containsPattern("\\d a\\.+\n");
+        assertThat(picture.png(By.ORDER)).hasSizeLessThan(1 << 20);
     }
 
     @Test
