@@ -1,6 +1,6 @@
 # Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven.
 .PHONY: help which-java build run run-native test verify mutants model bench jcstress bindings native native-test
-.PHONY: native-bench uring clean
+.PHONY: native-bench uring browser clean
 
 # JAVA_HOME if it is new enough, then what PATH and the usual places have; the first JDK >= 25 wins.
 JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v javac || echo /)")")")" \
@@ -19,6 +19,7 @@ help:
 	@echo "make verify          every proof in its long form, hours of it, and one table of what held; QUICK=1: minutes"
 	@echo "make model           the protocol's models, checked exhaustively with spin, and the bugs that they must find"
 	@echo "make mutants         plants one bug after the other, and says which test finds it; QUICK=1 takes some of them"
+	@echo "make browser         the page of labyrinth map in a headless Chromium, if there is one"
 	@echo "make bench           the benchmarks, side by side; make bench QUICK=1 takes 4 minutes at most"
 	@echo "make jcstress        pairs of operations at the same moment, half an hour; QUICK=1: 3 minutes; T=Name for some"
 	@echo "make build           target/labyrinth.jar, library and command line in one"
@@ -67,6 +68,11 @@ mutants: jdk
 	@$(MVN) -q test-compile dependency:build-classpath -Dmdep.outputFile=target/mutants.classpath
 	@"$(JDK)/bin/java" -cp "target/test-classes:target/classes:$$(cat target/mutants.classpath)" \
 		io.labyrinth.mutants.Mutants $(if $(QUICK),quick) $(MUTANT)
+
+browser: jdk
+	@$(MVN) -q -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/test.classpath
+	@"$(JDK)/bin/java" --enable-native-access=ALL-UNNAMED \
+		-cp "target/test-classes:target/classes:$$(cat target/test.classpath)" io.labyrinth.map.Browser target/browser
 
 bench: jdk native
 	@$(MVN) -q -Pbench -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/bench.classpath

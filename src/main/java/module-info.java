@@ -12,9 +12,11 @@ module io.labyrinth {
     requires static com.google.gson;
     requires static info.picocli;
     requires static me.tongfei.progressbar;
+    requires static jdk.httpserver;
 
     exports io.labyrinth;
     exports io.labyrinth.jmx;
     exports io.labyrinth.micrometer;
+    exports io.labyrinth.map;
     opens io.labyrinth.cli to info.picocli, com.google.gson;
 }

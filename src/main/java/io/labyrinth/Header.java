@@ -7,6 +7,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.zip.CRC32;
 
 /**
@@ -102,6 +104,23 @@ record Header(String name, int frames, int reserve, long pageSize, long fileByte
         byte last = name.get(ValueLayout.JAVA_BYTE, name.byteSize() - 1);
         check(path, last == 0, "name's last byte", last, 0);
         return name.getString(0);
+    }
+
+    /**
+     * Who has a slot, as they wrote of themselves.
+     *
+     * @param file its beginning, up to the page map at least
+     */
+    static List<LabyrinthMap.Tenant> tenants(MemorySegment file, Header header) {
+        List<LabyrinthMap.Tenant> tenants = new ArrayList<>();
+        for (int number = 1; number < Native.LABYRINTH_TENANTS(); number++) {
+            MemorySegment slot = file.asSlice(header.tenantsOffset + number * labyrinth_tenant.sizeof(),
+                    labyrinth_tenant.sizeof());
+            if (PageMap.lv(slot.address() + labyrinth_tenant.state$offset()) != Native.LABYRINTH_VACANT()) {
+                tenants.add(new LabyrinthMap.Tenant(number, labyrinth_tenant.pid(slot), labyrinth_tenant.since(slot)));
+            }
+        }
+        return List.copyOf(tenants);
     }
 
     private void checkOffsets(String path) {

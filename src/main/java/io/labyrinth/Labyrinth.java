@@ -294,6 +294,11 @@ public final class Labyrinth extends Face implements AutoCloseable {
         return pass(census::picture);
     }
 
+    /** All runs as they are now, in one pass: who has what, and what could be had. Safe while others allocate. */
+    public LabyrinthMap map() {
+        return pass(() -> LabyrinthMap.of(this, firstGeneration));
+    }
+
     /**
      * Who holds what, now, most frames first; of a shared labyrinth, what this process's threads hold. Looks at every
      * page word; safe while others allocate, exact at rest. When and where is told of claims that were sampled:

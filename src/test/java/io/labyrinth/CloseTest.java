@@ -102,7 +102,8 @@ class CloseTest {
                 Map.entry("allocPage", () -> labyrinth.allocPage(MINE)),
                 Map.entry("allocPages", () -> labyrinth.allocPages(Gfp.NOWAIT, 3)),
                 Map.entry("stats", labyrinth::stats), Map.entry("validate", labyrinth::validate),
-                Map.entry("picture", labyrinth::picture), Map.entry("sweepDeadOwners", labyrinth::sweepDeadOwners),
+                Map.entry("picture", labyrinth::picture), Map.entry("map", labyrinth::map),
+                Map.entry("sweepDeadOwners", labyrinth::sweepDeadOwners),
                 Map.entry("owners", labyrinth::owners), Map.entry("arena", () -> labyrinth.arena(MINE)),
                 Map.entry("slab", () -> labyrinth.slab(64)),
                 Map.entry("watermarks", () -> labyrinth.watermarks(1, 2, Duration.ofSeconds(1), (mark, stats) -> { }))));

@@ -1,11 +1,14 @@
 package io.labyrinth.cli;
 
 import io.labyrinth.Labyrinth;
+import io.labyrinth.map.MapServer;
+import io.labyrinth.map.MapWatch;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -32,6 +35,11 @@ final class StressCommand implements Callable<Integer> {
     @Option(names = "--seed", paramLabel = "N", description = "For the workers' choices. Default: any.")
     long seed = ThreadLocalRandom.current().nextLong(1L << 32);
 
+    @Numbers.Within(least = 0, most = MapCommand.LAST_PORT)
+    @Option(names = "--serve", paramLabel = "PORT", description = "Meanwhile show the labyrinth on a page that"
+            + " refreshes, on the loopback address. 0: any free port.")
+    @Nullable Integer port;
+
     @Mixin
     LabyrinthOptions options = new LabyrinthOptions(DEFAULT_FRAMES, MOST_DEFAULT_RESERVE);
 
@@ -40,7 +48,11 @@ final class StressCommand implements Callable<Integer> {
         try (Labyrinth labyrinth = options.open("stress"); ReportFile file = new ReportFile(options.json);
                 Meter meter = new Meter(labyrinth.frameSize(), 1)) {
             Stress stress = new Stress(labyrinth, threads, seconds, seed);
-            try (Progress progress = new Progress("stress", " s", 1, !options.quiet)) {
+            try (Progress progress = new Progress("stress", " s", 1, !options.quiet);
+                    MapServer server = port == null ? null : MapServer.start(new MapWatch(labyrinth::map), port)) {
+                if (server != null) {
+                    MapCommand.announce(server);
+                }
                 stress.run(progress);
             } catch (Exception | Error e) {
                 labyrinth.closeNow();

@@ -15,8 +15,13 @@ final class Terminal {
     }
 
     static boolean isThere() {
+        return isAt(2);
+    }
+
+    /** Whether the descriptor is a terminal's. */
+    static boolean isAt(int fd) {
         try {
-            String target = Files.readSymbolicLink(Path.of("/proc/self/fd/2")).toString();
+            String target = Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd)).toString();
             return target.startsWith("/dev/pts/") || target.startsWith("/dev/tty") || target.equals("/dev/console");
         } catch (IOException e) {
             return false;
@@ -24,8 +29,12 @@ final class Terminal {
     }
 
     static boolean takesColour() {
+        return takesColour(2);
+    }
+
+    static boolean takesColour(int fd) {
         String no = System.getenv("NO_COLOR");
-        return isThere() && (no == null || no.isEmpty()) && !"dumb".equals(System.getenv("TERM"));
+        return isAt(fd) && (no == null || no.isEmpty()) && !"dumb".equals(System.getenv("TERM"));
     }
 
     static int columns() {

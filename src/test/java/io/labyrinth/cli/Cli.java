@@ -55,7 +55,7 @@ final class Cli {
                 .toList());
     }
 
-    private static List<String> java() {
+    static List<String> java() {
         // On the class path, as java -jar has it; the module path is where the test's own JVM may have the same files.
         String path = Stream.of("jdk.module.path", "java.class.path").map(key -> System.getProperty(key, ""))
                 .flatMap(value -> Arrays.stream(value.split(File.pathSeparator))).filter(entry -> !entry.isEmpty())
