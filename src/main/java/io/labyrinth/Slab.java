@@ -155,7 +155,7 @@ public final class Slab implements AutoCloseable {
             if (zeroed && handle != 0) {
                 zero(handle);
             }
-            if (frameZone.closed) {
+            if (frameZone.watched) {
                 labyrinth.checkOpen();
             }
             return handle;
@@ -196,7 +196,7 @@ public final class Slab implements AutoCloseable {
     }
 
     void free(long handle, Thread me, long flags) {
-        if (frameZone.closed) {
+        if (frameZone.watched) {
             labyrinth.checkOpen();
         }
         try {
@@ -282,7 +282,7 @@ public final class Slab implements AutoCloseable {
     }
 
     long checked(long handle, String verb) {
-        if (frameZone.closed) {
+        if (frameZone.watched) {
             labyrinth.checkOpen();
         }
         try {
