@@ -108,26 +108,31 @@ class MapCommandTest {
     }
 
     @Test
-    @Timeout(120)
-    void servesAPageUntilItIsEnded() throws IOException {
+    @Timeout(60)
+    void servesAPageUntilItIsEnded() throws IOException, InterruptedException {
         served(List.of("map", path.toString(), "--serve", "0"), "\"name\":\"caf\\u00e9\"");
     }
 
     /** The live labyrinth of the command's own process. */
     @Test
-    @Timeout(120)
-    void stressServesItsOwn() throws IOException {
+    @Timeout(60)
+    void stressServesItsOwn() throws IOException, InterruptedException {
         served(List.of("stress", "--seconds", "100", "--quiet", "--threads", "1", "--serve", "0"),
                 "\"name\":\"stress\"");
     }
 
-    private void served(List<String> arguments, String data) throws IOException {
+    private void served(List<String> arguments, String data) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(Cli.java());
         command.addAll(arguments);
-        Process process = new ProcessBuilder(command).directory(folder.toFile()).start();
-        try (BufferedReader err = process.errorReader(StandardCharsets.ISO_8859_1)) {
-            String line = err.readLine();
-            assertThat(line).matches("labyrinth: http://127\\.0\\.0\\.1:\\d+/ shows it");
+        Path err = folder.resolve("err");
+        Process process = new ProcessBuilder(command).directory(folder.toFile()).redirectError(err.toFile()).start();
+        try {
+            // Not by a pipe: to wait for a line that does not come could not be ended.
+            while (process.isAlive() && !Files.readString(err, StandardCharsets.ISO_8859_1).endsWith("\n")) {
+                Thread.sleep(20);
+            }
+            String line = Files.readString(err, StandardCharsets.ISO_8859_1);
+            assertThat(line).matches("labyrinth: http://127\\.0\\.0\\.1:\\d+/ shows it\n");
             String address = line.split(" ")[1];
             for (int look = 0; look < 2; look++) {
                 try (BufferedReader answer = new BufferedReader(new InputStreamReader(
