@@ -137,8 +137,8 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         if (placeInFrames(buffer, bytes)) {
             return;
         }
+        metric.dry.increment();
         if (whenDry == null) {
-            metric.refused.increment();
             throw new OutOfFramesError("bytes=" + bytes + " order=" + orderOf(bytes) + " limit=" + Labyrinth.MAX_ORDER
                     + ": no free run in " + labyrinth + " for gfp=" + gfp
                     + "; open it with more frames, or name an allocator for when it is dry");
@@ -211,7 +211,7 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         private final LongAdder inFrames = new LongAdder();
         private final LongAdder elsewhere = new LongAdder();
         private final LongAdder onHeap = new LongAdder();
-        private final LongAdder refused = new LongAdder();
+        private final LongAdder dry = new LongAdder();
 
         private Metric() {
         }
@@ -237,15 +237,15 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
             return elsewhere.sum();
         }
 
-        /** Requests that were refused by {@link OutOfFramesError}. */
-        public long refused() {
-            return refused.sum();
+        /** Requests that the labyrinth had no run for: refused, or passed on to the other allocator. */
+        public long requestsDry() {
+            return dry.sum();
         }
 
         @Override
         public String toString() {
             return "usedFrameMemory=" + usedFrameMemory() + " usedOtherMemory=" + usedOtherMemory() + " usedHeapMemory="
-                    + usedHeapMemory() + " refused=" + refused();
+                    + usedHeapMemory() + " requestsDry=" + requestsDry();
         }
     }
 

@@ -121,7 +121,7 @@ class ByteBufAllocatorTest {
         assertThatThrownBy(() -> allocator.directBuffer(PAGE + 1)).isInstanceOf(OutOfFramesError.class)
                 .hasMessage("bytes=4097 order=1 limit=10: no free run in labyrinth=netty frames=1024 frameSize=4096"
                         + " reserve=8 for gfp=NOWAIT; open it with more frames, or name an allocator for when it is dry");
-        assertThat(allocator.metric().refused()).isEqualTo(1);
+        assertThat(allocator.metric().requestsDry()).isEqualTo(1);
         taken.forEach(Frame::close);
     }
 
@@ -171,6 +171,7 @@ class ByteBufAllocatorTest {
         assertThat(buffer.alloc()).isSameAs(lenient);
         assertThat(lenient.metric().usedFrameMemory()).isZero();
         assertThat(lenient.metric().usedOtherMemory()).isEqualTo(PAGE);
+        assertThat(lenient.metric().requestsDry()).isEqualTo(1);
         assertThat(unpooled.metric().usedDirectMemory()).isEqualTo(PAGE);
         assertThat(buffer.hasMemoryAddress()).isTrue();
         taken.forEach(Frame::close);
