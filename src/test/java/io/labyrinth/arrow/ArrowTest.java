@@ -150,7 +150,8 @@ class ArrowTest {
     @Test
     void theLastReleaseFreesTheRunOnce() {
         try (RootAllocator root = inFrames(); BufferAllocator other = root.newChildAllocator("other", 0, 1 << 20)) {
-            ArrowBuf buffer = root.buffer(PAGE).setLong(0, 42);
+            ArrowBuf buffer = root.buffer(PAGE);
+            buffer.setLong(0, 42);
             ArrowBuf moved = buffer.getReferenceManager().transferOwnership(buffer, other).getTransferredBuffer();
             long ended = labyrinth.stats().livesEnded();
 
@@ -195,7 +196,8 @@ class ArrowTest {
         AllocationManager.Factory both =
                 new LabyrinthAllocation(labyrinth, Gfp.NOWAIT, UnsafeAllocationManager.FACTORY);
         try (RootAllocator allocator = root(both)) {
-            ArrowBuf buffer = allocator.buffer(PAGE).setLong(0, 42);
+            ArrowBuf buffer = allocator.buffer(PAGE);
+            buffer.setLong(0, 42);
             assertThat(claimed()).isEqualTo(taken.size());
             taken.forEach(Frame::close);
 
