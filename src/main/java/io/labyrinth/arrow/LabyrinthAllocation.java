@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * try (Labyrinth labyrinth = Labyrinth.builder("columns").frames(1024).open();
  *         BufferAllocator allocator = new RootAllocator(RootAllocator.configBuilder()
  *                 .allocationManagerFactory(new LabyrinthAllocation(labyrinth, Gfp.NOWAIT)).build());
- *         ArrowBuf buffer = allocator.buffer(4096)) {
+ *         ArrowBuf buffer = allocator.buffer(4096)) {        // a frame; without a third argument, refused when dry
  *     buffer.setLong(0, 42L);
  * }
  * }

@@ -18,10 +18,9 @@ import org.jspecify.annotations.Nullable;
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("http").frames(1024).open()) {
- *     ByteBufAllocator allocator = new LabyrinthByteBufAllocator(labyrinth, Gfp.NOWAIT);
- *     ByteBuf buffer = allocator.directBuffer(1500);    // for bootstrap.childOption(ChannelOption.ALLOCATOR, allocator)
- *     buffer.writeLong(42L);
- *     buffer.release();
+ *     var allocator = new LabyrinthByteBufAllocator(labyrinth, Gfp.NOWAIT, UnpooledByteBufAllocator.DEFAULT);
+ *     ByteBuf buffer = allocator.directBuffer(1500);         // a frame; when the labyrinth is dry, unpooled memory
+ *     buffer.writeLong(42L).release();
  * }
  * }
  *

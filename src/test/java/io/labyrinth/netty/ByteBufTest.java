@@ -10,6 +10,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
 import io.netty.util.IllegalReferenceCountException;
+import io.netty.util.concurrent.FastThreadLocalThread;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -124,7 +125,6 @@ class ByteBufTest {
         assertThatThrownBy(buffer::array).isInstanceOf(UnsupportedOperationException.class);
         assertThatThrownBy(buffer::arrayOffset).isInstanceOf(UnsupportedOperationException.class);
         assertThat(buffer.alloc()).isSameAs(allocator);
-        assertThat(buffer.unwrap()).isNull();
         assertThat(buffer.capacity()).isEqualTo(10);
         assertThat(buffer.maxCapacity()).isEqualTo(100);
         assertThat(buffer.maxFastWritableBytes()).isEqualTo(100);
@@ -163,19 +163,25 @@ class ByteBufTest {
         buffer.release();
     }
 
-    /** Frames keep their contents, and the objects are recycled: neither shows in a new buffer's indexes. */
+    /** The objects are recycled, at least those of an event loop's threads; it may not show in a new buffer. */
     @Test
-    void aNewBufferStartsAtZero() {
-        for (int i = 0; i < 100; i++) {
-            ByteBuf buffer = allocator.directBuffer(64, 64 + i).writeLong(1).markWriterIndex().skipBytes(3)
-                    .markReaderIndex();
-            buffer.release();
-            ByteBuf next = allocator.directBuffer(32, 200);
-            assertThat(List.of(next.readerIndex(), next.writerIndex(), next.capacity(), next.maxCapacity(),
-                    next.refCnt(), next.resetReaderIndex().readerIndex(), next.resetWriterIndex().writerIndex()))
-                    .containsExactly(0, 0, 32, 200, 1, 0, 0);
-            next.release();
-        }
+    void aNewBufferStartsAtZero() throws InterruptedException {
+        List<List<Integer>> starts = new ArrayList<>();
+        Thread loop = new FastThreadLocalThread(() -> {
+            for (int i = 0; i < 100; i++) {
+                ByteBuf buffer = allocator.directBuffer(64, 64 + i).writeLong(1).markWriterIndex().skipBytes(3)
+                        .markReaderIndex();
+                buffer.release();
+                ByteBuf next = allocator.directBuffer(32, 200);
+                starts.add(List.of(next.readerIndex(), next.writerIndex(), next.capacity(), next.maxCapacity(),
+                        next.refCnt(), next.resetReaderIndex().readerIndex(), next.resetWriterIndex().writerIndex()));
+                next.release();
+            }
+        });
+        loop.start();
+        loop.join();
+
+        assertThat(starts).hasSize(100).containsOnly(List.of(0, 0, 32, 200, 1, 0, 0));
     }
 
     /** Its views die with the labyrinth, as all its segments do, instead of reading what is mapped there next. */

@@ -167,7 +167,7 @@ final class Deeds {
     private static Object into(ByteBuf buffer, Random random, ByteBuf to) {
         int length = length(buffer, random);
         buffer.getBytes(index(buffer, random, length), to, 10, length);
-        int read = to.writerIndex(10 + length).hashCode();
+        int read = to.setIndex(10, 10 + length).hashCode();
         to.release();
         return read;
     }
