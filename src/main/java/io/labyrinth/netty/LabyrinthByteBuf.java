@@ -111,6 +111,8 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         int held = this.held;
         this.handle = 0;
         this.other = null;
+        // No index is within it from now on, even where Netty was told not to ask whether a buffer is released.
+        length = 0;
         hold(other == null ? memory : NOTHING, 0, 0);
         giveBack(handle, other, held);
         recycling.recycle(this);

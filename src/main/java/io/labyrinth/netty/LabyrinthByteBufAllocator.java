@@ -19,8 +19,7 @@ import org.jspecify.annotations.Nullable;
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("http").frames(1024).open()) {
  *     var allocator = new LabyrinthByteBufAllocator(labyrinth, Gfp.NOWAIT, UnpooledByteBufAllocator.DEFAULT);
- *     ByteBuf buffer = allocator.directBuffer(1500);         // a frame; when the labyrinth is dry, unpooled memory
- *     buffer.writeLong(42L).release();
+ *     allocator.directBuffer(1500).writeLong(42L).release();    // a frame; when the labyrinth is dry, unpooled memory
  * }
  * }
  *

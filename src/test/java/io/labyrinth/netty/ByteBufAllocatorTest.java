@@ -187,11 +187,13 @@ class ByteBufAllocatorTest {
     @Test
     void growsOutOfTheFramesIntoTheOther() {
         ByteBuf buffer = lenient.directBuffer(PAGE).writeLong(42);
+        assertThat(buffer.internalNioBuffer(0, 8).getLong()).isEqualTo(42);
 
         buffer.capacity((PAGE << Labyrinth.MAX_ORDER) + 1);
 
         assertThat(claimed()).isZero();
         assertThat(buffer.getLong(0)).isEqualTo(42);
+        assertThat(buffer.setLong(0, 43).internalNioBuffer(0, 8).getLong()).isEqualTo(43);
         buffer.setByte(PAGE << Labyrinth.MAX_ORDER, 1);
         buffer.release();
     }
