@@ -1,6 +1,6 @@
 # Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven.
 .PHONY: help which-java build run run-native test verify mutants model bench jcstress bindings native native-test
-.PHONY: native-bench uring browser clean
+.PHONY: native-bench uring browser load clean
 
 # JAVA_HOME if it is new enough, then what PATH and the usual places have; the first JDK >= 25 wins.
 JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v javac || echo /)")")")" \
@@ -21,6 +21,7 @@ help:
 	@echo "make mutants         plants one bug after the other, and says which test finds it; QUICK=1 takes some of them"
 	@echo "make browser         the page of labyrinth map in a headless Chromium, if there is one"
 	@echo "make bench           the benchmarks, side by side; make bench QUICK=1 takes 4 minutes at most"
+	@echo "make load            an HTTP server's throughput and p99, Netty's allocator and this, in turns; QUICK=1: 30 s"
 	@echo "make jcstress        pairs of operations at the same moment, half an hour; QUICK=1: 3 minutes; T=Name for some"
 	@echo "make build           target/labyrinth.jar, library and command line in one"
 	@echo "make bindings        regenerate bindings/ with a jextract on PATH"
@@ -79,6 +80,12 @@ bench: jdk native
 	@"$(JDK)/bin/java" --enable-native-access=ALL-UNNAMED \
 		-cp "target/bench-classes:target/classes:$$(cat target/bench.classpath)" \
 		io.labyrinth.bench.Bench $(if $(QUICK),quick,full) $(BENCH)
+
+load: jdk
+	@$(MVN) -q -Pbench -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/bench.classpath
+	@mkdir -p target/load
+	@"$(JDK)/bin/java" -cp "target/bench-classes:target/classes:$$(cat target/bench.classpath)" \
+		io.labyrinth.bench.Load $(if $(QUICK),quick,full) target/load
 
 jcstress: jdk
 	@$(MVN) -q -Pjcstress -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/jcstress.classpath

@@ -1,4 +1,4 @@
-/** See {@link io.labyrinth}. The command line needs the static ones, the library none of them. */
+/** See {@link io.labyrinth}. The static ones are for the command line and the integrations; the core needs none. */
 @SuppressWarnings({"requires-automatic", "requires-transitive-automatic"})    // Micrometer has no descriptor
 module io.labyrinth {
     requires static transitive org.jspecify;
@@ -8,6 +8,9 @@ module io.labyrinth {
     requires static transitive java.management;
     requires static jdk.jfr;
     requires static transitive micrometer.core;
+    requires static transitive io.netty.buffer;
+    requires static io.netty.common;
+    requires static transitive org.apache.arrow.memory.core;
 
     requires static com.google.gson;
     requires static info.picocli;
@@ -18,5 +21,7 @@ module io.labyrinth {
     exports io.labyrinth.jmx;
     exports io.labyrinth.micrometer;
     exports io.labyrinth.map;
+    exports io.labyrinth.arrow;
+    exports io.labyrinth.netty;
     opens io.labyrinth.cli to info.picocli, com.google.gson;
 }

@@ -74,6 +74,22 @@ public final class ChildJvm {
                 List.of("-cp", mainPath() + ":" + home(ChildJvm.class) + ":" + path, program));
     }
 
+    /** A program that uses libraries which are not the core's: all that the tests have, on the class path. */
+    public static ChildJvm ofAll(Class<?> program) {
+        return withAll(program.getName());
+    }
+
+    /** As {@link #ofAll}, of a source file. */
+    static ChildJvm sourceWithAll(Path file) {
+        return withAll(file.toString());
+    }
+
+    private static ChildJvm withAll(String program) {
+        String path = System.getProperty("java.class.path") + ":" + System.getProperty("jdk.module.path", "");
+        return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"),
+                List.of("-cp", home(ChildJvm.class) + ":" + path, program));
+    }
+
     private static List<String> classPath(Class<?> program) {
         return List.of("-cp", mainPath() + ":" + home(ChildJvm.class), program.getName());
     }

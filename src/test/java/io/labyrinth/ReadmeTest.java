@@ -28,7 +28,6 @@ class ReadmeTest {
     @Test
     void theExampleCompilesAndRuns() throws IOException {
         List<String> examples = blocks(Files.readString(README), "```java\n(.*?)```");
-        assertThat(examples).hasSize(1);
         Path file = Files.writeString(folder.resolve("Example.java"), """
                 import io.labyrinth.Frame;
                 import io.labyrinth.Gfp;
@@ -48,13 +47,44 @@ class ReadmeTest {
         assertThat(result).isEqualTo(new ChildJvm.Result(0, "", ""));
     }
 
+    /** Those for libraries that the core does not need, on the class path, as they are most often used. */
     @Test
-    void theExampleOfTheJavadocIsTheSame() throws IOException {
-        String javadoc = Files.readString(Path.of("src/main/java/io/labyrinth/Labyrinth.java"));
-        String snippet = blocks(javadoc, "\\{@snippet :\n(.*?\n \\* })\n \\* }\n").getFirst()
-                .replaceAll("(?m)^ \\* ", "");
+    void everyRecipeCompilesAndRunsInTenLines() throws IOException {
+        List<String> recipes = blocks(Files.readString(README), "```java\n(.*?)```");
+        for (int i = 1; i < recipes.size(); i++) {
+            Path file = Files.writeString(folder.resolve("Recipe" + i + ".java"), """
+                    import io.labyrinth.*;
+                    import io.labyrinth.arrow.*;
+                    import io.labyrinth.netty.*;
+                    import io.netty.buffer.*;
+                    import org.apache.arrow.memory.*;
 
-        assertThat(Files.readString(README)).contains("```java\n" + snippet + "\n```");
+                    class Recipe%s {
+                        public static void main(String[] args) {
+                    %s
+                            System.out.println("done");
+                        }
+                    }
+                    """.formatted(i, recipes.get(i)));
+
+            ChildJvm.Result result = ChildJvm.sourceWithAll(file)
+                    .jvm("--add-opens=java.base/java.nio=ALL-UNNAMED").run();
+
+            assertThat(result.exit()).as(result.toString()).isZero();
+            assertThat(result.out()).isEqualTo("done\n");
+            assertThat(recipes.get(i).lines()).hasSizeLessThanOrEqualTo(10);
+        }
+    }
+
+    @Test
+    void theExamplesOfTheJavadocAreTheSame() throws IOException {
+        for (String type : List.of("Labyrinth", "netty/LabyrinthByteBufAllocator", "arrow/LabyrinthAllocation")) {
+            String javadoc = Files.readString(Path.of("src/main/java/io/labyrinth/" + type + ".java"));
+            String snippet = blocks(javadoc, "\\{@snippet :\n(.*?\n \\* })\n \\* }\n").getFirst()
+                    .replaceAll("(?m)^ \\* ", "");
+
+            assertThat(Files.readString(README)).contains("```java\n" + snippet + "\n```");
+        }
     }
 
     @Test

@@ -1,0 +1,478 @@
+package io.labyrinth.netty;
+
+import io.netty.buffer.AbstractReferenceCountedByteBuf;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.util.Recycler;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.GatheringByteChannel;
+import java.nio.channels.ScatteringByteChannel;
+import org.jspecify.annotations.Nullable;
+
+/** A direct buffer in a run of frames, or in what another allocator gave when the labyrinth was dry. */
+final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
+
+    /*
+     * An offset into a view of the labyrinth's memory: only this object, which is recycled, and the duplicate of the
+     * view that channels read and write by, which is kept from life to life. What is handed out as a ByteBuffer is a
+     * slice of the buffer alone; only internalNioBuffer, which Netty has for itself, has the whole view behind it.
+     */
+
+    private static final Recycler<LabyrinthByteBuf> RECYCLER = new Recycler<>() {
+        @Override
+        protected LabyrinthByteBuf newObject(Handle<LabyrinthByteBuf> recycling) {
+            return new LabyrinthByteBuf(recycling);
+        }
+    };
+
+    /** Streams are copied piece by piece. */
+    private static final int PIECE = 8192;
+    private static final ByteBuffer NOTHING = ByteBuffer.allocateDirect(0);
+
+    private final Recycler.Handle<LabyrinthByteBuf> recycling;
+    private LabyrinthByteBufAllocator allocator;
+    /** Of the run; 0 if there is none. */
+    private long handle;
+    /** What holds the memory if no run does. */
+    private @Nullable ByteBuf other;
+    private ByteBuffer memory = NOTHING;
+    private int offset;
+    private int length;
+    /** Bytes from the offset on that are this buffer's. */
+    private int held;
+    private @Nullable ByteBuffer internal;
+
+    private LabyrinthByteBuf(Recycler.Handle<LabyrinthByteBuf> recycling) {
+        super(0);
+        this.recycling = recycling;
+    }
+
+    /** Without memory: {@link LabyrinthByteBufAllocator#place} gives it that. */
+    static LabyrinthByteBuf fresh(LabyrinthByteBufAllocator allocator, int maxCapacity) {
+        LabyrinthByteBuf buffer = RECYCLER.get();
+        buffer.allocator = allocator;
+        buffer.maxCapacity(maxCapacity);
+        buffer.resetRefCnt();
+        buffer.clear();
+        buffer.markReaderIndex();
+        buffer.markWriterIndex();
+        return buffer;
+    }
+
+    // --------------------------------------------------------------------------------------------------- its memory
+
+    /** Called by the allocator, right behind the claim: nothing here can fail. */
+    void moveInto(long handle, ByteBuffer memory, int offset, int held) {
+        this.handle = handle;
+        this.other = null;
+        hold(memory, offset, held);
+    }
+
+    /** As the other, of what another allocator gave. */
+    void moveInto(ByteBuf other) {
+        ByteBuffer whole = other.nioBuffer(0, other.capacity());
+        this.handle = 0;
+        this.other = other;
+        hold(whole, 0, whole.capacity());
+    }
+
+    private void hold(ByteBuffer memory, int offset, int held) {
+        if (this.memory != memory) {
+            this.memory = memory;
+            this.internal = null;
+        }
+        this.offset = offset;
+        this.held = held;
+    }
+
+    /** As {@link #capacity(int)}, of a buffer that has nothing in it. */
+    void start(int capacity) {
+        length = capacity;
+    }
+
+    private void giveBack(long handle, @Nullable ByteBuf other, int held) {
+        if (other != null) {
+            allocator.free(other, held);
+        } else if (handle != 0) {
+            allocator.free(handle, held);
+        }
+    }
+
+    @Override
+    protected void deallocate() {
+        long handle = this.handle;
+        ByteBuf other = this.other;
+        int held = this.held;
+        this.handle = 0;
+        this.other = null;
+        // No index is within it from now on, even where Netty was told not to ask whether a buffer is released.
+        length = 0;
+        hold(other == null ? memory : NOTHING, 0, 0);
+        giveBack(handle, other, held);
+        recycling.recycle(this);
+    }
+
+    @Override
+    public int capacity() {
+        return length;
+    }
+
+    /** In place where the run has room, and where a smaller one would not do; otherwise by a copy. */
+    @Override
+    public ByteBuf capacity(int newCapacity) {
+        checkNewCapacity(newCapacity);
+        if (newCapacity > held) {
+            move(newCapacity, true);
+        } else if (newCapacity < length) {
+            trimIndicesToCapacity(newCapacity);
+            if (handle == 0 || allocator.orderOf(newCapacity) < allocator.orderOf(held)) {
+                move(newCapacity, false);
+            }
+        }
+        length = newCapacity;
+        return this;
+    }
+
+    /** @param needed whether to fail rather than stay if there is nothing to move into */
+    private void move(int newCapacity, boolean needed) {
+        long oldHandle = handle;
+        ByteBuf oldOther = other;
+        ByteBuffer oldMemory = memory;
+        int oldOffset = offset;
+        int oldHeld = held;
+        if (needed) {
+            allocator.place(this, newCapacity);
+        } else if (!allocator.placeInFrames(this, newCapacity)) {
+            return;
+        }
+        memory.put(offset, oldMemory, oldOffset, Math.min(length, newCapacity));
+        giveBack(oldHandle, oldOther, oldHeld);
+    }
+
+    @Override
+    public int maxFastWritableBytes() {
+        return Math.min(held, maxCapacity()) - writerIndex();
+    }
+
+    @Override
+    public ByteBufAllocator alloc() {
+        return allocator;
+    }
+
+    @Override
+    @Deprecated
+    public ByteOrder order() {
+        return ByteOrder.BIG_ENDIAN;
+    }
+
+    @Override
+    public @Nullable ByteBuf unwrap() {
+        return null;
+    }
+
+    @Override
+    public boolean isDirect() {
+        return true;
+    }
+
+    @Override
+    public boolean isContiguous() {
+        return true;
+    }
+
+    @Override
+    public boolean hasArray() {
+        return false;
+    }
+
+    @Override
+    public byte[] array() {
+        throw new UnsupportedOperationException("direct buffer");
+    }
+
+    @Override
+    public int arrayOffset() {
+        throw new UnsupportedOperationException("direct buffer");
+    }
+
+    @Override
+    public boolean hasMemoryAddress() {
+        ByteBuf other = this.other;
+        return other == null || other.hasMemoryAddress();
+    }
+
+    @Override
+    public long memoryAddress() {
+        ensureAccessible();
+        ByteBuf other = this.other;
+        return other == null ? allocator.address(handle) : other.memoryAddress();
+    }
+
+    @Override
+    public int nioBufferCount() {
+        return 1;
+    }
+
+    @Override
+    public ByteBuffer nioBuffer(int index, int length) {
+        checkIndex(index, length);
+        return memory.slice(at(index), length);
+    }
+
+    @Override
+    public ByteBuffer[] nioBuffers(int index, int length) {
+        return new ByteBuffer[] {nioBuffer(index, length)};
+    }
+
+    @Override
+    public ByteBuffer internalNioBuffer(int index, int length) {
+        checkIndex(index, length);
+        ByteBuffer view = internal;
+        if (view == null) {
+            view = memory.duplicate();
+            internal = view;
+        }
+        int start = at(index);
+        return view.limit(start + length).position(start);
+    }
+
+    @Override
+    public ByteBuf copy(int index, int length) {
+        checkIndex(index, length);
+        return allocator.directBuffer(length, maxCapacity()).writeBytes(this, index, length);
+    }
+
+    private int at(int index) {
+        return offset + index;
+    }
+
+    // ---------------------------------------------------------------------------------------------------- its bytes
+
+    @Override
+    protected byte _getByte(int index) {
+        return memory.get(at(index));
+    }
+
+    @Override
+    protected short _getShort(int index) {
+        return memory.getShort(at(index));
+    }
+
+    @Override
+    protected short _getShortLE(int index) {
+        return Short.reverseBytes(_getShort(index));
+    }
+
+    @Override
+    protected int _getUnsignedMedium(int index) {
+        return (_getShort(index) & 0xffff) << 8 | _getByte(index + 2) & 0xff;
+    }
+
+    @Override
+    protected int _getUnsignedMediumLE(int index) {
+        return _getShortLE(index) & 0xffff | (_getByte(index + 2) & 0xff) << 16;
+    }
+
+    @Override
+    protected int _getInt(int index) {
+        return memory.getInt(at(index));
+    }
+
+    @Override
+    protected int _getIntLE(int index) {
+        return Integer.reverseBytes(_getInt(index));
+    }
+
+    @Override
+    protected long _getLong(int index) {
+        return memory.getLong(at(index));
+    }
+
+    @Override
+    protected long _getLongLE(int index) {
+        return Long.reverseBytes(_getLong(index));
+    }
+
+    @Override
+    protected void _setByte(int index, int value) {
+        memory.put(at(index), (byte) value);
+    }
+
+    @Override
+    protected void _setShort(int index, int value) {
+        memory.putShort(at(index), (short) value);
+    }
+
+    @Override
+    protected void _setShortLE(int index, int value) {
+        _setShort(index, Short.reverseBytes((short) value));
+    }
+
+    @Override
+    protected void _setMedium(int index, int value) {
+        _setShort(index, value >>> 8);
+        _setByte(index + 2, value);
+    }
+
+    @Override
+    protected void _setMediumLE(int index, int value) {
+        _setShortLE(index, value);
+        _setByte(index + 2, value >>> 16);
+    }
+
+    @Override
+    protected void _setInt(int index, int value) {
+        memory.putInt(at(index), value);
+    }
+
+    @Override
+    protected void _setIntLE(int index, int value) {
+        _setInt(index, Integer.reverseBytes(value));
+    }
+
+    @Override
+    protected void _setLong(int index, long value) {
+        memory.putLong(at(index), value);
+    }
+
+    @Override
+    protected void _setLongLE(int index, long value) {
+        _setLong(index, Long.reverseBytes(value));
+    }
+
+    @Override
+    public ByteBuf getBytes(int index, ByteBuf to, int toIndex, int length) {
+        checkDstIndex(index, length, toIndex, to.capacity());
+        if (to.hasArray()) {
+            memory.get(at(index), to.array(), to.arrayOffset() + toIndex, length);
+        } else if (to.nioBufferCount() == 1) {
+            to.nioBuffer(toIndex, length).put(0, memory, at(index), length);
+        } else {
+            to.setBytes(toIndex, this, index, length);
+        }
+        return this;
+    }
+
+    @Override
+    public ByteBuf getBytes(int index, byte[] to, int toIndex, int length) {
+        checkDstIndex(index, length, toIndex, to.length);
+        memory.get(at(index), to, toIndex, length);
+        return this;
+    }
+
+    @Override
+    public ByteBuf getBytes(int index, ByteBuffer to) {
+        int bytes = to.remaining();
+        checkIndex(index, bytes);
+        to.put(to.position(), memory, at(index), bytes).position(to.position() + bytes);
+        return this;
+    }
+
+    @Override
+    public ByteBuf getBytes(int index, OutputStream to, int length) throws IOException {
+        checkIndex(index, length);
+        byte[] piece = new byte[Math.min(length, PIECE)];
+        int bytes;
+        for (int done = 0; done < length; done += bytes) {
+            bytes = Math.min(piece.length, length - done);
+            memory.get(at(index + done), piece, 0, bytes);
+            to.write(piece, 0, bytes);
+        }
+        return this;
+    }
+
+    @Override
+    public int getBytes(int index, GatheringByteChannel to, int length) throws IOException {
+        return to.write(nioBuffer(index, length));
+    }
+
+    @Override
+    public int getBytes(int index, FileChannel to, long position, int length) throws IOException {
+        return to.write(nioBuffer(index, length), position);
+    }
+
+    @Override
+    public ByteBuf setBytes(int index, ByteBuf from, int fromIndex, int length) {
+        checkSrcIndex(index, length, fromIndex, from.capacity());
+        if (from instanceof LabyrinthByteBuf that) {
+            that.ensureAccessible();
+            memory.put(at(index), that.memory, that.at(fromIndex), length);
+        } else if (from.hasArray()) {
+            memory.put(at(index), from.array(), from.arrayOffset() + fromIndex, length);
+        } else if (from.nioBufferCount() == 1) {
+            memory.put(at(index), from.nioBuffer(fromIndex, length), 0, length);
+        } else {
+            from.getBytes(fromIndex, this, index, length);
+        }
+        return this;
+    }
+
+    @Override
+    public ByteBuf setBytes(int index, byte[] from, int fromIndex, int length) {
+        checkSrcIndex(index, length, fromIndex, from.length);
+        memory.put(at(index), from, fromIndex, length);
+        return this;
+    }
+
+    @Override
+    public ByteBuf setBytes(int index, ByteBuffer from) {
+        int bytes = from.remaining();
+        checkIndex(index, bytes);
+        memory.put(at(index), from, from.position(), bytes);
+        from.position(from.limit());
+        return this;
+    }
+
+    @Override
+    public int setBytes(int index, InputStream from, int length) throws IOException {
+        checkIndex(index, length);
+        byte[] piece = new byte[Math.min(length, PIECE)];
+        int bytes = from.read(piece);
+        if (bytes > 0) {
+            memory.put(at(index), piece, 0, bytes);
+        }
+        return bytes;
+    }
+
+    @Override
+    public int setBytes(int index, ScatteringByteChannel from, int length) throws IOException {
+        try {
+            return from.read(internalNioBuffer(index, length));
+        } catch (ClosedChannelException e) {
+            return -1;
+        }
+    }
+
+    @Override
+    public int setBytes(int index, FileChannel from, long position, int length) throws IOException {
+        try {
+            return from.read(internalNioBuffer(index, length), position);
+        } catch (ClosedChannelException e) {
+            return -1;
+        }
+    }
+
+    // Read by the object's own view: a reader has it to itself, as it moves the index.
+
+    @Override
+    public int readBytes(GatheringByteChannel to, int length) throws IOException {
+        checkReadableBytes(length);
+        int bytes = to.write(internalNioBuffer(readerIndex(), length));
+        readerIndex(readerIndex() + bytes);
+        return bytes;
+    }
+
+    @Override
+    public int readBytes(FileChannel to, long position, int length) throws IOException {
+        checkReadableBytes(length);
+        int bytes = to.write(internalNioBuffer(readerIndex(), length), position);
+        readerIndex(readerIndex() + bytes);
+        return bytes;
+    }
+}

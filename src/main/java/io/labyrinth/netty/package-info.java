@@ -1,0 +1,8 @@
+/**
+ * Netty's buffers in the frames of a labyrinth: {@link io.labyrinth.netty.LabyrinthByteBufAllocator}. Needs
+ * {@code io.netty:netty-buffer} 4.2, which the rest of the library does not.
+ */
+@NullMarked
+package io.labyrinth.netty;
+
+import org.jspecify.annotations.NullMarked;

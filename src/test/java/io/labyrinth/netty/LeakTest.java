@@ -1,0 +1,30 @@
+package io.labyrinth.netty;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.labyrinth.ChildJvm;
+import org.junit.jupiter.api.Test;
+
+/** A buffer that nobody released is found by Netty's leak detector, and its frame is still out: nobody takes it away. */
+class LeakTest {
+
+    @Test
+    void aDroppedBufferIsReportedByItsLastUse() {
+        ChildJvm.Result result = ChildJvm.ofAll(Leaks.class).jvm("-Dio.netty.leakDetection.level=paranoid").with("leak")
+                .run();
+
+        assertThat(result.exit()).as(result.toString()).isZero();
+        assertThat(result.err()).containsOnlyOnce("LEAK: ByteBuf.release() was not called before it's garbage-collected")
+                .contains("the last who saw it");
+        assertThat(result.out()).contains("out=1 bytes=4096");
+    }
+
+    /** What fails between the claim and the return gives the frame back. */
+    @Test
+    void noFrameIsLostWhereTheDetectorRunsOutOfMemory() {
+        ChildJvm.Result result = ChildJvm.ofAll(Leaks.class).with("fail").run();
+
+        assertThat(result.exit()).as(result.toString()).isZero();
+        assertThat(result.out()).contains("no memory to watch by", "out=0 bytes=0");
+    }
+}

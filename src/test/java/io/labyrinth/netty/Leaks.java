@@ -1,0 +1,70 @@
+package io.labyrinth.netty;
+
+import io.labyrinth.Gfp;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.Locking;
+import io.netty.buffer.ByteBuf;
+import io.netty.util.ResourceLeakDetector;
+import io.netty.util.ResourceLeakDetectorFactory;
+import io.netty.util.ResourceLeakTracker;
+
+/** For a JVM of its own, as Netty makes its leak detector once: leaks a buffer, or fails where one is about to be watched. */
+final class Leaks {
+
+    private Leaks() {
+    }
+
+    public static void main(String[] arguments) throws InterruptedException {
+        Labyrinth labyrinth = Labyrinth.builder("leaks").frames(64).locking(Locking.PREFERRED).open();
+        if (arguments[0].equals("fail")) {
+            ResourceLeakDetectorFactory.setResourceLeakDetectorFactory(new Failing());
+        }
+        LabyrinthByteBufAllocator allocator = new LabyrinthByteBufAllocator(labyrinth, Gfp.NOWAIT);
+        if (arguments[0].equals("fail")) {
+            failing(allocator);
+        } else {
+            leaking(allocator);
+        }
+        System.out.println("out=" + labyrinth.stats().claimed() + " bytes=" + allocator.metric().usedDirectMemory());
+        labyrinth.validate();
+    }
+
+    /** The reports come with later allocations, once the collector has found what was dropped. */
+    private static void leaking(LabyrinthByteBufAllocator allocator) throws InterruptedException {
+        ByteBuf released = allocator.directBuffer(100).writeLong(1);
+        released.release();
+        leak(allocator);
+        for (int i = 0; i < 5; i++) {
+            System.gc();
+            Thread.sleep(20);
+            allocator.directBuffer(100).release();
+        }
+    }
+
+    private static void leak(LabyrinthByteBufAllocator allocator) {
+        ByteBuf dropped = allocator.directBuffer(100);
+        dropped.touch("the last who saw it");
+    }
+
+    private static void failing(LabyrinthByteBufAllocator allocator) {
+        try {
+            allocator.directBuffer(100);
+        } catch (OutOfMemoryError e) {
+            System.out.println(e.getMessage());
+        }
+    }
+
+    /** Makes detectors that run out of memory, as the real ones can. */
+    private static final class Failing extends ResourceLeakDetectorFactory {
+        @Override
+        @Deprecated
+        public <T> ResourceLeakDetector<T> newResourceLeakDetector(Class<T> resource, int interval, long active) {
+            return new ResourceLeakDetector<>(resource, interval) {
+                @Override
+                public ResourceLeakTracker<T> track(T buffer) {
+                    throw new OutOfMemoryError("no memory to watch by");
+                }
+            };
+        }
+    }
+}
