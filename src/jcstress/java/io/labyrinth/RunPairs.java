@@ -118,7 +118,7 @@ public class RunPairs {
 
         @Arbiter
         public void rest(ZZL_Result r) {
-            r.r3 = map.lvWord(7) == PageWord.claimed(PageWord.free(taken, 0), SHARED) ? verdict() : "pfn=7 was lost";
+            r.r3 = map.lvWord(7) == PageWord.claimed(PageWord.free(taken, 0), PageWord.TENANT | SHARED) ? verdict() : "pfn=7 was lost";
         }
     }
 
