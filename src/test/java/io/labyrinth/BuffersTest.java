@@ -183,7 +183,7 @@ class BuffersTest {
                 ByteBuffer out = one.asByteBuffer();
                 ByteBuffer in = two.asByteBuffer();
                 while (in.hasRemaining()) {
-                    if (out.hasRemaining()) {
+                    if (out.position() < BYTES) {
                         client.write(out.limit(Math.min(out.position() + 4096, BYTES)));
                     }
                     accepted.read(in);
