@@ -52,9 +52,10 @@ public final class Frame implements AutoCloseable {
      *
      * <p>Its {@link MemorySegment#asByteBuffer} is direct and aligned to a page, so that FileChannel, also with
      * O_DIRECT, and SocketChannel use the frame itself. It keeps the segment's rules: it dies with an EXCLUSIVE frame,
-     * and another thread's access is refused. What it cannot do: an asynchronous channel refuses an EXCLUSIVE frame's
-     * with {@link IllegalStateException}, as it works on another thread; while a channel uses it, the frame cannot be
-     * freed; to keep it longer than the frame is a mistake that only EXCLUSIVE finds.
+     * and another thread's access is refused. What it cannot do: an asynchronous channel works on another thread, so it
+     * takes no EXCLUSIVE frame's (the JDK's file channel then never completes its future, so do not ask); while a
+     * channel uses it, the frame cannot be freed; to keep it longer than the frame is a mistake that only EXCLUSIVE
+     * finds.
      *
      * @throws LabyrinthException.Stale if this life of the frame has ended
      * @throws WrongThreadException     if the frame is EXCLUSIVE to another thread; where the owner has called this

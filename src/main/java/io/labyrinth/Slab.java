@@ -71,8 +71,8 @@ public final class Slab implements AutoCloseable {
 
     static Slab open(Labyrinth labyrinth, int size, int objects) {
         if (size < SMALLEST || size > LARGEST) {
-            throw new LabyrinthException.InvalidRequest("size=" + size + " limit=" + LARGEST + ": objects of a slab have "
-                    + SMALLEST + " to " + LARGEST + " bytes; take a frame for a larger one");
+            throw new LabyrinthException.InvalidRequest("size=" + size + " limit=" + LARGEST
+                    + ": a slab's objects have " + SMALLEST + " to " + LARGEST + " bytes; take a frame for more");
         }
         if (objects < 1) {
             throw new LabyrinthException.InvalidRequest("objects=" + objects + ": a slab has 1 at least");

@@ -213,7 +213,7 @@ class FrameArenaTest {
                 allocates.act(round);
             }
         };
-        Race.run(400, round -> {
+        Race.run(100, round -> {
             if (arena.get().scope().isAlive()) {
                 arena.get().close();
             }
