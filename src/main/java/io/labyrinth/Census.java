@@ -1,7 +1,7 @@
 package io.labyrinth;
 
 import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -127,6 +127,11 @@ final class Census {
     }
 
     private static Set<Long> livingPlatformThreads() {
+        return platformThreads().keySet();
+    }
+
+    /** Those that live, by id. */
+    static Map<Long, Thread> platformThreads() {
         ThreadGroup root = Thread.currentThread().getThreadGroup();
         while (root.getParent() != null) {
             root = root.getParent();
@@ -137,9 +142,9 @@ final class Census {
             threads = new Thread[root.activeCount() * 2 + 16];
             count = root.enumerate(threads);
         } while (count == threads.length);
-        Set<Long> living = new HashSet<>();
+        Map<Long, Thread> living = new HashMap<>();
         for (int i = 0; i < count; i++) {
-            living.add(threads[i].threadId());
+            living.put(threads[i].threadId(), threads[i]);
         }
         return living;
     }
@@ -248,6 +253,18 @@ final class Census {
             picture.repeat(state, Math.min(PageWord.next(pfn, word), map.frames) - pfn);
         }
         return picture.toString();
+    }
+
+    /** Frames outside of the reserve that are free. */
+    int free() {
+        int free = 0;
+        int pfn = 0;
+        while (pfn < map.ordinary) {
+            long word = map.lvWord(pfn);
+            free += PageWord.isFree(word) ? PageWord.frames(word) : 0;
+            pfn = PageWord.next(pfn, word);
+        }
+        return free;
     }
 
     /** Counts frames by state, free runs by order, and lives by the generations that the words have used up. */

@@ -3,6 +3,7 @@ package io.labyrinth;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
+import org.jspecify.annotations.Nullable;
 
 /** What both faces of a labyrinth are made of: requests, passed to the page map and the zone, and their failures. */
 abstract sealed class Face permits Labyrinth, Handles {
@@ -24,12 +25,15 @@ abstract sealed class Face permits Labyrinth, Handles {
     final PageMap map;
     final Zone zone;
     final Region region;
+    /** Null unless claims are sampled: then the zone is watched. */
+    final @Nullable Samples samples;
 
-    Face(String name, PageMap map, Zone zone, Region region) {
+    Face(String name, PageMap map, Zone zone, Region region, @Nullable Samples samples) {
         this.name = name;
         this.map = map;
         this.zone = zone;
         this.region = region;
+        this.samples = samples;
     }
 
     static void checkOrder(int order) {
@@ -43,22 +47,34 @@ abstract sealed class Face permits Labyrinth, Handles {
         boolean zeroed = Gfp.isZeroed(gfp);    // asked before, as behind the claim each call can run out of stack
         try {
             long handle = zone.claim(gfp, order, me);
-            if (zeroed && handle != 0) {
+            if (zeroed && handle != 0 || zone.watched) {
                 try {
-                    segment(handle, order).fill((byte) 0);
+                    finish(handle, order, zeroed);
                 } catch (Throwable e) {
-                    map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
-                    map.strays.any = true;
+                    if (handle != 0) {
+                        map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
+                        map.strays.any = true;
+                    }
                     checkOpen();
                     throw e;
                 }
             }
-            if (zone.closed) {
-                checkOpen();
-            }
             return handle;
         } finally {
             Reference.reachabilityFence(this);
+        }
+    }
+
+    /** What most requests are spared. */
+    private void finish(long handle, int order, boolean zeroed) {
+        if (zeroed && handle != 0) {
+            segment(handle, order).fill((byte) 0);
+        }
+        if (zone.watched) {
+            checkOpen();
+            if (samples != null && handle != 0) {
+                samples.claimed(handle);
+            }
         }
     }
 
@@ -98,12 +114,33 @@ abstract sealed class Face permits Labyrinth, Handles {
 
     long accept(long ticket, Thread me, long flags) {
         try {
+            boolean told = Flight.isOn();
+            if (told || zone.watched) {
+                return acceptWatched(ticket, me, flags, told);
+            }
             return map.accept(ticket, me, flags);
         } catch (LabyrinthException.Stale e) {
             throw orClosed(e);
         } finally {
             Reference.reachabilityFence(this);
         }
+    }
+
+    private long acceptWatched(long ticket, Thread me, long flags, boolean told) {
+        long word = map.inTransit(ticket);
+        long giver = map.lvOwner(PageWord.pfn(ticket));    // still, as an owner word is never cleared
+        long handle = map.accept(ticket, me, flags);
+        try {
+            if (told) {
+                Flight.handedOver(name, PageWord.pfn(ticket), PageWord.order(word), PageWord.threadId(giver));
+            }
+            if (samples != null) {
+                samples.accepted(handle);
+            }
+        } catch (Error untold) {
+            // For want of stack: the ticket is accepted, and a handler that does nothing takes none.
+        }
+        return handle;
     }
 
     /** The word of a live run that this thread may touch. */

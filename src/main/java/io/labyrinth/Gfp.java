@@ -143,6 +143,11 @@ public record Gfp(int bits) {
         return (bits & OWNED) * (PageWord.EXCLUSIVE / OWNED) + (bits & FRAMED) * (PageWord.FRAMED / FRAMED);
     }
 
+    /** What the bits of a request ask for; {@link #FRAMED} is no part of that. */
+    static String describe(int bits) {
+        return names(bits & ALL);
+    }
+
     @Override
     public String toString() {
         return names(bits);

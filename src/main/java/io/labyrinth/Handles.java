@@ -18,7 +18,7 @@ import java.lang.foreign.ValueLayout;
 public final class Handles extends Face {
 
     Handles(Face face) {
-        super(face.name, face.map, face.zone, face.region);
+        super(face.name, face.map, face.zone, face.region, face.samples);
     }
 
     /** {@link Labyrinth#allocPages}, with a handle for the frame and 0 for {@code null}. */

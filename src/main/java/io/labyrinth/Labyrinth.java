@@ -3,9 +3,11 @@ package io.labyrinth;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -61,8 +63,10 @@ public final class Labyrinth extends Face implements AutoCloseable {
     private final long firstGeneration;
     private final Handles handles;
 
-    private Labyrinth(String name, PageMap map, Zone zone, Region region, long firstGeneration) {
-        super(name, map, zone, region);
+    /** @param sampleClaims 1 claim in so many, or 0 for none */
+    private Labyrinth(String name, PageMap map, Zone zone, Region region, long firstGeneration, int sampleClaims) {
+        super(name, map, zone, region, sampleClaims == 0 ? null : new Samples(map.frames, sampleClaims));
+        zone.watched = samples != null;
         this.firstGeneration = firstGeneration;
         this.census = new Census(map);
         this.handles = new Handles(this);
@@ -96,7 +100,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
     public static Labyrinth attach(Path path, Locking locking) {
         Machine.requireNativeAccess();
         Rehearsal.done();
-        return join(SharedFile.open(path), locking, false);
+        return join(SharedFile.open(path), locking, false, 0);
     }
 
     /** As {@link #attach(Path)}, by a descriptor that this process has got from another, and keeps. */
@@ -104,7 +108,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
         return attach(Path.of("/proc/self/fd/" + fd), locking);
     }
 
-    private static Labyrinth join(SharedFile file, Locking locking, boolean create) {
+    private static Labyrinth join(SharedFile file, Locking locking, boolean create, int sampleClaims) {
         Header header = file.header;
         boolean opened = false;
         try {
@@ -119,8 +123,9 @@ public final class Labyrinth extends Face implements AutoCloseable {
                 }
                 long tenant = file.enter(new Census(unowned)::evict);
                 PageMap map = new PageMap(region.metadata, header.frames(), header.reserve(), tenant);
-                Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors());
-                Labyrinth labyrinth = new Labyrinth(header.name(), map, zone, region, header.firstGeneration());
+                Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors(), header.name());
+                Labyrinth labyrinth = new Labyrinth(header.name(), map, zone, region, header.firstGeneration(),
+                        sampleClaims);
                 opened = true;
                 return labyrinth;
             } finally {
@@ -226,6 +231,11 @@ public final class Labyrinth extends Face implements AutoCloseable {
         }
     }
 
+    /** Frames outside of the reserve that are free: a part of {@link #stats}, at half the cost. */
+    int free() {
+        return pass(census::free);
+    }
+
     /** Counts. Looks at every page word twice; safe while others allocate, exact at rest. */
     public LabyrinthStats stats() {
         return pass(() -> census.count(new LabyrinthStats.Builder(name, zone, region), firstGeneration));
@@ -253,6 +263,35 @@ public final class Labyrinth extends Face implements AutoCloseable {
     }
 
     /**
+     * Who holds what, now, most frames first; of a shared labyrinth, what this process's threads hold. Looks at every
+     * page word; safe while others allocate, exact at rest. When and where is told of claims that were sampled:
+     * {@link Builder#sampleClaims}.
+     */
+    public List<Owner> owners() {
+        return pass(() -> Owner.of(census.out(), map, samples));
+    }
+
+    /**
+     * Calls the listener when free frames become scarce, and when there are enough again; the reserve does not count.
+     * An own daemon thread looks at the page words every {@code interval}, and calls it; a request has no part in that,
+     * costs nothing more, and is not told of: what comes and goes between two looks is not seen.
+     *
+     * @param low      LOW is told when no more than so many frames are free: 0 at least, less than {@code high}
+     * @param high     HIGH is told, after LOW, when so many are free
+     * @param interval a look reads one word of each run
+     * @param listener with the figures of that look; if it throws, that is logged, and the looks go on
+     * @return close it to end the looks; they end with the labyrinth, too
+     * @throws LabyrinthException.InvalidRequest if the marks or the interval mean nothing
+     */
+    public Watermarks watermarks(int low, int high, Duration interval,
+            BiConsumer<Watermarks.Mark, LabyrinthStats> listener) {
+        checkOpen();
+        Watermarks watermarks = new Watermarks(this, low, high, interval, listener);
+        watermarks.start();
+        return watermarks;
+    }
+
+    /**
      * Frees EXCLUSIVE frames whose owner thread has ended. Lock-free; never taken by an allocation itself. A frame that
      * is not EXCLUSIVE may be used and freed by any thread, so the end of the one that claimed it means nothing.
      *
@@ -262,7 +301,12 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * @return the number of frames freed
      */
     public int sweepDeadOwners() {
-        return pass(() -> census.sweep() + (region.file == null ? 0 : region.file.sweep(census::evict)));
+        return pass(() -> {
+            long since = System.nanoTime();
+            int freed = census.sweep() + (region.file == null ? 0 : region.file.sweep(census::evict));
+            Flight.swept(name, freed, since);
+            return freed;
+        });
     }
 
     /**
@@ -292,6 +336,16 @@ public final class Labyrinth extends Face implements AutoCloseable {
         return close(true);
     }
 
+    /** A line for each place, where claims are sampled; else nothing. */
+    private String whereSampled(List<Census.Seen> out) {
+        if (samples == null) {
+            return "";
+        }
+        StringBuilder text = new StringBuilder();
+        Owner.of(out, map, samples).forEach(owner -> text.append("\n").append(owner));
+        return text.toString();
+    }
+
     private synchronized int close(boolean now) {
         if (!region.isOpen()) {
             return 0;
@@ -301,15 +355,18 @@ public final class Labyrinth extends Face implements AutoCloseable {
         List<Census.Seen> out = region.file == null ? census.drain(now) : census.out();
         if (!out.isEmpty() && !now) {
             throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: " + census.describeOut(out)
-                    + ": free them, sweepDeadOwners() if their owners have ended, or closeNow()");
+                    + ": free them, sweepDeadOwners() if their owners have ended, or closeNow()" + whereSampled(out));
+        }
+        if (!out.isEmpty() && samples != null) {
+            LOG.warn("labyrinth={} closes now although frames are out:{}", name, whereSampled(out));
         }
         try {
-            zone.closed = true;
+            zone.watched = true;
             // Of a shared one, frames may be out that were claimed since. Once the arena is closed no more are: its
-            // handshake lets every thread see that the zone is.
+            // handshake lets every thread see that the zone is watched.
             region.close(() -> !out.isEmpty() || region.file != null && !census.out().isEmpty());
         } catch (IllegalStateException inUse) {
-            zone.closed = false;
+            zone.watched = samples != null;
             if (region.file == null) {
                 census.undrain(map.frames);
             }
@@ -340,6 +397,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
         private int frames = 1024;
         private int reserve;
         private Locking locking = Locking.REQUIRED;
+        private int sampleClaims;
         private boolean shared;
         private @Nullable Path path;
 
@@ -373,6 +431,21 @@ public final class Labyrinth extends Face implements AutoCloseable {
         /** Whether the pages must be locked. Default {@link Locking#REQUIRED}. */
         public Builder locking(Locking locking) {
             this.locking = Objects.requireNonNull(locking);
+            return this;
+        }
+
+        /**
+         * Notes time and stack of 1 claim or accepted ticket in {@code every}, picked by chance, for
+         * {@link Labyrinth#owners} and for the message of a {@code close()} that is refused. Each claim then takes some
+         * 3 ns more, a sampled one some microseconds and about 1 KiB of heap, as long as its frame is not sampled anew;
+         * and the labyrinth takes 4 bytes of heap a frame. Default: none, at no cost. 1 notes all.
+         */
+        public Builder sampleClaims(int every) {
+            if (every < 1) {
+                throw new LabyrinthException.InvalidRequest("sampleClaims=" + every
+                        + " limit=1: 1 samples every claim, 1000 one in 1000; leave it out to sample none");
+            }
+            this.sampleClaims = every;
             return this;
         }
 
@@ -416,14 +489,14 @@ public final class Labyrinth extends Face implements AutoCloseable {
             if (shared) {
                 Header header = Header.plan(name, frames, reserve, Libc.pageSize(), firstGeneration);
                 Machine.requireMemory(name, header.fileBytes());
-                return join(SharedFile.create(path, header), locking, true);
+                return join(SharedFile.create(path, header), locking, true, sampleClaims);
             }
             Region region = Region.open(name, frames, PageMap.bytesFor(frames), locking);
             try {
                 PageMap map = new PageMap(region.metadata, frames, reserve);
                 map.tile(firstGeneration);
-                Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors());
-                return new Labyrinth(name, map, zone, region, firstGeneration);
+                Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors(), name);
+                return new Labyrinth(name, map, zone, region, firstGeneration, sampleClaims);
             } catch (OutOfMemoryError e) {
                 region.discard();
                 throw new LabyrinthException.MapRefused("labyrinth=" + name + " frames=" + frames + " needs about "

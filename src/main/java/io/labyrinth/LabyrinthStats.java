@@ -5,7 +5,8 @@ import java.util.List;
 
 /**
  * A labyrinth in figures. Frames are counted from the page words, one after the other: exact for a labyrinth at rest,
- * otherwise each figure is right for some moment of the pass. What is approximate even at rest says so in its name.
+ * otherwise each figure is right for some moment of the pass. What is approximate even at rest says so in its name;
+ * of a shared labyrinth, those are this process's, and all others everybody's.
  *
  * @param name            of the labyrinth
  * @param frames          in all
@@ -30,6 +31,15 @@ import java.util.List;
 public record LabyrinthStats(String name, int frames, long frameSize, int free, int reserve, int reserveFree,
         int claimed, int inTransit, int quarantined, List<Integer> freeRuns, long livesEnded, long refusedApprox,
         long reserveHitsApprox, long lostApprox, long mappedBytes, long lockedBytes, long metadataBytes) {
+
+    /** Of the largest free run, as it lies; a larger one may be had by joining adjacent ones. -1 if nothing is free. */
+    public int largestFreeOrder() {
+        int order = freeRuns.size() - 1;
+        while (order >= 0 && freeRuns.get(order) == 0) {
+            order--;
+        }
+        return order;
+    }
 
     /** Adds up one pass over the words. */
     static final class Builder {

@@ -100,12 +100,14 @@ final class Region {
         long metadataBytes = (metadata + pageSize - 1) / pageSize * pageSize;
         long length = Math.addExact(frameBytes, metadataBytes);
         Machine.requireMemory(name, length);
+        long since = System.nanoTime();
         long start = map(name, length);
         Unmap unmapMetadata = new Unmap(start + frameBytes, metadataBytes);
         boolean opened = false;
         try {
             long locked = makeResident(name, start, length, pageSize, locking);
             Region region = new Region(pageSize, start, frameBytes, unmapMetadata, locked);
+            Flight.opened(name, frames, region, since);
             opened = true;
             return region;
         } finally {
@@ -120,10 +122,12 @@ final class Region {
     static Region share(SharedFile file, Locking locking) {
         Header header = file.header;
         Unmap unmapMetadata = new Unmap(file.base, header.framesOffset());
+        long since = System.nanoTime();
         boolean opened = false;
         try {
             long locked = makeResident(header.name(), file.base, header.fileBytes(), header.pageSize(), locking);
             Region region = new Region(file, unmapMetadata, locked);
+            Flight.opened(header.name(), header.frames(), region, since);
             opened = true;
             return region;
         } finally {
@@ -137,12 +141,16 @@ final class Region {
     /** Returns the bytes that are locked. */
     private static long makeResident(String name, long start, long length, long pageSize, Locking locking) {
         advise(start, length);
+        long since = System.nanoTime();
         boolean lock = locking != Locking.NONE && lock(name, start, length, locking, Native.MLOCK_ONFAULT());
         populate(name, start, length, pageSize);
         if (lock) {
             lock = lock(name, start, length, locking, 0);
         }
         long locked = lock ? lockedBytes(start, length) : 0;
+        if (locking != Locking.NONE) {
+            Flight.locked(name, length, locked, since);
+        }
         if (lock && locked < length && locking == Locking.REQUIRED) {
             throw new LabyrinthException.LockRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
                     + " locked=" + Machine.bytes(locked) + ": mlock succeeded, but /proc/self/smaps does not"

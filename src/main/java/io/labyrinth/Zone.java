@@ -1,5 +1,7 @@
 package io.labyrinth;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * The policy: where an allocation looks, in which order, and how far. Decides nothing about ownership; every answer
  * comes from a compare-and-set in {@link PageMap}.
@@ -66,13 +68,23 @@ final class Zone {
     private static final int GROUP_FRAMES = 1 << PageMap.GROUP_ORDER;
 
     final PageMap map;
-    /** Written once, before the page map is emptied; read by claims that succeed. */
-    boolean closed;
+    /**
+     * Whether a request has to look further, as the labyrinth closes, or as claims are sampled: one branch for both.
+     * Written before the first claim, and before the page map is emptied.
+     */
+    boolean watched;
+    /** For flight recordings; null for a map that is nobody's labyrinth. */
+    private final @Nullable String name;
     /** A power of two long. */
     private final long[] lanes;
 
     Zone(PageMap map, int processors) {
+        this(map, processors, null);
+    }
+
+    Zone(PageMap map, int processors, @Nullable String name) {
         this.map = map;
+        this.name = name;
         int count = Integer.highestOneBit(Math.max(1, Math.min(Math.max(processors, 2) * 8, map.frames >> 3)));
         this.lanes = new long[count << LANE_SHIFT];
         for (int lane = 0; lane < count; lane++) {
@@ -184,6 +196,7 @@ final class Zone {
         }
         if (handle == 0) {
             lanes[lane + (Gfp.isQuiet(gfp) ? REFUSED_QUIETLY : REFUSED)]++;
+            Flight.refused(name, gfp, order);
         }
         lanes[lane + DRY] = handle == 0 ? 1 : 0;
         return handle;
@@ -203,6 +216,11 @@ final class Zone {
         lanes[lane + CURSOR] = resume;
         if (handle != 0) {
             lanes[lane + RESERVE_HITS]++;
+            try {
+                Flight.reserveUsed(name, gfp, order, handle);
+            } catch (Error untold) {
+                // For want of stack: the claim stands, and a handler that does nothing takes none.
+            }
         }
         return handle;
     }

@@ -54,6 +54,13 @@ public final class ChildJvm {
                 : classPath(program));
     }
 
+    /** The main method of a test class, in the named module: no other but these, and what they need, can be had. */
+    static ChildJvm ofModules(Class<?> program, String... modules) {
+        return new ChildJvm(List.of("--enable-native-access=io.labyrinth", "--module-path", mainPath(), "--limit-modules",
+                String.join(",", modules), "--add-modules", String.join(",", modules), "--patch-module",
+                "io.labyrinth=" + home(ChildJvm.class)), List.of("--module", "io.labyrinth/" + program.getName()));
+    }
+
     /** A source file of a user of the module, compiled and run by the java launcher. */
     static ChildJvm source(Path file) {
         return new ChildJvm(List.of("--enable-native-access=io.labyrinth", "--module-path", mainPath(), "--add-modules",

@@ -16,6 +16,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -45,8 +46,8 @@ class CloseTest {
             Thread user = Thread.ofPlatform().start(() -> {
                 try {
                     while (true) {
-                        handles.free(handles.alloc(any.with(Gfp.EXCLUSIVE), 0));
-                        handles.free(handles.alloc(any.with(Gfp.ZERO), 10));
+                        freeUnlessRefused(handles, handles.alloc(any.with(Gfp.EXCLUSIVE), 0));
+                        freeUnlessRefused(handles, handles.alloc(any.with(Gfp.ZERO), 10));
                     }
                 } catch (Throwable e) {
                     ended.set(e);
@@ -63,6 +64,13 @@ class CloseTest {
                 int requested = order;
                 assertThatThrownBy(() -> handles.alloc(any, requested)).isExactlyInstanceOf(Closed.class);
             }
+        }
+    }
+
+    /** While a labyrinth drains, nothing is free. */
+    private static void freeUnlessRefused(Handles handles, long handle) {
+        if (handle != 0) {
+            handles.free(handle);
         }
     }
 
@@ -84,7 +92,8 @@ class CloseTest {
                 "toString"), Map.of("accept", () -> labyrinth.accept(handle),
                 "allocPage", () -> labyrinth.allocPage(MINE), "allocPages", () -> labyrinth.allocPages(Gfp.NOWAIT, 3),
                 "stats", labyrinth::stats, "validate", labyrinth::validate, "picture", labyrinth::picture,
-                "sweepDeadOwners", labyrinth::sweepDeadOwners));
+                "sweepDeadOwners", labyrinth::sweepDeadOwners, "owners", labyrinth::owners, "watermarks",
+                () -> labyrinth.watermarks(1, 2, Duration.ofSeconds(1), (mark, stats) -> { })));
         refusesAll(Handles.class, Set.of("pfn", "generation"), Map.ofEntries(
                 Map.entry("alloc", () -> handles.alloc(MINE, 0)), Map.entry("free", () -> handles.free(handle)),
                 Map.entry("handOff", () -> handles.handOff(handle)), Map.entry("accept", () -> handles.accept(handle)),
@@ -217,7 +226,7 @@ class CloseTest {
 
     @Test
     void refusesToCloseWhileNativeCodeUsesASegment() throws Throwable {
-        Labyrinth labyrinth = Labyrinth.builder("used").frames(64).open();
+        Labyrinth labyrinth = Labyrinth.builder("used").frames(64).sampleClaims(1).open();
         Frame frame = labyrinth.allocPage(Gfp.NOWAIT);
         MemorySegment segment = frame.segment();
         frame.close();
@@ -234,7 +243,9 @@ class CloseTest {
                 .hasMessageContainingAll("labyrinth=used cannot close", "native call or a channel",
                         "close it afterwards"));
         assertThat(labyrinth.picture()).isEqualTo(pictureBefore);
-        labyrinth.allocPage(Gfp.NOWAIT).close();
+        frame = labyrinth.allocPage(Gfp.NOWAIT);
+        assertThat(labyrinth.owners().getFirst().sampled()).as("claims are still sampled").hasSize(1);
+        frame.close();
         labyrinth.validate();
         labyrinth.close();
     }

@@ -33,12 +33,16 @@ final class DeepStack {
             e.printStackTrace();
             Runtime.getRuntime().halt(1);
         });
-        Thread.ofPlatform().start(DeepStack::all).join();
-        Thread.ofVirtual().start(DeepStack::all).join();
+        Labyrinth.Builder builder = Labyrinth.builder("deep").frames(64).reserve(8);
+        if (!args[0].equals("0")) {
+            builder.sampleClaims(Integer.parseInt(args[0]));
+        }
+        Thread.ofPlatform().start(() -> all(builder)).join();
+        Thread.ofVirtual().start(() -> all(builder)).join();
     }
 
-    private static void all() {
-        try (Labyrinth labyrinth = Labyrinth.builder("deep").frames(64).reserve(8).open()) {
+    private static void all(Labyrinth.Builder builder) {
+        try (Labyrinth labyrinth = builder.open()) {
             for (Gfp gfp : List.of(Gfp.ATOMIC_EXCLUSIVE, Gfp.NOWAIT)) {
                 for (Step step : Step.values()) {
                     new DeepStack(new Held(labyrinth, gfp), step).everyDepth();

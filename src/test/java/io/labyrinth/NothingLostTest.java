@@ -12,6 +12,7 @@ import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** No frame is lost to an error that strikes between a claim and its return; the errors strike in children. */
@@ -27,10 +28,10 @@ class NothingLostTest {
 
     /** Interpreted, every call needs stack of its own; compiled, a pair is one method. Both must hold. */
     @ParameterizedTest
-    @ValueSource(strings = {"-Xint", "-XX:+TieredCompilation"})
-    void notByAStackOverflowAtAnyDepth(String mode) {
+    @CsvSource({"-Xint, 0", "-XX:+TieredCompilation, 0", "-Xint, 1", "-XX:+TieredCompilation, 1"})
+    void notByAStackOverflowAtAnyDepth(String mode, String sampleClaims) {
         ChildJvm.Result child = ChildJvm.of(DeepStack.class)
-                .jvm("-Xss256k", "-Xmx64m", "-XX:MaxJavaStackTraceDepth=8", mode).run();
+                .jvm("-Xss256k", "-Xmx64m", "-XX:MaxJavaStackTraceDepth=8", mode).with(sampleClaims).run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         assertThat(child.out().lines()).hasSize(2 * 2 * DeepStack.Step.values().length).allSatisfy(line ->
@@ -71,9 +72,10 @@ class NothingLostTest {
     }
 
     /** The heap is filled but for some random kilobytes, so that the error strikes anywhere in a turn's allocations. */
-    @Test
-    void notByAnOutOfMemoryErrorAnywhere() {
-        ChildJvm.Result child = ChildJvm.of(FullHeap.class).jvm("-Xmx8m", "-Xms8m").run();
+    @ParameterizedTest
+    @ValueSource(strings = {"0", "1"})
+    void notByAnOutOfMemoryErrorAnywhere(String sampleClaims) {
+        ChildJvm.Result child = ChildJvm.of(FullHeap.class).jvm("-Xmx8m", "-Xms8m").with(sampleClaims).run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         assertThat(Integer.parseInt(child.out().replaceAll("\\D", ""))).isGreaterThan(8);
@@ -216,7 +218,8 @@ class NothingLostTest {
         public static void main(String[] args) {
             SplittableRandom random = new SplittableRandom(42);
             int errors = 0;
-            try (Labyrinth labyrinth = Labyrinth.builder("full").frames(FRAMES).reserve(16).open()) {
+            Labyrinth.Builder builder = Labyrinth.builder("full").frames(FRAMES).reserve(16);
+            try (Labyrinth labyrinth = args[0].equals("0") ? builder.open() : builder.sampleClaims(1).open()) {
                 Frame[] frames = new Frame[64];
                 Ticket[] tickets = new Ticket[64];
                 long[] raw = new long[64];

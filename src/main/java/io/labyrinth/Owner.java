@@ -1,0 +1,120 @@
+package io.labyrinth;
+
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What one owner has of a labyrinth: {@link Labyrinth#owners}.
+ *
+ * @param holding   how
+ * @param thread    id of the thread that claimed or accepted the frames, or gave them away; 0 while it has not signed
+ * @param virtual   whether that is a virtual thread
+ * @param name      of a thread that lives; null of one that has ended, or is not known to this labyrinth any more
+ * @param runs      how many
+ * @param frames    of all the runs
+ * @param sampled   those of the claims that were sampled, oldest first; empty unless the labyrinth was opened with
+ *                  {@link Labyrinth.Builder#sampleClaims}
+ */
+public record Owner(Holding holding, long thread, boolean virtual, @Nullable String name, int runs, int frames,
+        List<Claim> sampled) {
+
+    private static final int PLACES_TOLD = 10;
+    private static final int LINES_TOLD = 6;
+
+    /** What the thread is to its frames. */
+    public enum Holding {
+        /** Its owner: nobody else may touch, free or pass them on. */
+        EXCLUSIVE,
+        /** Who claimed them; any thread may use and free them. */
+        SHARED,
+        /** Who gave them away: they are in transit, and their tickets not accepted. */
+        TICKET
+    }
+
+    /**
+     * One claim that was sampled.
+     *
+     * @param pfn   of the run's first frame
+     * @param order of the run
+     * @param since when it was claimed or accepted
+     * @param where the stack, from the line that called the labyrinth; of a ticket, from the claim before it
+     */
+    public record Claim(int pfn, int order, Instant since, List<StackTraceElement> where) {
+    }
+
+    /** When the oldest of its sampled claims was made; null if there is none. */
+    public @Nullable Instant oldestSampled() {
+        return sampled.isEmpty() ? null : sampled.getFirst().since;
+    }
+
+    /** {@code name=value}, and a line for each place where sampled claims were made. */
+    @Override
+    public String toString() {
+        StringBuilder text = new StringBuilder(holding.name()).append(" thread=").append(thread)
+                .append(virtual ? " (virtual)" : "").append(name == null ? "" : " \"" + name + "\"")
+                .append(" runs=").append(runs).append(" frames=").append(frames);
+        Map<List<StackTraceElement>, List<Claim>> byPlace = new LinkedHashMap<>();
+        sampled.forEach(claim -> byPlace.computeIfAbsent(claim.where, place -> new ArrayList<>()).add(claim));
+        byPlace.entrySet().stream().limit(PLACES_TOLD).forEach(place -> tell(place.getValue(), text));
+        if (byPlace.size() > PLACES_TOLD) {
+            text.append("\n  and at ").append(byPlace.size() - PLACES_TOLD).append(" other places");
+        }
+        return text.toString();
+    }
+
+    private static void tell(List<Claim> claims, StringBuilder text) {
+        Claim oldest = claims.getFirst();
+        text.append("\n  sampled=").append(claims.size()).append(" oldest=").append(oldest.since)
+                .append(" pfn=").append(oldest.pfn).append(" claimed at");
+        oldest.where.stream().limit(LINES_TOLD).forEach(line -> text.append("\n    ").append(line));
+    }
+
+    /** By owner and holding, most frames first. */
+    static List<Owner> of(List<Census.Seen> out, PageMap map, @Nullable Samples samples) {
+        record Key(Holding holding, long thread, boolean virtual) {
+        }
+        Map<Key, List<Census.Seen>> byOwner = new LinkedHashMap<>();
+        for (Census.Seen run : out) {
+            boolean signed = PageWord.state(run.word()) == PageWord.IN_TRANSIT
+                    || PageWord.isSigned(run.word(), run.owner());
+            Key key = new Key(holding(run.word()), signed ? PageWord.threadId(run.owner()) : 0,
+                    signed && PageWord.isVirtual(run.owner()));
+            byOwner.computeIfAbsent(key, owner -> new ArrayList<>()).add(run);
+        }
+        Map<Long, Thread> living = Census.platformThreads();
+        List<Owner> owners = new ArrayList<>();
+        byOwner.forEach((key, runs) -> {
+            List<Claim> sampled = new ArrayList<>();
+            Thread thread = living.get(key.thread);
+            int frames = 0;
+            for (Census.Seen run : runs) {
+                frames += run.frames();
+                Claim claim = samples == null ? null : samples.of(run.pfn(), run.word());
+                if (claim != null) {
+                    sampled.add(claim);
+                }
+                Thread virtual = key.virtual ? map.virtualOwner(run.pfn()) : null;
+                if (virtual != null && virtual.threadId() == key.thread && virtual.isAlive()) {
+                    thread = virtual;
+                }
+            }
+            sampled.sort(Comparator.comparing(Claim::since));
+            owners.add(new Owner(key.holding, key.thread, key.virtual, thread == null ? null : thread.getName(),
+                    runs.size(), frames, List.copyOf(sampled)));
+        });
+        owners.sort(Comparator.comparingInt(Owner::frames).reversed());
+        return List.copyOf(owners);
+    }
+
+    private static Holding holding(long word) {
+        if (PageWord.state(word) == PageWord.IN_TRANSIT) {
+            return Holding.TICKET;
+        }
+        return PageWord.isExclusive(word) ? Holding.EXCLUSIVE : Holding.SHARED;
+    }
+}

@@ -1,0 +1,111 @@
+package io.labyrinth.micrometer;
+
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.LabyrinthStats;
+import io.micrometer.core.instrument.Clock;
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.binder.BaseUnits;
+import io.micrometer.core.instrument.binder.MeterBinder;
+import java.time.Duration;
+import java.util.List;
+import java.util.function.ToDoubleFunction;
+import java.util.function.ToIntFunction;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Meters of one labyrinth, each with its name as the tag {@code labyrinth}:
+ *
+ * <pre>
+ *   labyrinth.frames           by state: free, reserve (free ones of it), claimed, in_transit, quarantined
+ *   labyrinth.runs.free        by order: 0 to 10
+ *   labyrinth.mapped, .locked  bytes
+ *   labyrinth.lives.ended      counter: frees, hand-overs, sweeps
+ *   labyrinth.refused.approx, labyrinth.reserve.hits.approx, labyrinth.lost.approx    counters; races lose some
+ * </pre>
+ *
+ * <p>They are counted from all page words when they are asked for, and for a second after that the same count answers,
+ * so that a scrape costs one. The registry holds the labyrinth weakly; once it is closed, gauges are NaN and counters
+ * stay as they were.
+ */
+public final class LabyrinthMetrics implements MeterBinder {
+
+    private static final long GOOD_FOR = Duration.ofSeconds(1).toNanos();
+
+    private final Labyrinth labyrinth;
+
+    public LabyrinthMetrics(Labyrinth labyrinth) {
+        this.labyrinth = labyrinth;
+    }
+
+    /** The last count; what the meters share. Holds no labyrinth, or the registry would. */
+    private static final class Count {
+        private final Clock clock;
+        private @Nullable LabyrinthStats stats;
+        private long at;
+
+        Count(Clock clock) {
+            this.clock = clock;
+        }
+
+        synchronized double figure(Labyrinth labyrinth, ToDoubleFunction<LabyrinthStats> of, boolean evenIfClosed) {
+            LabyrinthStats last = stats;
+            try {
+                if (last == null || clock.monotonicTime() - at >= GOOD_FOR) {
+                    last = labyrinth.stats();
+                    at = clock.monotonicTime();
+                    stats = last;
+                }
+            } catch (LabyrinthException.Closed e) {
+                last = evenIfClosed ? stats : null;
+            }
+            return last == null ? Double.NaN : of.applyAsDouble(last);
+        }
+    }
+
+    @Override
+    public void bindTo(MeterRegistry registry) {
+        Count count = new Count(registry.config().clock());
+        frames(registry, count, "free", LabyrinthStats::free);
+        frames(registry, count, "reserve", LabyrinthStats::reserveFree);
+        frames(registry, count, "claimed", LabyrinthStats::claimed);
+        frames(registry, count, "in_transit", LabyrinthStats::inTransit);
+        frames(registry, count, "quarantined", LabyrinthStats::quarantined);
+        for (int order = 0; order <= Labyrinth.MAX_ORDER; order++) {
+            int index = order;
+            gauge(registry, count, "labyrinth.runs.free", "Free runs of this order", "runs",
+                    List.of("order", String.valueOf(order)), stats -> stats.freeRuns().get(index));
+        }
+        gauge(registry, count, "labyrinth.mapped", "Frames and page map", BaseUnits.BYTES, List.of(),
+                LabyrinthStats::mappedBytes);
+        gauge(registry, count, "labyrinth.locked", "Of the mapped bytes, those locked when it opened",
+                BaseUnits.BYTES, List.of(), LabyrinthStats::lockedBytes);
+        counter(registry, count, "labyrinth.lives.ended", "Frees, hand-overs and sweeps",
+                LabyrinthStats::livesEnded);
+        counter(registry, count, "labyrinth.refused.approx", "Requests that got null; races lose some",
+                LabyrinthStats::refusedApprox);
+        counter(registry, count, "labyrinth.reserve.hits.approx", "Requests served by the reserve; races lose some",
+                LabyrinthStats::reserveHitsApprox);
+        counter(registry, count, "labyrinth.lost.approx", "Claims lost to races and old hints; races lose some",
+                LabyrinthStats::lostApprox);
+    }
+
+    private void frames(MeterRegistry registry, Count count, String state, ToIntFunction<LabyrinthStats> of) {
+        gauge(registry, count, "labyrinth.frames", "Frames by state", "frames", List.of("state", state),
+                of::applyAsInt);
+    }
+
+    private void gauge(MeterRegistry registry, Count count, String name, String description, String unit,
+            List<String> tags, ToDoubleFunction<LabyrinthStats> of) {
+        Gauge.builder(name, labyrinth, from -> count.figure(from, of, false)).description(description).baseUnit(unit)
+                .tags("labyrinth", labyrinth.name()).tags(tags.toArray(String[]::new)).register(registry);
+    }
+
+    private void counter(MeterRegistry registry, Count count, String name, String description,
+            ToDoubleFunction<LabyrinthStats> of) {
+        FunctionCounter.builder(name, labyrinth, from -> count.figure(from, of, true)).description(description)
+                .tags("labyrinth", labyrinth.name()).register(registry);
+    }
+}

@@ -1,0 +1,63 @@
+package io.labyrinth;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** What is optional is optional: the core in a JVM that has the module that it requires, its own, and no other. */
+class CoreAloneTest {
+
+    @Test
+    void theNamedModuleNeedsNothingButSlf4j() {
+        ChildJvm.Result child = ChildJvm.ofModules(Core.class, "org.slf4j", "org.slf4j.simple").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out()).isEqualTo("[io.labyrinth, java.base, org.slf4j, org.slf4j.simple]\n");
+        assertThat(child.err()).contains("refused about").doesNotContain("Error");
+    }
+
+    @Test
+    void norDoesTheClassPath() {
+        ChildJvm.Result child = ChildJvm.of(Core.class).jvm("--limit-modules", "java.base").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out()).isEqualTo("[java.base]\n");
+    }
+
+    /** Everything that the core does, and all that could tell an optional module of it. */
+    static final class Core {
+
+        public static void main(String[] args) throws InterruptedException {
+            System.out.println(ModuleLayer.boot().modules().stream().map(Module::getName).sorted()
+                    .toList());
+            try (Labyrinth labyrinth = Labyrinth.builder("alone").frames(128).reserve(32).sampleClaims(1).open()) {
+                Handles handles = labyrinth.handles();
+                Frame frame = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE);
+                frame.segment().set(ValueLayout.JAVA_LONG, 8, 42);
+                long refused = handles.alloc(Gfp.NOWAIT, 10);
+                long inTransit = handles.alloc(Gfp.NOWAIT, 5);
+                long other = handles.alloc(Gfp.NOWAIT, 5);
+                long fromReserve = handles.alloc(Gfp.HIGH, 5);
+                long again = handles.accept(handles.handOff(inTransit));
+                Frame accepted = frame.handOff().accept();
+                Thread ended = Thread.ofPlatform().start(() -> handles.alloc(Gfp.NOWAIT.with(Gfp.EXCLUSIVE), 1));
+                ended.join();
+                List<Owner> owners = labyrinth.owners();
+                int swept = labyrinth.sweepDeadOwners();
+                long read = accepted.segment().get(ValueLayout.JAVA_LONG, 8);
+                handles.free(again);
+                handles.free(other);
+                handles.free(fromReserve);
+                accepted.close();
+                labyrinth.validate();
+                LabyrinthStats stats = labyrinth.stats();
+                if (refused != 0 || swept != 2 || read != 42 || owners.size() != 3 || stats.reserveHitsApprox() != 1
+                        || stats.refusedApprox() != 1) {
+                    throw new AssertionError(owners + " " + stats);
+                }
+            }
+        }
+    }
+}
