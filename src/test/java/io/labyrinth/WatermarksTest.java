@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -19,6 +20,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 class WatermarksTest {
 
     private static final Duration SHORT = Duration.ofMillis(1);
+    /** Of a test whose watermarks have failed: else it would hang. */
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
 
     private final Labyrinth labyrinth = Labyrinth.builder("marks").frames(64).reserve(16)
             .locking(Locking.PREFERRED).open();
@@ -29,6 +32,12 @@ class WatermarksTest {
         frames.forEach(Frame::close);
         labyrinth.validate();
         labyrinth.close();
+    }
+
+    private static <T> T next(BlockingQueue<T> told) throws InterruptedException {
+        T next = told.poll(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+        assertThat(next).as("the listener is called").isNotNull();
+        return next;
     }
 
     private void take(int count) {
@@ -82,15 +91,15 @@ class WatermarksTest {
         });
         try (watermarks) {
             take(48);
-            assertThat(marks.take()).isEqualTo(Mark.LOW);
+            assertThat(next(marks)).isEqualTo(Mark.LOW);
             giveBack(1);
-            assertThat(marks.take()).isEqualTo(Mark.HIGH);
+            assertThat(next(marks)).isEqualTo(Mark.HIGH);
         }
-        Thread caller = callers.take();
+        Thread caller = next(callers);
         assertThat(caller).isNotSameAs(Thread.currentThread());
         assertThat(caller.isDaemon()).isTrue();
         assertThat(caller.getName()).isEqualTo("labyrinth-watermarks-marks");
-        caller.join();
+        assertThat(caller.join(PATIENCE)).as("the looks have ended").isTrue();
     }
 
     @Test
@@ -107,12 +116,12 @@ class WatermarksTest {
                 throw new AssertionError("nobody interrupts it", e);
             }
         });
-        Thread caller = callers.take();
+        Thread caller = next(callers);
         other.handles().free(handle);
         other.validate();
         other.close();
         closed.countDown();
-        caller.join();
+        assertThat(caller.join(PATIENCE)).as("the looks have ended").isTrue();
     }
 
     @Test
@@ -124,9 +133,9 @@ class WatermarksTest {
         })) {
             for (int turn = 0; turn < 3; turn++) {
                 take(48);
-                assertThat(marks.take()).as("%s", watermarks).isEqualTo(Mark.LOW);
+                assertThat(next(marks)).as("%s", watermarks).isEqualTo(Mark.LOW);
                 giveBack(48);
-                assertThat(marks.take()).isEqualTo(Mark.HIGH);
+                assertThat(next(marks)).isEqualTo(Mark.HIGH);
             }
         }
     }
