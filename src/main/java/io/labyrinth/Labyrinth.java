@@ -329,35 +329,6 @@ public final class Labyrinth extends Face implements AutoCloseable {
     }
 
     /**
-     * Who holds what, now, most frames first; of a shared labyrinth, what this process's threads hold. Looks at every
-     * page word; safe while others allocate, exact at rest. When and where is told of claims that were sampled:
-     * {@link Builder#sampleClaims}.
-     */
-    public List<Owner> owners() {
-        return pass(() -> Owner.of(census.out(), map, samples));
-    }
-
-    /**
-     * Calls the listener when free frames become scarce, and when there are enough again; the reserve does not count.
-     * An own daemon thread looks at the page words every {@code interval}, and calls it; a request has no part in that,
-     * costs nothing more, and is not told of: what comes and goes between two looks is not seen.
-     *
-     * @param low      LOW is told when no more than so many frames are free: 0 at least, less than {@code high}
-     * @param high     HIGH is told, after LOW, when so many are free
-     * @param interval a look reads one word of each run
-     * @param listener with the figures of that look; if it throws, that is logged, and the looks go on
-     * @return close it to end the looks; they end with the labyrinth, too
-     * @throws LabyrinthException.InvalidRequest if the marks or the interval mean nothing
-     */
-    public Watermarks watermarks(int low, int high, Duration interval,
-            BiConsumer<Watermarks.Mark, LabyrinthStats> listener) {
-        checkOpen();
-        Watermarks watermarks = new Watermarks(this, low, high, interval, listener);
-        watermarks.start();
-        return watermarks;
-    }
-
-    /**
      * Frees EXCLUSIVE frames whose owner thread has ended. Lock-free; never taken by an allocation itself. A frame that
      * is not EXCLUSIVE may be used and freed by any thread, so the end of the one that claimed it means nothing.
      *
