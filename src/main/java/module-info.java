@@ -3,9 +3,11 @@ module io.labyrinth {
     requires static transitive org.jspecify;
     requires org.slf4j;
 
-    requires static transitive io.netty.buffer;
+    // Not transitive, though they are in the integrations' signatures: whoever compiles a module against this one would
+    // have to have them.
+    requires static io.netty.buffer;
     requires static io.netty.common;
-    requires static transitive org.apache.arrow.memory.core;
+    requires static org.apache.arrow.memory.core;
 
     requires static com.google.gson;
     requires static info.picocli;

@@ -32,6 +32,7 @@ import org.jspecify.annotations.Nullable;
  * opener's, whose {@code close()} is refused while buffers are out. Arrow itself needs
  * {@code --add-opens=java.base/java.nio=org.apache.arrow.memory.core} (or {@code ALL-UNNAMED}).
  */
+@SuppressWarnings("exports")    // see module-info
 public final class LabyrinthAllocation implements AllocationManager.Factory {
 
     private static final ArrowBuf EMPTY = new ArrowBuf(ReferenceManager.NO_OP, null, 0, 0);

@@ -36,6 +36,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>There is nothing to close. The labyrinth stays its opener's, whose {@code close()} is refused while buffers are out.
  */
+@SuppressWarnings("exports")    // see module-info
 public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         implements ByteBufAllocatorMetricProvider {
 
