@@ -1,5 +1,6 @@
 # Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven.
-.PHONY: help which-java build run test verify model bench load jcstress bindings native clean
+.PHONY: help which-java build run run-native test verify mutants model bench load jcstress bindings native
+.PHONY: native-test native-bench uring clean
 
 # JAVA_HOME if it is new enough, then what PATH and the usual places have; the first JDK >= 25 wins.
 JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v javac || echo /)")")")" \
@@ -13,15 +14,20 @@ MVN := JAVA_HOME="$(JDK)" mvn -B -ntp
 help:
 	@echo "make run             build, and digest the JDK's own files through locked frames, checked by sha256sum"
 	@echo "make run ARGS=...    the same for any command: make run ARGS='digest DIR', 'stress --seconds 5', 'doctor'"
+	@echo "make run-native      the same with a native program at the other end, killed half-way and begun again"
 	@echo "make test            all tests; make test T=Name for one class"
-	@echo "make verify          every proof in its long form, hours of it, and one table of what held"
+	@echo "make verify          every proof in its long form, hours of it, and one table of what held; QUICK=1: minutes"
 	@echo "make model           the protocol's models, checked exhaustively with spin, and the bugs that they must find"
+	@echo "make mutants         plants one bug after the other, and says which test finds it; QUICK=1 takes some of them"
 	@echo "make bench           the benchmarks, side by side; make bench QUICK=1 takes 4 minutes at most"
 	@echo "make load            an HTTP server's throughput and p99, Netty's allocator and this, in turns; QUICK=1: 30 s"
 	@echo "make jcstress        pairs of operations at the same moment, half an hour; QUICK=1: 3 minutes; T=Name for some"
 	@echo "make build           target/labyrinth.jar, library and command line in one"
 	@echo "make bindings        regenerate bindings/ with a jextract on PATH"
 	@echo "make native          compile the C side into target/native"
+	@echo "make uring           an example: frames as one registered buffer of io_uring (needs liburing-dev)"
+	@echo "make native-test     its tests, also under the sanitizers; make native-test LONG=1 kills 2,000 processes"
+	@echo "make native-bench    what a frame costs in C"
 	@echo "make which-java      the java that all of this uses"
 	@echo "make clean"
 
@@ -42,14 +48,26 @@ else
 	sha256sum -c --quiet target/jdk.sums && echo "sha256sum agrees on all $$(wc -l < target/jdk.sums) files"
 endif
 
+# The JDK's libraries, hashed at the other end of the frames; the other process is killed half-way, and begun again.
+run-native: build native
+	for end in --to=target/native/consume --from=target/native/produce; do \
+		"$(JDK)/bin/java" -jar target/labyrinth.jar relay $$end --kill 20 "$(JDK)"/lib/*.so "$(JDK)"/lib/server/* \
+			"$(JDK)"/bin/* > target/relay.sums && sha256sum -c --quiet target/relay.sums \
+			&& echo "sha256sum agrees on all $$(wc -l < target/relay.sums) files" || exit 1; done
+
 test: jdk
 	@$(MVN) verify $(if $(T),-Dtest=$(T) -Dsurefire.failIfNoSpecifiedTests=false) $(if $(LONG),-Dlabyrinth.long=true)
 
 verify: jdk
-	@src/test/verify/verify
+	@src/test/verify/verify $(if $(QUICK),quick)
 
 model:
 	@src/test/promela/check
+
+mutants: jdk
+	@$(MVN) -q test-compile dependency:build-classpath -Dmdep.outputFile=target/mutants.classpath
+	@"$(JDK)/bin/java" -cp "target/test-classes:target/classes:$$(cat target/mutants.classpath)" \
+		io.labyrinth.mutants.Mutants $(if $(QUICK),quick) $(MUTANT)
 
 bench: jdk native
 	@$(MVN) -q -Pbench -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/bench.classpath
@@ -74,8 +92,17 @@ bindings: jdk
 	rm -rf bindings/io && jextract @bindings/jextract.args
 
 native:
-	@mkdir -p target/native
-	$(CC) -std=c11 -O2 -Wall -Wextra -Werror -o target/native/populate native/populate.c
+	@$(MAKE) -s -C native
+
+uring: native
+	@$(MAKE) -s -C native ../target/native/uring
+	target/native/uring "$(JDK)/lib/modules"
+
+native-test:
+	@$(MAKE) -s -C native test $(if $(LONG),KILLS=2000 STEPS=20 ROUNDS=300000)
+
+native-bench:
+	@$(MAKE) -s -C native bench
 
 clean:
 	rm -rf target

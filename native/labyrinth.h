@@ -38,7 +38,8 @@
  *   HEAD       -> FREE (+1)        EXCLUSIVE: the owner, by a release store     release
  *                                  otherwise: anybody, once, by CAS, where the claimer has signed
  *                                  the owner has ended, or never knew: by CAS   sweep; mending after an error
- *   IN_TRANSIT -> FREE (+1)        the tenant that gave it has died, by CAS     sweep of a tenant
+ *   IN_TRANSIT -> FREE (+1)        the tenant that gave it has died, by CAS     sweep of a tenant; in the last life
+ *                                                                               QUARANTINED, as a HEAD below
  *   HEAD       -> TAIL             its run's tenant has died half-way through   sweep of a tenant
  *                                  a split or a join, by CAS
  *   HEAD       -> FREE             the claimer, whose handle nobody has seen    a split's upper half; a join's rollback
@@ -191,10 +192,11 @@ struct labyrinth_header {
  *            sweeping it. Else take back every word that says this tenant, advise every group and span (the dead one
  *            may have freed and not advised), state = VACANT (release), unlock.
  *
- * So a sweeper that is killed leaves the slot as it was, to be swept again; and a slot is not taken by anybody new while
- * one is at work, so the words that a sweeper sees with this tenant are the dead one's. A run whose HEAD says this
- * tenant is taken back head last: HEADs of the same tenant inside of it (the split or join that death cut short) become
- * TAIL first.
+ * So a sweeper that is killed leaves the slot as it was, to be swept again; and a slot is taken by nobody new while one
+ * is at work, so the words that a sweeper sees with this tenant are the dead one's. A run whose HEAD says this tenant is
+ * taken back head last: HEADs of the same tenant inside of it (the split or join that death cut short) become TAIL
+ * first. Sweeps by one attachment exclude each other, and leave out their own slot, as the kernel refuses a lock to
+ * nobody who has it already.
  *
  * What a ticket's giver had is its own until it is accepted; a ticket that a receiver died with is still good, and its
  * giver may accept it.

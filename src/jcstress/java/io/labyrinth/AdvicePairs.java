@@ -28,7 +28,7 @@ public class AdvicePairs {
 
         @Actor
         public void settles(ZL_Result r) {
-            map.settleGroup(0, STAMP);
+            Advice.settleGroup(map, 0, STAMP);
         }
 
         @Actor
@@ -52,13 +52,13 @@ public class AdvicePairs {
 
         @Actor
         public void settles(ZL_Result r) {
-            map.settleGroup(0, STAMP);
+            Advice.settleGroup(map, 0, STAMP);
         }
 
         @Actor
         public void freesAndSettles(ZL_Result r) {
             r.r1 = release(handle, OWNER);
-            map.settleGroup(0, OTHER_STAMP);
+            Advice.settleGroup(map, 0, OTHER_STAMP);
         }
 
         @Arbiter
@@ -76,7 +76,7 @@ public class AdvicePairs {
 
         @Actor
         public void settles(ZL_Result r) {
-            map.settleGroup(0, STAMP);
+            Advice.settleGroup(map, 0, STAMP);
         }
 
         @Actor
@@ -104,7 +104,7 @@ public class AdvicePairs {
 
         @Actor
         public void settles(ZL_Result r) {
-            map.settleGroup(0, STAMP);
+            Advice.settleGroup(map, 0, STAMP);
         }
 
         @Actor
@@ -162,8 +162,8 @@ public class AdvicePairs {
 
         @Actor
         public void settles() {
-            map.settleGroup(2 * span, STAMP);
-            map.settleSpan(span, STAMP);
+            Advice.settleGroup(map, 2 * span, STAMP);
+            Advice.settleSpan(map, span, STAMP);
         }
 
         @Actor

@@ -178,11 +178,16 @@ final class Census {
 
     /** Undoes {@link #drain} below {@code end}. */
     void undrain(int end) {
-        int pfn = 0;
-        while (pfn < end) {
-            long word = map.lvWord(pfn);
-            map.reopen(pfn, word);
-            pfn = PageWord.next(pfn, word);
+        try {
+            int pfn = 0;
+            while (pfn < end) {
+                long word = map.lvWord(pfn);
+                map.reopen(pfn, word);
+                pfn = PageWord.next(pfn, word);
+            }
+        } catch (Throwable outOfStack) {
+            map.strays.adviceLost = true;
+            throw outOfStack;
         }
     }
 

@@ -9,8 +9,9 @@ abstract sealed class Face permits Labyrinth, Handles {
 
     /*
      * Of a closed labyrinth the page words have no state (Region), so all but a claim is stale, and only that failure
-     * asks whether it is closed. A claim looks at a field, as what is under way while closeNow() empties the words can
-     * write FREE into one afterwards.
+     * asks whether it is closed; or that of the owner, as the words may be emptied between a look at the state and one
+     * at the owner. A claim looks at a field, as what is under way while closeNow() empties the words can write FREE
+     * into one afterwards.
      *
      * A base class, and not an object that both faces hold, as each step from a face to a page word counts: a fence
      * makes the compiler load final fields anew, so that a pair takes each step twice. One more cost it 0.6 ns of 8.4.
@@ -67,8 +68,8 @@ abstract sealed class Face permits Labyrinth, Handles {
             if (map.release(handle, me, flags)) {
                 zone.freed(handle, me);
             }
-        } catch (LabyrinthException.Stale e) {
-            throw staleOrClosed(e);
+        } catch (LabyrinthException.Stale | LabyrinthException.NotOwner e) {
+            throw orClosed(e);
         } finally {
             Reference.reachabilityFence(this);
         }
@@ -77,8 +78,8 @@ abstract sealed class Face permits Labyrinth, Handles {
     long handOff(long handle, Thread me, long flags) {
         try {
             return map.handOff(handle, me, flags);
-        } catch (LabyrinthException.Stale e) {
-            throw staleOrClosed(e);
+        } catch (LabyrinthException.Stale | LabyrinthException.NotOwner e) {
+            throw orClosed(e);
         } finally {
             Reference.reachabilityFence(this);
         }
@@ -89,7 +90,7 @@ abstract sealed class Face permits Labyrinth, Handles {
         try {
             return map.inTransit(ticket);
         } catch (LabyrinthException.Stale e) {
-            throw staleOrClosed(e);
+            throw orClosed(e);
         } finally {
             Reference.reachabilityFence(this);
         }
@@ -99,7 +100,7 @@ abstract sealed class Face permits Labyrinth, Handles {
         try {
             return map.accept(ticket, me, flags);
         } catch (LabyrinthException.Stale e) {
-            throw staleOrClosed(e);
+            throw orClosed(e);
         } finally {
             Reference.reachabilityFence(this);
         }
@@ -109,8 +110,8 @@ abstract sealed class Face permits Labyrinth, Handles {
     long checked(long handle, String verb, Thread me) {
         try {
             return map.checked(handle, verb, me);
-        } catch (LabyrinthException.Stale e) {
-            throw staleOrClosed(e);
+        } catch (LabyrinthException.Stale | LabyrinthException.NotOwner e) {
+            throw orClosed(e);
         } finally {
             Reference.reachabilityFence(this);
         }
@@ -120,7 +121,7 @@ abstract sealed class Face permits Labyrinth, Handles {
         try {
             return PageWord.threadId(map.ownerOf(handle));
         } catch (LabyrinthException.Stale e) {
-            throw staleOrClosed(e);
+            throw orClosed(e);
         } finally {
             Reference.reachabilityFence(this);
         }
@@ -144,9 +145,10 @@ abstract sealed class Face permits Labyrinth, Handles {
         return map.descriptor(PageWord.pfn(handle));
     }
 
-    private LabyrinthException staleOrClosed(LabyrinthException.Stale stale) {
+    /** The refusal, unless the labyrinth has closed. */
+    private LabyrinthException orClosed(LabyrinthException refusal) {
         checkOpen();
-        return stale;
+        return refusal;
     }
 
     void checkOpen() {

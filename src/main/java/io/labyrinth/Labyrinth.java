@@ -305,7 +305,9 @@ public final class Labyrinth extends Face implements AutoCloseable {
         }
         try {
             zone.closed = true;
-            region.close(!out.isEmpty());
+            // Of a shared one, frames may be out that were claimed since. Once the arena is closed no more are: its
+            // handshake lets every thread see that the zone is.
+            region.close(() -> !out.isEmpty() || region.file != null && !census.out().isEmpty());
         } catch (IllegalStateException inUse) {
             zone.closed = false;
             if (region.file == null) {

@@ -72,11 +72,15 @@ public final class Machine {
 
     /** Bytes left below the tightest memory limit of the process's cgroups; {@code Long.MAX_VALUE}: no limit. */
     public static long cgroupRoom() {
+        return cgroupRoom(PROC.resolve("self/cgroup"), Path.of("/sys/fs/cgroup"));
+    }
+
+    static long cgroupRoom(Path memberships, Path hierarchies) {
         long room = Long.MAX_VALUE;
-        for (String line : text(PROC.resolve("self/cgroup")).split("\n")) {
+        for (String line : text(memberships).split("\n")) {
             String[] parts = line.split(":", 3);
             if (parts.length == 3 && (parts[1].isEmpty() || parts[1].equals("memory"))) {
-                Path root = Path.of("/sys/fs/cgroup", parts[1]);
+                Path root = hierarchies.resolve(parts[1]);
                 String max = parts[1].isEmpty() ? "memory.max" : "memory.limit_in_bytes";
                 String now = parts[1].isEmpty() ? "memory.current" : "memory.usage_in_bytes";
                 for (Path at = root.resolve("." + parts[2]).normalize(); at.startsWith(root); at = at.getParent()) {

@@ -188,11 +188,11 @@ final class PageMap {
         return lv(ownerAt(wordAt(pfn)));
     }
 
-    private long lvAdvice(int index) {
+    long lvAdvice(int index) {
         return lv(adviceAt(index));
     }
 
-    private boolean casAdvice(int index, long from, long to) {
+    boolean casAdvice(int index, long from, long to) {
         return cas(adviceAt(index), from, to);
     }
 
@@ -265,7 +265,7 @@ final class PageMap {
                 splitOff = upper;
                 soWord(upper, PageWord.unclaimed(split));
                 splitOff = pfn;
-                nowFree(upper);
+                advise(upper);
             }
             own(pfn, wordAt(pfn), head, owner, me);
         } catch (Throwable outOfStack) {
@@ -306,7 +306,7 @@ final class PageMap {
                     int next = head + PageWord.frames(word);
                     soWord(head, word);
                     from = next;
-                    nowFree(head);
+                    advise(head);
                 }
                 return 0;
             }
@@ -361,7 +361,12 @@ final class PageMap {
         } else {
             leaveShared(at, word, handle, "free", PageWord.released(word));
         }
-        nowFree(pfn);
+        try {
+            advise(pfn);
+        } catch (Throwable outOfStack) {
+            strays.adviceLost = true;
+            throw outOfStack;
+        }
         return isOrdinary;
     }
 
@@ -466,11 +471,16 @@ final class PageMap {
     /** Takes the run from an owner that is known to be gone. False if the run moved on. */
     boolean reclaim(int pfn, long word) {
         // virtualOwners keeps the dead thread until the next virtual one comes: to clear it here could race with that.
-        boolean taken = takeBack(pfn, word);
-        if (taken) {
-            nowFree(pfn);
+        if (!takeBack(pfn, word)) {
+            return false;
         }
-        return taken;
+        try {
+            advise(pfn);
+        } catch (Throwable outOfStack) {
+            strays.adviceLost = true;
+            throw outOfStack;
+        }
+        return true;
     }
 
     /**
@@ -501,20 +511,11 @@ final class PageMap {
     void reopen(int pfn, long word) {
         if (PageWord.state(word) == QUARANTINED && PageWord.generation(word) != PageWord.LAST_GENERATION) {
             casWord(pfn, word, PageWord.first(PageWord.generation(word), PageWord.FREE, PageWord.order(word)));
-            nowFree(pfn);
+            advise(pfn);
         }
     }
 
     // ------------------------------------------------------------------------------------------------ advice
-
-    private void nowFree(int pfn) {
-        try {
-            advise(pfn);
-        } catch (Throwable outOfStack) {
-            strays.adviceLost = true;
-            throw outOfStack;
-        }
-    }
 
     void adviseAll() {
         for (int group = 0; group < groups; group++) {
@@ -537,56 +538,6 @@ final class PageMap {
 
     boolean spanMayBeFree(int span) {
         return lvAdvice(groups + span) != 0;
-    }
-
-    /** What this thread puts into advice while it looks: its own among all threads of all tenants, never 0 or 1. */
-    long stamp(Thread me) {
-        return (me.threadId() << Native.LABYRINTH_TENANT_BITS() | PageWord.tenantNumber(tenant)) << 1;
-    }
-
-    /**
-     * Clears the group's advice if none of its words is FREE. Wait-free: 64 words, 2 CAS.
-     *
-     * <p>While it looks, its stamp stands in the advice, which still reads as "maybe": whoever freezes here hides
-     * nothing. The stamp is this thread's alone, so the second CAS succeeds only if no free came between.
-     *
-     * @return the words it may have looked at
-     */
-    int settleGroup(int group, long stamp) {
-        long seen = lvAdvice(group);
-        if (seen != 0 && casAdvice(group, seen, stamp) && !hasFreeHead(group)) {
-            casAdvice(group, stamp, 0);
-        }
-        return 1 << GROUP_ORDER;
-    }
-
-    private boolean hasFreeHead(int group) {
-        int end = Math.min(frames, group + 1 << GROUP_ORDER);
-        for (int pfn = group << GROUP_ORDER; pfn < end; pfn++) {
-            if (PageWord.isFree(lvWord(pfn))) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    /** As {@link #settleGroup}, for a span: its words are its groups' advice. Wait-free: 2^spanShift words, 2 CAS. */
-    int settleSpan(int span, long stamp) {
-        long seen = lvAdvice(groups + span);
-        if (seen != 0 && casAdvice(groups + span, seen, stamp) && !hasAdvisedGroup(span)) {
-            casAdvice(groups + span, stamp, 0);
-        }
-        return 1 << spanShift;
-    }
-
-    private boolean hasAdvisedGroup(int span) {
-        int end = Math.min(groups, span + 1 << spanShift);
-        for (int group = span << spanShift; group < end; group++) {
-            if (groupMayBeFree(group)) {
-                return true;
-            }
-        }
-        return false;
     }
 
     // ------------------------------------------------------------------------------------------------ looking

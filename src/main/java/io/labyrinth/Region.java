@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -154,21 +155,32 @@ final class Region {
         long padded = length < HUGE ? length : Math.addExact(length, HUGE);
         Libc.Result result = Libc.mmap(0, padded, Native.MAP_PRIVATE() | Native.MAP_ANONYMOUS());
         if (result.failed()) {
-            throw new LabyrinthException.MapRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
-                    + " errno=" + result.error() + " " + Machine.addressSpace()
-                    + ": ask for fewer frames, or raise the limit (ulimit -v, vm.max_map_count, vm.overcommit_memory)");
+            throw mapRefused(name, length, result);
         }
         if (padded == length) {
             return result.value();
         }
         long aligned = (result.value() + HUGE - 1) / HUGE * HUGE;
-        if (aligned > result.value()) {
-            Libc.munmap(result.value(), aligned - result.value());
+        Libc.Result trimmed = trim(result.value(), aligned);
+        if (!trimmed.failed()) {
+            trimmed = trim(aligned + length, result.value() + padded);
         }
-        if (result.value() + HUGE > aligned) {
-            Libc.munmap(aligned + length, result.value() + HUGE - aligned);
+        if (trimmed.failed()) {
+            Libc.munmap(result.value(), padded);
+            throw mapRefused(name, length, trimmed);
         }
         return aligned;
+    }
+
+    /** Can fail: the kernel may have merged the mapping with its neighbour's, and may not split it again. */
+    private static Libc.Result trim(long from, long to) {
+        return from == to ? new Libc.Result(0, 0) : Libc.munmap(from, to - from);
+    }
+
+    private static LabyrinthException mapRefused(String name, long length, Libc.Result result) {
+        return new LabyrinthException.MapRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
+                + " errno=" + result.error() + " " + Machine.addressSpace()
+                + ": ask for fewer frames, or raise the limit (ulimit -v, vm.max_map_count, vm.overcommit_memory)");
     }
 
     /** Advice that the kernel may lack changes nothing that is promised, so its errors are only logged. */
@@ -217,9 +229,7 @@ final class Region {
         };
         List<Thread> helpers = new ArrayList<>();
         try {
-            for (int i = 1; i < Math.min(chunks, Runtime.getRuntime().availableProcessors()); i++) {
-                helpers.add(Thread.ofPlatform().name("labyrinth-populate-" + i).start(work));
-            }
+            start(helpers, Math.min(chunks, Runtime.getRuntime().availableProcessors()) - 1, work);
             work.run();
         } finally {
             // Whatever went wrong, nobody may still be writing to these addresses when they are unmapped.
@@ -233,6 +243,17 @@ final class Region {
             throw new LabyrinthException.MapRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
                     + " errno=" + Libc.describe(errno.get()) + " " + Machine.memory()
                     + ": the pages could not be faulted in; ask for fewer frames, or give the machine or cgroup more");
+        }
+    }
+
+    /** As many as the system lets there be: with fewer it only takes longer. */
+    private static void start(List<Thread> helpers, int wanted, Runnable work) {
+        try {
+            while (helpers.size() < wanted) {
+                helpers.add(Thread.ofPlatform().name("labyrinth-populate-" + helpers.size()).start(work));
+            }
+        } catch (OutOfMemoryError noMoreThreads) {
+            LOG.debug("helpers={} wanted={}: {}", helpers.size(), wanted, noMoreThreads.getMessage());
         }
     }
 
@@ -313,12 +334,12 @@ final class Region {
     /**
      * Ends all access. Nothing stays locked, nor any memory in use. May call the system; handshakes with every thread.
      *
-     * @param keepAddresses of the frames, as a late access may still come
+     * @param keepAddresses of the frames, as a late access may still come; asked when the shared arena is closed
      * @throws IllegalStateException if native code or a channel is using a segment right now; nothing has changed then
      */
-    void close(boolean keepAddresses) {
+    void close(BooleanSupplier keepAddresses) {
         arena.close();
-        if (keepAddresses) {
+        if (keepAddresses.getAsBoolean()) {
             giveBack(start, frames.byteSize());
         } else {
             Libc.munmap(start, frames.byteSize());

@@ -40,6 +40,12 @@ public final class ChildJvm {
         return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"), classPath(program));
     }
 
+    /** The same, with another class path before the usual one. */
+    static ChildJvm of(String before, Class<?> program) {
+        return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"),
+                List.of("-cp", before + ":" + mainPath() + ":" + home(ChildJvm.class), program.getName()));
+    }
+
     /** As {@link #of}, without that right; in the named module, if so asked. */
     public static ChildJvm denied(Class<?> program, boolean asModule) {
         return new ChildJvm(List.of("--illegal-native-access=deny"), asModule
@@ -127,6 +133,18 @@ public final class ChildJvm {
     /** For a program that takes longer than others. */
     ChildJvm patience(int seconds) {
         patienceSeconds = seconds;
+        return this;
+    }
+
+    /** As a member of this cgroup. */
+    ChildJvm memberOf(Path cgroup) {
+        wrapper.addAll(List.of("sh", "-c", "echo $$ > " + cgroup.resolve("cgroup.procs") + " && exec \"$@\"", "sh"));
+        return this;
+    }
+
+    /** With a library that comes before libc. */
+    ChildJvm preload(Path library) {
+        wrapper.addAll(List.of("env", "LD_PRELOAD=" + library));
         return this;
     }
 

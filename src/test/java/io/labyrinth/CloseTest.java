@@ -198,6 +198,23 @@ class CloseTest {
         }
     }
 
+    /** The page map is emptied between two looks of a caller: the word is its own, and nobody has signed it. */
+    @Test
+    void whoSawItsWordBeforeTheEndAndItsOwnerBehindItIsToldOfTheEnd() {
+        Labyrinth labyrinth = Labyrinth.builder("ended").frames(64).open();
+        Handles handles = labyrinth.handles();
+        long handle = handles.alloc(MINE, 0);
+        long word = labyrinth.map.lvWord(handles.pfn(handle));
+        labyrinth.validate();
+        labyrinth.closeNow();
+        labyrinth.region.metadata.set(ValueLayout.JAVA_LONG, handles.pfn(handle) * 16L, word);
+
+        for (ThrowingCallable late : List.<ThrowingCallable>of(() -> handles.free(handle),
+                () -> handles.handOff(handle), () -> handles.getLong(handle, 0))) {
+            assertThatThrownBy(late).isExactlyInstanceOf(Closed.class);
+        }
+    }
+
     @Test
     void refusesToCloseWhileNativeCodeUsesASegment() throws Throwable {
         Labyrinth labyrinth = Labyrinth.builder("used").frames(64).open();
@@ -239,6 +256,31 @@ class CloseTest {
             labyrinth.validate();
             frame.close();
             assertThat(labyrinth.stats().free()).isEqualTo(64);
+        }
+    }
+
+    @Test
+    void warnsOfRefusalsButNotOfThoseThatWereExpected() {
+        ChildJvm.Result child = ChildJvm.of(Refused.class).run();
+
+        assertThat(child.exit()).as("%s", child.err()).isZero();
+        assertThat(child.err().lines()).singleElement().asString()
+                .contains("WARN", "labyrinth=loud refused about 3 requests that did not say NOWARN");
+    }
+
+    /** Asks for more than there is. */
+    static final class Refused {
+
+        public static void main(String[] args) {
+            for (String name : new String[] {"quiet", "loud"}) {
+                try (Labyrinth labyrinth = Labyrinth.builder(name).frames(8).open()) {
+                    Gfp gfp = name.equals("quiet") ? Gfp.NOWAIT.with(Gfp.NOWARN) : Gfp.NOWAIT;
+                    for (int i = 0; i < 3; i++) {
+                        labyrinth.allocPages(gfp, 5);
+                    }
+                    labyrinth.validate();
+                }
+            }
         }
     }
 

@@ -57,6 +57,7 @@ final class DeepStack {
         }
         int successes = 0;
         int overflows = 0;
+        int strays = 0;
         for (target = 0; successes < ENOUGH_SUCCESSES; target++) {
             step.prepare(held);
             level = 0;
@@ -64,9 +65,11 @@ final class DeepStack {
             dive();
             successes = taken ? successes + 1 : 0;
             overflows += taken ? 0 : 1;
-            check();
+            strays += held.labyrinth.map.strays.any ? 1 : 0;
+            held.check(!taken && step.mayHaveEnded(), step + " level=" + target + " taken=" + taken);
         }
-        System.out.println(Thread.currentThread() + " " + step + " overflows=" + overflows + " depths=" + target);
+        System.out.println(Thread.currentThread() + " " + step + " overflows=" + overflows + " strays=" + strays
+                + " depths=" + target);
     }
 
     /** Down to the end of the stack, and the step at the {@link #target}th level on the way up. */
@@ -106,34 +109,13 @@ final class DeepStack {
         step.take(held);
     }
 
-    private void check() {
-        try {
-            held.labyrinth.validate();
-            held.giveAllUp(!taken && step.mayHaveFreed());
-            held.labyrinth.validate();
-            LabyrinthStats stats = held.labyrinth.stats();
-            if (stats.free() + stats.reserveFree() != 64) {
-                throw new AssertionError("lost: " + stats);
-            }
-            held.takeAll(Gfp.HIGH);
-            for (long handle : held.others) {
-                if (handle == 0) {
-                    throw new AssertionError("free and never found: " + held.labyrinth.picture());
-                }
-            }
-            held.giveAllUp(false);
-        } catch (RuntimeException | AssertionError e) {
-            throw new AssertionError(Thread.currentThread() + " " + held.gfp + " " + step + " level=" + target
-                    + " taken=" + taken + " " + held.labyrinth.picture(), e);
-        }
-    }
-
     /** What is held, by name; each step changes it in its last instruction. */
-    private static final class Held {
-        private final Labyrinth labyrinth;
+    static final class Held {
+        final Labyrinth labyrinth;
         private final Handles handles;
-        private final Gfp gfp;
-        private final long[] others = new long[64];
+        final Gfp gfp;
+        private final int frames;
+        private final long[] others;
         private long handle;
         private long rawTicket;
         private Frame frame;
@@ -143,29 +125,75 @@ final class DeepStack {
             this.labyrinth = labyrinth;
             this.handles = labyrinth.handles();
             this.gfp = gfp;
+            this.frames = labyrinth.stats().frames();
+            this.others = new long[frames];
+        }
+
+        /**
+         * After a step that was taken, or that an error interrupted: nothing is lost, and all can be had again.
+         *
+         * @param endedPerhaps whether the life that the step is about may be over although the step failed
+         */
+        void check(boolean endedPerhaps, String where) {
+            try {
+                labyrinth.validate();
+                checkVirtualOwner();
+                giveAllUp(endedPerhaps);
+                labyrinth.sweepDeadOwners();
+                labyrinth.validate();
+                LabyrinthStats stats = labyrinth.stats();
+                if (stats.free() + stats.reserveFree() != frames) {
+                    throw new AssertionError("lost: " + stats);
+                }
+                takeAll(Gfp.HIGH);
+                for (long other : others) {
+                    if (other == 0) {
+                        throw new AssertionError("free and never found: " + labyrinth.picture());
+                    }
+                }
+                giveAllUp(false);
+            } catch (RuntimeException | AssertionError e) {
+                throw new AssertionError(Thread.currentThread() + " " + gfp + " " + where + " " + labyrinth.picture(),
+                        e);
+            }
+        }
+
+        /** Who is not noted here any more is never swept. */
+        private void checkVirtualOwner() {
+            Thread me = Thread.currentThread();
+            long mine = frame != null ? PageWord.first(frame.generation(), 0, 0) | frame.pfn() : handle;
+            if (me.isVirtual() && gfp.isExclusive() && mine != 0) {
+                PageMap map = labyrinth.map;
+                int pfn = PageWord.pfn(mine);
+                if (PageWord.isLive(map.lvWord(pfn), mine) && map.virtualOwner(pfn) != me) {
+                    throw new AssertionError("no sweep would find pfn=" + pfn);
+                }
+            }
         }
 
         void takeAll(Gfp how) {
             for (int i = 0; i < others.length; i++) {
-                others[i] = handles.alloc(how.with(Gfp.NOWARN), 0);
+                if (others[i] == 0) {
+                    others[i] = handles.alloc(how.with(Gfp.NOWARN), 0);
+                }
             }
         }
 
-        /** The way of a user who knows what it has: none of this may fail, but for a free that had happened. */
-        void giveAllUp(boolean freedPerhaps) {
+        /** The way of a user who knows what it has: none of this may fail, but for a life that had ended already. */
+        void giveAllUp(boolean endedPerhaps) {
             for (int i = 0; i < others.length; i++) {
                 if (others[i] != 0) {
                     handles.free(others[i]);
                     others[i] = 0;
                 }
             }
-            if (rawTicket != 0) {
-                handle = handles.accept(rawTicket);
-            }
-            if (ticket != null) {
-                frame = ticket.accept();
-            }
             try {
+                if (rawTicket != 0) {
+                    handle = handles.accept(rawTicket);
+                }
+                if (ticket != null) {
+                    frame = ticket.accept();
+                }
                 if (handle != 0) {
                     handles.free(handle);
                 }
@@ -173,7 +201,7 @@ final class DeepStack {
                     frame.close();
                 }
             } catch (LabyrinthException.Stale e) {
-                if (!freedPerhaps) {
+                if (!endedPerhaps) {
                     throw e;
                 }
             }
@@ -197,10 +225,13 @@ final class DeepStack {
                 held.handle = held.handles.alloc(held.gfp, 0);
             }
         },
+        /** Where one run is free, outside of the reserve, and nothing else. */
         ALLOC_BY_SPLIT {
             @Override
             void prepare(Held held) {
-                held.handles.free(held.handles.alloc(Gfp.NOWAIT, 5));
+                long whole = held.handles.alloc(Gfp.NOWAIT, 5);
+                held.takeAll(Gfp.NOWAIT);
+                held.handles.free(whole);
             }
 
             @Override
@@ -218,6 +249,27 @@ final class DeepStack {
             @Override
             void take(Held held) {
                 held.handle = held.handles.alloc(held.gfp, 4);
+            }
+        },
+        /** As where another thread was faster: one of the frames is not free. */
+        JOIN_IN_VAIN {
+            @Override
+            void prepare(Held held) {
+                held.takeAll(Gfp.NOWAIT);
+                for (int i = 0; i < held.others.length; i++) {
+                    int pfn = PageWord.pfn(held.others[i]);
+                    if (held.others[i] != 0 && pfn >= 8 && pfn < 15) {
+                        held.handles.free(held.others[i]);
+                        held.others[i] = 0;
+                    }
+                }
+            }
+
+            @Override
+            void take(Held held) {
+                if (held.labyrinth.map.claimAndJoin(8, 3, 0, Thread.currentThread()) != 0) {
+                    throw new AssertionError("joined with a frame that was not free");
+                }
             }
         },
         ALLOC_FROM_RESERVE {
@@ -355,14 +407,41 @@ final class DeepStack {
             void take(Held held) {
                 held.labyrinth.sweepDeadOwners();
             }
+        },
+        SWEEP {
+            @Override
+            void prepare(Held held) {
+                Gfp own = Gfp.NOWAIT.with(Gfp.EXCLUSIVE);
+                held.labyrinth.claim(own.bits(), 0, DEAD);
+                held.labyrinth.claim(own.bits(), 1, DEAD);
+            }
+
+            @Override
+            void take(Held held) {
+                held.labyrinth.sweepDeadOwners();
+            }
         };
+
+        /** Not a lambda's, as a lambda of this class would wait for it to be initialised. */
+        static final Thread DEAD = new Thread();
+
+        static {
+            DEAD.start();
+            Race.join(DEAD);
+        }
 
         void prepare(Held held) {
         }
 
         abstract void take(Held held);
 
-        boolean mayHaveFreed() {
+        /** The most free frames that a thread in the midst of the step keeps from the others. */
+        int most() {
+            return this == ALLOC_BY_SPLIT ? 32 : 16;
+        }
+
+        /** Whether the life that the step ends may be over although an error came out of it. */
+        boolean mayHaveEnded() {
             return this == FREE || this == FREE_THE_ONLY_ONE || this == CLOSE_FRAME;
         }
     }

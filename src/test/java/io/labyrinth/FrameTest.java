@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.labyrinth.bindings.labyrinth_page;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.reflect.Field;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -91,6 +93,29 @@ class FrameTest {
         untouched.close();
         assertThatThrownBy(untouched::segment).isInstanceOf(LabyrinthException.Stale.class);
         assertThat(elsewhere(untouched::segment)).isInstanceOf(LabyrinthException.Stale.class);
+    }
+
+    /** What close() leaves that ran out of stack behind its first step, or its second; written by hand. */
+    @Test
+    void isGoodForCloseAloneAfterACloseThatFailedHalfWay() throws ReflectiveOperationException {
+        Frame arenaClosed = exclusive();
+        arenaClosed.segment().set(LONG, 0, 1);
+        ((Arena) field("arena").get(arenaClosed)).close();
+        arenaClosed.close();
+        assertThatThrownBy(arenaClosed::close).isInstanceOf(LabyrinthException.Stale.class);
+
+        Frame notReleased = exclusive();
+        field("ended").set(notReleased, true);
+        assertThatThrownBy(notReleased::segment).isInstanceOf(LabyrinthException.Stale.class)
+                .hasMessageContaining("failed half-way");
+        notReleased.close();
+        assertThat(labyrinth.stats().free()).isEqualTo(FRAMES);
+    }
+
+    private static Field field(String name) throws ReflectiveOperationException {
+        Field field = Frame.class.getDeclaredField(name);
+        field.setAccessible(true);
+        return field;
     }
 
     @Test

@@ -13,8 +13,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /**
- * A thread frozen between two of its steps stops no other, and nobody gets what it holds. The state that it leaves is
- * written by hand here, word by word, as no thread can be stopped at a chosen instruction.
+ * A thread frozen between two of its steps stops no other, and nobody gets what it holds. One test stops real threads,
+ * by hooks; in the others the state that such a thread leaves is written by hand, word by word, and all else is exact.
  */
 class FrozenThreadTest {
 
@@ -90,6 +90,24 @@ class FrozenThreadTest {
 
     private void assertSound() {
         assertThat(census.violation()).isNull();
+    }
+
+    @Test
+    void threadThatStopsAtAnyStepOfAnyOperationStopsNoOther() {
+        boolean everyLoad = Verify.scale(0, 1) == 1;
+        ChildJvm.Result child = ChildJvm.of(FrozenAnywhere.class)
+                .jvm("-Xmx64m", "-D" + Hook.EVERY_LOAD_OPTION + "=" + everyLoad).run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out().lines()).hasSize(DeepStack.Step.values().length).allSatisfy(line -> {
+            if (!line.startsWith("SEGMENT_OF_FRAME=")) {    // which only looks
+                assertThat(Integer.parseInt(line.substring(line.indexOf('=') + 1))).as(line).isGreaterThan(7);
+            }
+        });
+        Verify.held("a frozen thread stops no other", "FrozenThreadTest", DeepStack.Step.values().length
+                + " operations, at each store" + (everyLoad ? ", load" : "") + " and compare-and-set: "
+                + child.out().lines().mapToInt(line -> Integer.parseInt(line.substring(line.indexOf('=') + 1))).sum()
+                + " stops");
     }
 
     @Test
@@ -238,7 +256,7 @@ class FrozenThreadTest {
         for (int pfn = 64; pfn < 128; pfn++) {
             freeze(pfn);
         }
-        map.settleGroup(1, 2);
+        Advice.settleGroup(map, 1, 2);
         write(77, PageWord.released(map.lvWord(77)));
         assertThat(map.groupMayBeFree(1)).isFalse();
         lifeGoesOnWithout(64, 128);

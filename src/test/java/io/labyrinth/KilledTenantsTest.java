@@ -137,7 +137,9 @@ class KilledTenantsTest {
         String first = tenant.inputReader().readLine();
         assertThat(first).isEqualTo(READY);
         Thread.sleep(random.nextInt(200));
-        tenant.destroyForcibly().waitFor(1, TimeUnit.MINUTES);
+        // Not by the Process, which would close what it printed.
+        tenant.toHandle().destroyForcibly();
+        assertThat(tenant.waitFor(1, TimeUnit.MINUTES)).isTrue();
         assertThat(tenant.inputReader().readAllAsString()).isEmpty();
         return labyrinth.sweepDeadOwners();
     }

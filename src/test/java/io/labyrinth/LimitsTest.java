@@ -2,6 +2,7 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
@@ -38,6 +39,19 @@ class LimitsTest {
     }
 
     @Test
+    void theLimitsAreWhatTheKernelSaysTheyAre() {
+        assertThat(told).containsEntry("memlock=64KiB", "65536").containsEntry("memlock=0", "0")
+                .containsEntry("memlock=8MiB again", String.valueOf(LIMIT));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"8MiB", "64KiB"})
+    void theLimitCanBeUsedToItsLastPageAndNoFurther(String limit) {
+        assertThat(told.get("most in " + limit)).endsWith(" all locked");
+        assertThat(told.get("more than most in " + limit)).startsWith("LockRefused: ").contains("limit=" + limit);
+    }
+
+    @Test
     void theDefaultFitsTheUsualLimit() {
         assertThat(told.get("default")).startsWith("open frames=1024 ").endsWith(" all locked");
     }
@@ -52,7 +66,7 @@ class LimitsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"over 8MiB", "over 64KiB", "over 0", "over as"})
+    @ValueSource(strings = {"over 8MiB", "over 64KiB", "over 0", "over 0 by a page", "over as"})
     void aRefusedOpeningLeavesNothingLockedOrMapped(String step) {
         assertThat(told.get(step + " VmLck")).isEqualTo("0");
         // The JVM's own allocations for a few refusals, against 20 times 16 MiB of frames.
@@ -114,21 +128,41 @@ class LimitsTest {
             tell("memlock=8MiB", Machine.lockLimitSoft());
             tell("default", open(Labyrinth.builder("limited")));
             refuse("over 8MiB", MANY);
-            ChildJvm.limitMyself("memlock", 64 << 10);
+            tellTheMost("8MiB", LIMIT);
+            limitLocking("64KiB", 64 << 10);
             refuse("over 64KiB", MANY);
+            tellTheMost("64KiB", 64 << 10);
             tell("within 64KiB", open(Labyrinth.builder("limited").frames(8)));
             tell("preferred 64KiB", open(Labyrinth.builder("limited").locking(Locking.PREFERRED)));
-            ChildJvm.limitMyself("memlock", 0);
+            limitLocking("0", 0);
             refuse("over 0", MANY);
+            refuse("over 0 by a page", 1);
             tell("preferred 0", open(Labyrinth.builder("limited").locking(Locking.PREFERRED)));
             tell("none 0", open(Labyrinth.builder("limited").locking(Locking.NONE)));
             tell("over memory", Machine.availableMemory() > 64L << 30 ? "open frames=16777216 would fit here"
                     : open(Labyrinth.builder("limited").frames(Labyrinth.MAX_FRAMES).locking(Locking.NONE)));
-            ChildJvm.limitMyself("memlock", LIMIT);
+            limitLocking("8MiB again", LIMIT);
             long room = (ChildJvm.status("VmSize", 10) >> 10) + 96 << 20;
             ChildJvm.limitMyself("as", room);
             tell("as", Machine.bytes(room));
             refuse("over as", 256 << 8);
+        }
+
+        private static void limitLocking(String name, long bytes) {
+            ChildJvm.limitMyself("memlock", bytes);
+            tell("memlock=" + name, Machine.field(Path.of("/proc/self/limits"), "Max locked memory").orElseThrow()
+                    .split(" ")[0]);
+        }
+
+        /** To the last page of the limit, and one page over it. */
+        private static void tellTheMost(String limit, long bytes) {
+            long pageSize = Machine.pageSize();
+            int most = (int) (bytes / pageSize);
+            while ((most * pageSize + PageMap.bytesFor(most) + pageSize - 1) / pageSize * pageSize > bytes) {
+                most--;
+            }
+            tell("most in " + limit, open(Labyrinth.builder("limited").frames(most)));
+            tell("more than most in " + limit, open(Labyrinth.builder("limited").frames(most + 1)));
         }
 
         /** Several times, so that what a refusal leaves behind adds up. */

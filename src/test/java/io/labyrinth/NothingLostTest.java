@@ -1,11 +1,15 @@
 package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -14,6 +18,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 class NothingLostTest {
 
     private static final Gfp MINE = Gfp.ATOMIC_EXCLUSIVE;
+    private static final Thread DEAD = Thread.ofPlatform().start(() -> { });
+
+    @BeforeAll
+    static void theDeadHasEnded() {
+        Race.join(DEAD);
+    }
 
     /** Interpreted, every call needs stack of its own; compiled, a pair is one method. Both must hold. */
     @ParameterizedTest
@@ -24,7 +34,40 @@ class NothingLostTest {
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         assertThat(child.out().lines()).hasSize(2 * 2 * DeepStack.Step.values().length).allSatisfy(line ->
-                assertThat(Integer.parseInt(line.replaceAll(".* overflows=(\\d+) .*", "$1"))).as(line).isPositive());
+                assertThat(number("overflows", line)).as(line).isPositive());
+        if (mode.equals("-Xint")) {
+            // Compiled, the whole of a step is often one method, which the stack has room for or not. A split's
+            // deepest call is its CAS: what comes behind that has room, too. See the next test.
+            for (String claims : List.of("ALLOC_BY_HINT", "ALLOC_BY_JOIN", "JOIN_IN_VAIN")) {
+                assertThat(child.out().lines().filter(line -> line.contains(" " + claims + " "))).hasSize(4)
+                        .allSatisfy(line -> assertThat(number("strays", line)).as(line).isPositive());
+            }
+        }
+        Verify.held("no frame is lost by a StackOverflowError", "NothingLostTest", DeepStack.Step.values().length
+                + " steps at each depth of the stack, " + mode + ": "
+                + child.out().lines().mapToInt(line -> number("overflows", line)).sum() + " overflows");
+    }
+
+    private static int number(String name, String line) {
+        return Integer.parseInt(line.replaceAll(".* " + name + "=(\\d+) .*", "$1"));
+    }
+
+    @Test
+    void notByAnErrorInAnyCallBehindAClaim() {
+        ChildJvm.Result child = ChildJvm.of(StruckCalls.class).jvm("-Xmx64m").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        // Where there are few groups, no advice is given to spans of them.
+        assertThat(child.out().lines()).allMatch(line -> line.startsWith("struck ")
+                || line.startsWith("never PageMap.advise#"));
+        for (String method : List.of("claim", "own", "claimAndSplit", "claimAndJoin", "hideHeads", "accept",
+                "leaveVirtually", "advise")) {
+            assertThat(child.out()).contains("struck PageMap." + method + "#");
+        }
+        Verify.held("no frame is lost by an error behind a claim", "NothingLostTest",
+                "each of " + child.out().lines().filter(line -> line.startsWith("struck ")).count()
+                + " calls in the page map's try blocks, alone and with all"
+                + " that follow");
     }
 
     /** The heap is filled but for some random kilobytes, so that the error strikes anywhere in a turn's allocations. */
@@ -34,6 +77,16 @@ class NothingLostTest {
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         assertThat(Integer.parseInt(child.out().replaceAll("\\D", ""))).isGreaterThan(8);
+    }
+
+    /** Nor the memory of a labyrinth that cannot open, as the heap has no room for its part of the page map. */
+    @Test
+    void norByAnOpeningThatTheHeapIsTooSmallFor() {
+        ChildJvm.Result child = ChildJvm.of(NoRoom.class).jvm("-Xmx16m", "-Xms16m").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out()).matches("(?s)MapRefused: labyrinth=no-room frames=20000 needs about 97.7KiB of heap, "
+                + "limit=[\\d.]+MiB: raise it with -Xmx, or ask for fewer frames\n.*").endsWith("kept=0\n");
     }
 
     /**
@@ -46,42 +99,102 @@ class NothingLostTest {
                 "-XX:+UseEpsilonGC", "-XX:-ExitOnOutOfMemoryError", "-Xmx32m", "-Xms32m").run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isEqualTo(NoHeap.NOTHING_LOST);
+        Verify.held("no frame is lost by an OutOfMemoryError", "NothingLostTest", "100000 errors, both faces");
     }
 
-    @Test
-    void norAnInterrupt() throws InterruptedException {
-        Thread interrupted = Thread.ofPlatform().start(() -> {
-            Thread.currentThread().interrupt();
-            for (int i = 0; i < 6; i++) {
-                // Two chunks of 32 MiB: opening waits for the thread that faults in the other one,
-                // unless that was faster.
-                Labyrinth.builder("interrupted").frames(16_300).locking(Locking.NONE).open().close();
-            }
-            try (Labyrinth labyrinth = Labyrinth.builder("interrupted").open()) {
-                for (int i = 0; i < 1000; i++) {
-                    Frame frame = labyrinth.allocPages(MINE, i % 4);
-                    frame.segment().set(ValueLayout.JAVA_INT, 0, i);
-                    frame.handOff().accept().close();
-                    labyrinth.handles().free(labyrinth.handles().alloc(Gfp.NOWAIT.with(Gfp.ZERO), i % 4));
-                }
-                labyrinth.sweepDeadOwners();
-                assertThat(labyrinth.stats().free()).isEqualTo(1024);
-                labyrinth.validate();
-            }
-            if (!Thread.currentThread().isInterrupted()) {
-                throw new AssertionError("the interrupt was lost");
+    /** Whatever is done, an interrupt is neither lost, nor acted upon, nor made. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void norAnInterrupt(boolean virtual) {
+        onAThread(virtual, () -> {
+            Thread me = Thread.currentThread();
+            for (Runnable step : steps()) {
+                step.run();
+                assertThat(me.isInterrupted()).isFalse();
+                me.interrupt();
+                step.run();
+                assertThat(Thread.interrupted()).isTrue();
             }
         });
-        List<Throwable> thrown = new ArrayList<>();
-        interrupted.setUncaughtExceptionHandler((thread, e) -> thrown.add(e));
-        interrupted.join();
-        assertThat(thrown).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void norByInterruptsAtAnyMoment(boolean virtual) {
+        onAThread(virtual, () -> {
+            Thread me = Thread.currentThread();
+            AtomicBoolean done = new AtomicBoolean();
+            Thread interrupter = Thread.ofPlatform().start(() -> {
+                while (!done.get()) {
+                    me.interrupt();
+                    LockSupport.parkNanos(1_000);
+                }
+            });
+            try {
+                for (int i = 0; i < Verify.scale(8, 200); i++) {
+                    for (Runnable step : steps()) {
+                        step.run();
+                    }
+                    // Nobody but this line takes it away.
+                    while (!Thread.interrupted()) {
+                        Thread.onSpinWait();
+                    }
+                }
+            } finally {
+                done.set(true);
+            }
+            while (interrupter.isAlive()) {
+                Thread.onSpinWait();
+            }
+        });
+    }
+
+    private static void onAThread(boolean virtual, Runnable work) {
+        AtomicReference<Throwable> thrown = new AtomicReference<>();
+        Race.join((virtual ? Thread.ofVirtual() : Thread.ofPlatform()).start(() -> {
+            try {
+                work.run();
+            } catch (Throwable e) {
+                thrown.set(e);
+            }
+        }));
+        assertThat(thrown.get()).isNull();
+    }
+
+    private static List<Runnable> steps() {
+        return List.of(
+                // Two chunks of 32 MiB: opening waits for the thread that faults in the other, unless that was faster.
+                () -> Labyrinth.builder("interrupted").frames(16_300).locking(Locking.NONE).open().close(),
+                NothingLostTest::useAll);
+    }
+
+    private static void useAll() {
+        try (Labyrinth labyrinth = Labyrinth.builder("interrupted").reserve(8).open()) {
+            Handles handles = labyrinth.handles();
+            for (int i = 0; i < 200; i++) {
+                Frame frame = labyrinth.allocPages(MINE, i % 4);
+                frame.segment().set(ValueLayout.JAVA_INT, 0, i);
+                frame.handOff().accept().close();
+                handles.free(handles.alloc(Gfp.NOWAIT.with(Gfp.ZERO), i % 4));
+                handles.free(handles.accept(handles.handOff(handles.alloc(MINE, 0))));
+            }
+            labyrinth.claim(Gfp.NOWAIT.with(Gfp.EXCLUSIVE).bits(), 2, DEAD);
+            assertThat(labyrinth.sweepDeadOwners()).isEqualTo(4);
+            assertThat(labyrinth.stats().free()).isEqualTo(1016);
+            labyrinth.validate();
+            Frame out = labyrinth.allocPage(MINE);
+            assertThatThrownBy(labyrinth::close).isInstanceOf(LabyrinthException.FramesOut.class);
+            assertThatThrownBy(() -> handles.free(handles.accept(handles.handOff(1)))).isInstanceOf(
+                    LabyrinthException.Stale.class);
+            out.segment();
+            assertThat(labyrinth.closeNow()).isEqualTo(1);
+        }
     }
 
     // ------------------------------------------------------------------------------------------- heap
 
     /** Everything that the heap has; in coarse steps, as each ends with collections. */
-    private static Object[] fillTheHeap(int largest) {
+    static Object[] fillTheHeap(int largest) {
         Object[] all = null;
         for (int size = largest; size > 0; size /= 64) {
             try {
@@ -159,6 +272,45 @@ class NothingLostTest {
                 tickets[i] = null;
                 frames[i] = null;
                 raw[i] = 0;
+            }
+        }
+    }
+
+    /** Opens with a little more room each time, until there is enough. */
+    static final class NoRoom {
+
+        private static final int FRAMES = 20_000;
+        private static final int SPARE = 24 << 10;
+
+        public static void main(String[] args) {
+            open();
+            long before = ChildJvm.status("VmSize", 10);
+            byte[][] spare = new byte[40][SPARE];
+            Object[] hog = fillTheHeap(1 << 13);
+            String first = null;
+            String refusal = "";
+            for (int i = 0; i < spare.length && refusal != null; i++) {
+                spare[i] = null;
+                try {
+                    refusal = open();
+                    first = first == null ? refusal : first;
+                } catch (OutOfMemoryError e) {
+                    // Before there was anything to give back, or so it must look.
+                }
+            }
+            hog = hog.length == 0 ? hog : null;
+            long kept = ChildJvm.status("VmSize", 10) - before;
+            System.out.println(first);
+            // A labyrinth's frames are 78 MiB.
+            System.out.println("kept=" + (refusal != null ? "never opened" : kept / (64 << 10)));
+        }
+
+        private static String open() {
+            try {
+                Labyrinth.builder("no-room").frames(FRAMES).locking(Locking.NONE).open().close();
+                return null;
+            } catch (LabyrinthException.MapRefused e) {
+                return e.getClass().getSimpleName() + ": " + e.getMessage();
             }
         }
     }

@@ -313,14 +313,33 @@ class PageMapTest {
     @Test
     void settlesAGroupOnlyIfNothingInItIsFree() {
         PageMap map = tiled(64 * 3, GENERATION);
-        map.settleGroup(2, 2);
+        Advice.settleGroup(map, 2, 2);
         assertThat(map.groupMayBeFree(2)).isTrue();
         long handle = claim(map, 128, 6, 0);
-        map.settleGroup(2, 2);
+        Advice.settleGroup(map, 2, 2);
         assertThat(map.groupMayBeFree(2)).isFalse();
         assertThat(map.groupMayBeFree(0)).isTrue();
         map.release(handle, ME, PageWord.EXCLUSIVE);
         assertThat(map.groupMayBeFree(2)).isTrue();
+        assertSound(map);
+    }
+
+    @Test
+    void looksAtEachWordOfAGroupBeforeItSettlesIt() {
+        PageMap map = inSingleFrames(64 * 2 + 7);
+        for (int pfn = 64; pfn < map.frames; pfn++) {
+            claim(map, pfn, 0, 0);
+        }
+        for (int pfn = 64; pfn < map.frames; pfn++) {
+            int group = pfn >> PageMap.GROUP_ORDER;
+            assertThat(map.reclaim(pfn, map.lvWord(pfn))).isTrue();
+            Advice.settleGroup(map, group, 2);
+            assertThat(map.groupMayBeFree(group)).as("pfn=%s", pfn).isTrue();
+            assertSound(map);
+            claim(map, pfn, 0, 0);
+        }
+        Advice.settleGroup(map, 1, 2);
+        assertThat(map.groupMayBeFree(1)).isFalse();
         assertSound(map);
     }
 
@@ -331,17 +350,17 @@ class PageMapTest {
             claim(map, pfn, PageWord.order(map.lvWord(pfn)), 0);
         }
         for (int group = 0; group < map.groups; group++) {
-            map.settleGroup(group, 2);
+            Advice.settleGroup(map, group, 2);
         }
         int perSpan = 1 << map.spanShift;
         for (int group = 0; group < 2 * perSpan; group++) {
-            map.settleSpan(0, 2);
+            Advice.settleSpan(map, 0, 2);
             assertThat(map.spanMayBeFree(0)).isFalse();
             // A quarantined word is reopened: the one way to a free head in the middle of a run, for its advice alone.
             map.reopen(group << PageMap.GROUP_ORDER, PageWord.quarantined(map.lvWord(group << PageMap.GROUP_ORDER)));
-            map.settleSpan(0, 2);
+            Advice.settleSpan(map, 0, 2);
             assertThat(map.spanMayBeFree(0)).as("group=%s", group).isEqualTo(group < perSpan);
-            map.settleGroup(group, 2);
+            Advice.settleGroup(map, group, 2);
         }
         assertSound(map);
     }
@@ -360,9 +379,9 @@ class PageMapTest {
             assertThat(map.spanMayBeFree(0)).as("span, round=%s", round).isTrue();
             handle[0] = claim(map, 0, 10, 0);
         }, round -> map.release(handle[0], Thread.currentThread(), PageWord.EXCLUSIVE), round -> {
-            map.settleGroup(0, 4);
-            map.settleSpan(0, 4);
-        }, round -> map.settleGroup(0, 6));
+            Advice.settleGroup(map, 0, 4);
+            Advice.settleSpan(map, 0, 4);
+        }, round -> Advice.settleGroup(map, 0, 6));
         map.release(handle[0], ME, PageWord.EXCLUSIVE);
         assertSound(map);
     }

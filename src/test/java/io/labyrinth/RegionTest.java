@@ -118,6 +118,25 @@ class RegionTest {
         }
     }
 
+    /** The JVM maps and unmaps at times, too, so one of several labyrinths must fit exactly. */
+    @ParameterizedTest
+    @ValueSource(ints = {300, 600, 5000})
+    void mapsWhatItShowsAndKeepsNothingButItsPageMap(int frames) {
+        boolean opened = false;
+        boolean closed = false;
+        for (int i = 0; i < 30 && !(opened && closed); i++) {
+            long before = ChildJvm.status("VmSize", 10);
+            Labyrinth labyrinth = Labyrinth.builder("size").frames(frames).locking(Locking.NONE).open();
+            LabyrinthStats stats = labyrinth.stats();
+            opened |= ChildJvm.status("VmSize", 10) - before == stats.mappedBytes() / 1024;
+            labyrinth.validate();
+            labyrinth.close();
+            closed |= ChildJvm.status("VmSize", 10) - before == stats.metadataBytes() / 1024;
+        }
+        assertThat(opened).as("open, it has mapped its frames and its page map").isTrue();
+        assertThat(closed).as("closed, it keeps the page map's addresses as long as it is reachable").isTrue();
+    }
+
     /**
      * A few faults of the JVM's own (new heap, new stack) may fall between the two looks, so the best of several
      * labyrinths counts, and few are none: were the pages not there, each would fault. 300 frames, as a huge page would

@@ -1,6 +1,7 @@
 package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -104,7 +105,7 @@ class StraysTest {
     @Test
     void givesAdviceThatWasLost() {
         long handle = map.claimSeen(0, map.lvWord(0), 10, 0, ME);
-        map.settleGroup(0, 8);
+        Advice.settleGroup(map, 0, 8);
         write(0, PageWord.released(map.lvWord(0)));
         assertThat(map.groupMayBeFree(0)).isFalse();
         map.strays.adviceLost = true;
@@ -130,6 +131,18 @@ class StraysTest {
         mend(7);
 
         assertThat(PageWord.isFree(map.lvWord(0), 10)).isTrue();
+    }
+
+    @Test
+    void doNotKeepALabyrinthFromClosing() {
+        Labyrinth labyrinth = Labyrinth.builder("strays").frames(64).locking(Locking.PREFERRED).open();
+        labyrinth.validate();
+        long stray = labyrinth.handles().alloc(Gfp.NOWAIT, 2);
+        labyrinth.map.strays.marked[PageWord.pfn(stray)] = true;
+        labyrinth.map.strays.any = true;
+
+        labyrinth.close();
+        assertThatThrownBy(labyrinth::stats).isInstanceOf(LabyrinthException.Closed.class);
     }
 
     /** Runs of order 1 from 0 on. */

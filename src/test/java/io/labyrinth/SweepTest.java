@@ -13,12 +13,15 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The frames of the dead come back, all of them and once; those of the living stay theirs. */
 class SweepTest {
 
     private static final Gfp OWN = Gfp.NOWAIT.with(Gfp.EXCLUSIVE);
     private static final int FRAMES = 1900;
+    private static final int BATCH = 50;
 
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
     private Labyrinth labyrinth;
@@ -68,6 +71,42 @@ class SweepTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void framesOfACrowdOfDeadThreadsComeBackInOneSweep(boolean virtual) {
+        int threads = (int) Verify.scale(virtual ? 100_000 : 30_000, virtual ? 1_000_000 : 100_000);
+        try (Labyrinth crowd = Labyrinth.builder("crowd").frames(threads).locking(Locking.NONE).open()) {
+            for (int started = 0; started < threads; started += BATCH) {
+                List<Thread> batch = new ArrayList<>(BATCH);
+                for (int i = 0; i < BATCH; i++) {
+                    batch.add((virtual ? Thread.ofVirtual() : Thread.ofPlatform()).start(() -> dieOwning(crowd)));
+                }
+                batch.forEach(Race::join);
+            }
+            assertThat(failure.get()).isNull();
+            assertThat(crowd.stats().claimed()).isEqualTo(threads);
+            assertThat(crowd.sweepDeadOwners()).isEqualTo(threads);
+            assertThat(crowd.sweepDeadOwners()).isZero();
+            crowd.validate();
+            assertThat(crowd.stats().free()).isEqualTo(threads);
+            Verify.held("no frame is lost with its thread", "SweepTest", threads + (virtual ? " virtual" : " platform")
+                    + " threads that die owning a frame, one sweep");
+        }
+    }
+
+    private void dieOwning(Labyrinth crowd) {
+        try {
+            // While another is splitting the run that has the last ones, null may be the answer.
+            Frame frame = null;
+            while (frame == null) {
+                frame = crowd.allocPage(OWN);
+            }
+            frame.segment().set(ValueLayout.JAVA_LONG, 0, frame.owner());
+        } catch (Throwable e) {
+            failure.compareAndSet(null, e);
+        }
+    }
+
     @Test
     void sweptFrameIsRefusedAsAnyStaleOne() {
         AtomicReference<Frame> frame = new AtomicReference<>();
@@ -109,6 +148,29 @@ class SweepTest {
         done.countDown();
         living.forEach(Race::join);
         mine.close();
+    }
+
+    @Test
+    void theLivingAreSeenHoweverManyTheyAre() throws InterruptedException {
+        int many = 300;
+        CountDownLatch allocated = new CountDownLatch(many);
+        CountDownLatch done = new CountDownLatch(1);
+        List<Thread> living = new ArrayList<>();
+        for (int i = 0; i < many; i++) {
+            living.add(Thread.ofPlatform().start(() -> {
+                try (Frame frame = labyrinth.allocPage(OWN)) {
+                    allocated.countDown();
+                    done.await();
+                    assertThat(frame.owner()).isEqualTo(Thread.currentThread().threadId());
+                } catch (Throwable e) {
+                    failure.set(e);
+                }
+            }));
+        }
+        allocated.await();
+        assertThat(labyrinth.sweepDeadOwners()).isZero();
+        done.countDown();
+        living.forEach(Race::join);
     }
 
     @Test

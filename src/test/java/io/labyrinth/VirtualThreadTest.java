@@ -13,10 +13,10 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 
-/** Virtual threads own frames as platform threads do: by the hundred thousand, and across each park. */
+/** Virtual threads own frames as platform threads do: by the million, and across each park. */
 class VirtualThreadTest {
 
-    private static final int THREADS = 100_000;
+    private static final int THREADS = (int) Verify.scale(1_000_000, 5_000_000);
     /** At once: five for each frame, so that null is common. More would only ask more often. */
     private static final int WAVE = 5_000;
     private static final int FRAMES = 1024;
@@ -24,7 +24,7 @@ class VirtualThreadTest {
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
     @Test
-    void eachOfAHundredThousandHasItsFrameToItself() {
+    void eachHasItsFrameToItselfAcrossAPark() {
         try (Labyrinth labyrinth = open()) {
             AtomicInteger served = new AtomicInteger();
             List<Thread> threads = new ArrayList<>(WAVE);
@@ -47,6 +47,8 @@ class VirtualThreadTest {
             assertThat(failure.get()).isNull();
             assertThat(served.get()).isEqualTo(THREADS);
             assertAllBack(labyrinth);
+            Verify.held("a frame has one owner at most", "VirtualThreadTest", THREADS
+                    + " virtual threads that yield or park between claim and free");
         }
     }
 
@@ -119,7 +121,9 @@ class VirtualThreadTest {
     void idsOfVirtualOwnersAreWholeAndMarked() {
         try (Labyrinth labyrinth = open()) {
             Race.join(Thread.ofVirtual().start(() -> {
-                try (Frame frame = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE)) {
+                try (Frame frame = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE);
+                        Frame shared = labyrinth.allocPage(Gfp.NOWAIT)) {
+                    assertThat(labyrinth.zone.map.virtualOwner(shared.pfn())).as("anybody may free it").isNull();
                     long owner = labyrinth.zone.map.lvOwner(frame.pfn());
                     assertThat(PageWord.isVirtual(owner)).isTrue();
                     assertThat(PageWord.threadId(owner)).isEqualTo(Thread.currentThread().threadId());

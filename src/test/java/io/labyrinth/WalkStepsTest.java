@@ -104,6 +104,19 @@ class WalkStepsTest {
         assertThat(tally).isEqualTo(new Tally(9_999, 1, 0, 0, 2, 2));
     }
 
+    /** A hint that was used is gone: pairs with the one frame do not push out the hint of the other. */
+    @Test
+    void aPairLeavesTheOlderHintsAlone() {
+        open(1024, 0);
+        freeAll(claimAll(SPRINT, 2, giver), giver);
+        int before = tally.byHint;
+        for (int i = 0; i < 100; i++) {
+            free(claim(SPRINT, 0, giver), giver);
+        }
+        freeAll(claimAll(SPRINT, 2, giver), giver);
+        assertThat(tally.byHint - before).isEqualTo(102);
+    }
+
     @ParameterizedTest
     @CsvSource({"4, 2", "9, 2", "10, 1"})
     void aPairOfAnyOrderWalksOnce(int order, long steps) {

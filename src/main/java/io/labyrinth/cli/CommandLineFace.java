@@ -11,7 +11,7 @@ import picocli.CommandLine.Command;
 /** The three commands, and what becomes of their mistakes: a line on standard error, and an exit code. */
 @Command(name = "labyrinth", mixinStandardHelpOptions = true, version = "labyrinth 0.1.0",
         description = "A page-frame allocator for the JVM, at work.",
-        subcommands = {DigestCommand.class, StressCommand.class, DoctorCommand.class})
+        subcommands = {DigestCommand.class, StressCommand.class, RelayCommand.class, DoctorCommand.class})
 final class CommandLineFace {
 
     static final int OK = 0;

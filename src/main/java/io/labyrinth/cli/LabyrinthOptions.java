@@ -47,8 +47,12 @@ final class LabyrinthOptions {
         return reserve == null ? Math.min(mostDefaultReserve, frames / SHARE_OF_RESERVE) : reserve;
     }
 
+    Labyrinth.Builder describe(String name) {
+        return Labyrinth.builder(name).frames(frames).reserve(reserve()).locking(locking);
+    }
+
     Labyrinth open(String name) {
-        return Labyrinth.builder(name).frames(frames).reserve(reserve()).locking(locking).open();
+        return describe(name).open();
     }
 
     /**

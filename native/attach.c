@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * attach.c: the file behind a labyrinth: made, checked, mapped, locked and left. Nothing is read through the mapping
+ * before the header was checked, and that was read by system calls, which a truncated file cannot make fatal.
+ */
+#define _GNU_SOURCE
+#include "internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* What huge pages are aligned to, and so what runs are aligned to in memory; see Region.java. */
+#define HUGE (2ULL << 20)
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
+
+static enum labyrinth_error map_refused(const char *call, const char *name, uint64_t bytes)
+{
+    return refuse_system(LABYRINTH_MAP_REFUSED, call, name, bytes, errno);
+}
+
+/* Faults all in now, so that a full file system is an error here and not a SIGBUS later. */
+static int populate(void *memory, size_t bytes)
+{
+    if (madvise(memory, bytes, MADV_POPULATE_WRITE) == 0) {
+        return 0;
+    }
+    if (errno != EINVAL) {
+        return -1;
+    }
+    for (size_t at = 0; at < bytes; at += 4096) { /* a kernel before 5.14 */
+        (void) *(volatile char *) ((char *) memory + at);
+    }
+    return 0;
+}
+
+/* Puts the parts of the map where the header says that they are. */
+static void lay_out(struct labyrinth *l, const struct labyrinth_header *header, char *memory)
+{
+    struct geometry geometry = geometry_of(header->frames);
+    l->frames = header->frames;
+    l->ordinary = header->frames - header->reserve;
+    l->page_size = header->page_size;
+    l->groups = geometry.groups;
+    l->spans = geometry.spans;
+    l->span_shift = geometry.span_shift;
+    l->tenants = (struct labyrinth_tenant *) (memory + header->tenants_offset);
+    l->pages = (struct labyrinth_page *) (memory + header->page_map_offset);
+    l->advice = (struct labyrinth_advice *) (memory + header->page_map_offset + geometry.advice_offset);
+    l->memory = memory + header->frames_offset;
+    l->first_generation = header->first_generation;
+    l->metadata_bytes = header->frames_offset;
+    memcpy(l->name, header->name, sizeof l->name);
+}
+
+/* ------------------------------------------------------------------------------------------------ create */
+
+static uint64_t up_to_page(uint64_t bytes, uint64_t page_size)
+{
+    return (bytes + page_size - 1) / page_size * page_size;
+}
+
+static enum labyrinth_error check_wish(const char *name, uint64_t frames, uint64_t reserve,
+                                       enum labyrinth_locking locking)
+{
+    if (name == NULL || strlen(name) >= LABYRINTH_NAME_BYTES) {
+        return refuse_request("name length", name == NULL ? 0 : strlen(name), LABYRINTH_NAME_BYTES - 1,
+                              "give a shorter name");
+    }
+    if (frames < 1 || frames > LABYRINTH_MAX_FRAMES) {
+        return refuse_request("frames", frames, LABYRINTH_MAX_FRAMES, "ask for 1 to 2^24, or create several");
+    }
+    if (reserve >= frames) {
+        return refuse_request("reserve", reserve, frames - 1, "the reserve is a part of the frames; leave at least 1");
+    }
+    if (locking > LABYRINTH_LOCK_NONE) {
+        return refuse_request("locking", locking, LABYRINTH_LOCK_NONE, "use the constants");
+    }
+    return LABYRINTH_OK;
+}
+
+/* Writes an empty labyrinth into an empty file. The magic comes last: until then it is none. */
+static enum labyrinth_error format(int fd, const char *name, uint32_t frames, uint32_t reserve, bool seal)
+{
+    uint32_t page_size = (uint32_t) sysconf(_SC_PAGESIZE);
+    struct labyrinth_header header = {
+        .version = LABYRINTH_VERSION,
+        .byte_order = LABYRINTH_BYTE_ORDER,
+        .page_size = page_size,
+        .frames = frames,
+        .reserve = reserve,
+        .tenants_offset = page_size,
+    };
+    header.page_map_offset = up_to_page(header.tenants_offset + LABYRINTH_TENANTS * sizeof(struct labyrinth_tenant),
+                                        page_size);
+    header.frames_offset = up_to_page(header.page_map_offset + geometry_of(frames).bytes, page_size);
+    header.file_bytes = header.frames_offset + (uint64_t) frames * page_size;
+    memcpy(header.name, name, strlen(name));
+    uint32_t random;
+    if (getrandom(&random, sizeof random, 0) != sizeof random) {
+        return map_refused("getrandom", name, sizeof random);
+    }
+    header.first_generation = 1 + (uint64_t) random;
+    header.crc = header_crc(&header);
+
+    if (ftruncate(fd, (off_t) header.file_bytes) != 0) {
+        return map_refused("ftruncate", name, header.file_bytes);
+    }
+    char *memory = mmap(NULL, header.frames_offset, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED) {
+        return map_refused("mmap", name, header.frames_offset);
+    }
+    enum labyrinth_error error = LABYRINTH_OK;
+    if (populate(memory, header.frames_offset) != 0) {
+        error = map_refused("madvise(MADV_POPULATE_WRITE)", name, header.frames_offset);
+    } else {
+        struct labyrinth unborn = {.fd = -1};
+        lay_out(&unborn, &header, memory);
+        map_tile(&unborn, header.first_generation);
+        memcpy(memory, &header, sizeof header);
+        LABYRINTH_STEP("create.written");
+        if (seal && fcntl(fd, F_ADD_SEALS, SEALS) != 0) {
+            error = map_refused("fcntl(F_ADD_SEALS)", name, header.file_bytes);
+        } else {
+            LABYRINTH_STEP("create.sealed");
+            so(&((struct labyrinth_header *) memory)->magic, LABYRINTH_MAGIC);
+            LABYRINTH_STEP("create.published");
+        }
+    }
+    munmap(memory, header.frames_offset);
+    return error;
+}
+
+enum labyrinth_error labyrinth_create(struct labyrinth *l, const char *path, const char *name, uint64_t frames,
+                                      uint64_t reserve, enum labyrinth_locking locking)
+{
+    memset(l, 0, sizeof *l);
+    enum labyrinth_error error = check_wish(name, frames, reserve, locking);
+    if (error != LABYRINTH_OK) {
+        return error;
+    }
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return map_refused("open(O_CREAT|O_EXCL)", path, 0);
+    }
+    error = format(fd, name, (uint32_t) frames, (uint32_t) reserve, false);
+    if (error == LABYRINTH_OK) {
+        error = labyrinth_attach_fd(l, fd, locking);
+    }
+    if (error != LABYRINTH_OK) {
+        unlink(path);
+    }
+    close(fd);
+    return error;
+}
+
+enum labyrinth_error labyrinth_create_memfd(struct labyrinth *l, const char *name, uint64_t frames, uint64_t reserve,
+                                            enum labyrinth_locking locking, int *fd)
+{
+    memset(l, 0, sizeof *l);
+    enum labyrinth_error error = check_wish(name, frames, reserve, locking);
+    if (error != LABYRINTH_OK) {
+        return error;
+    }
+    *fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (*fd < 0) {
+        return map_refused("memfd_create", name, 0);
+    }
+    error = format(*fd, name, (uint32_t) frames, (uint32_t) reserve, true);
+    if (error == LABYRINTH_OK) {
+        error = labyrinth_attach_fd(l, *fd, locking);
+    }
+    if (error != LABYRINTH_OK) {
+        close(*fd);
+        *fd = -1;
+    }
+    return error;
+}
+
+/* ------------------------------------------------------------------------------------------------ attach */
+
+/* Reads and checks the header. A name, or the seals, must keep the length as it is; so the length is asked for last. */
+static enum labyrinth_error check_file(int fd, struct labyrinth_header *header)
+{
+    struct stat file;
+    memset(header, 0, sizeof *header);
+    if (fstat(fd, &file) != 0) {
+        return map_refused("fstat", "the file", 0);
+    }
+    if (!S_ISREG(file.st_mode) || file.st_size < (off_t) sizeof *header) {
+        return refuse_file(LABYRINTH_NOT_A_LABYRINTH, "no regular file, or too short for a header",
+                           (uint64_t) file.st_size, sizeof *header);
+    }
+    if (pread(fd, header, sizeof header->magic, 0) != sizeof header->magic) {
+        return map_refused("pread", "the file", sizeof header->magic);
+    }
+    /* If the magic was there, so is all else: this call of the system sees what was stored before that one's load. */
+    if (header->magic == LABYRINTH_MAGIC && pread(fd, header, sizeof *header, 0) != sizeof *header) {
+        return map_refused("pread", "the file", sizeof *header);
+    }
+    enum labyrinth_error error = header_check(header, (uint64_t) file.st_size, (uint64_t) sysconf(_SC_PAGESIZE));
+    if (error != LABYRINTH_OK) {
+        return error;
+    }
+    int seals = file.st_nlink == 0 ? fcntl(fd, F_GET_SEALS) : SEALS;
+    if (seals < 0 || (seals & SEALS) != SEALS) {
+        return refuse_file(LABYRINTH_UNSEALED, "its maker could truncate it under us; seal it, or give it a name",
+                           seals < 0 ? 0 : (uint64_t) seals, SEALS);
+    }
+    if (fstat(fd, &file) != 0 || (uint64_t) file.st_size != header->file_bytes) {
+        return refuse_file(LABYRINTH_NOT_A_LABYRINTH, "the file's length is not the header's file_bytes",
+                           (uint64_t) file.st_size, header->file_bytes);
+    }
+    return LABYRINTH_OK;
+}
+
+/* Maps the whole file, its frames on a bound of huge pages: in a hole that is large enough to choose from. */
+static void *map_aligned(int fd, const struct labyrinth_header *header)
+{
+    uint64_t bytes = header->file_bytes;
+    char *hole = mmap(NULL, bytes + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (hole == MAP_FAILED) {
+        return MAP_FAILED;
+    }
+    uint64_t frames_at = (uint64_t) hole + header->frames_offset;
+    uint64_t before = (frames_at + HUGE - 1) / HUGE * HUGE - frames_at;
+    char *memory = mmap(hole + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+    if (memory == MAP_FAILED) {
+        int reason = errno;
+        munmap(hole, bytes + HUGE);
+        errno = reason;
+        return MAP_FAILED;
+    }
+    if (before > 0) {
+        munmap(hole, before);
+    }
+    if (before < HUGE) {
+        munmap(memory + bytes, HUGE - before);
+    }
+    return memory;
+}
+
+static enum labyrinth_error map_and_lock(struct labyrinth *l, const struct labyrinth_header *header,
+                                         enum labyrinth_locking locking)
+{
+    void *memory = map_aligned(l->fd, header);
+    if (memory == MAP_FAILED) {
+        return map_refused("mmap", header->name, header->file_bytes);
+    }
+    l->mapped = memory;
+    l->mapped_bytes = header->file_bytes;
+    madvise(memory, header->file_bytes, MADV_DONTFORK);
+    madvise(memory, header->file_bytes, MADV_DONTDUMP);
+    if (populate(memory, header->file_bytes) != 0) {
+        return map_refused("madvise(MADV_POPULATE_WRITE)", header->name, header->file_bytes);
+    }
+    if (locking != LABYRINTH_LOCK_NONE) {
+        l->locked = mlock(memory, header->file_bytes) == 0;
+        if (!l->locked && locking == LABYRINTH_LOCK_REQUIRED) {
+            return refuse_system(LABYRINTH_LOCK_REFUSED, "mlock", header->name, header->file_bytes, errno);
+        }
+    }
+    uint64_t longs = zone_lane_longs(header->frames, (uint64_t) sysconf(_SC_NPROCESSORS_ONLN));
+    uint64_t *lanes = mmap(NULL, longs * sizeof *lanes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (lanes == MAP_FAILED) {
+        return map_refused("mmap", header->name, longs * sizeof *lanes);
+    }
+    l->lanes = lanes;
+    l->lane_mask = longs - 1;
+    /* Through the mapping as well: what we see of the words from here on is what was written before the magic. */
+    if (lv(&((struct labyrinth_header *) memory)->magic) != LABYRINTH_MAGIC) {
+        return refuse_file(LABYRINTH_NOT_A_LABYRINTH, "the magic has gone", 0, LABYRINTH_MAGIC);
+    }
+    lay_out(l, header, memory);
+    return LABYRINTH_OK;
+}
+
+/* Everything but the words: the struct is then as one that never attached, and every call on it is refused. */
+static void let_go(struct labyrinth *l)
+{
+    l->frames = 0;
+    l->ordinary = 0;
+    if (l->lanes != NULL) {
+        munmap(l->lanes, (l->lane_mask + 1) * sizeof *l->lanes);
+    }
+    if (l->mapped != NULL) {
+        munmap(l->mapped, l->mapped_bytes);
+    }
+    LABYRINTH_STEP("detach.unmapped");
+    if (l->slot != 0) {
+        tenant_unlock(l);
+    }
+    close(l->fd);
+    memset(l, 0, sizeof *l);
+}
+
+static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, const char *name,
+                                      enum labyrinth_locking locking)
+{
+    memset(l, 0, sizeof *l);
+    if (locking > LABYRINTH_LOCK_NONE) {
+        return refuse_request("locking", locking, LABYRINTH_LOCK_NONE, "use the constants");
+    }
+    l->fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (l->fd < 0) {
+        l->fd = 0;
+        return map_refused("open", name, 0);
+    }
+    LABYRINTH_STEP("attach.opened");
+    struct labyrinth_header header;
+    enum labyrinth_error error = check_file(l->fd, &header);
+    if (error == LABYRINTH_OK) {
+        error = map_and_lock(l, &header, locking);
+    }
+    LABYRINTH_STEP("attach.mapped");
+    if (error == LABYRINTH_OK) {
+        error = tenant_enter(l);
+    }
+    if (error != LABYRINTH_OK) {
+        let_go(l);
+        return error;
+    }
+    zone_start_lanes(l);
+    return LABYRINTH_OK;
+}
+
+enum labyrinth_error labyrinth_attach(struct labyrinth *l, const char *path, enum labyrinth_locking locking)
+{
+    return attach_to(l, path, path, locking);
+}
+
+/* Opened anew, as a copy of the caller's would be the same open file description, and its lock not ours alone. */
+enum labyrinth_error labyrinth_attach_fd(struct labyrinth *l, int fd, enum labyrinth_locking locking)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return attach_to(l, path, "the file descriptor", locking);
+}
+
+/* ------------------------------------------------------------------------------------------------ detach */
+
+enum labyrinth_error labyrinth_detach(struct labyrinth *l)
+{
+    if (l->frames == 0) {
+        return refuse_bounds(l, "detach", 0);
+    }
+    uint64_t runs;
+    uint64_t frames = census_of(l, l->tenant, &runs);
+    if (runs != 0) {
+        return refuse((struct refusal){.error = LABYRINTH_FRAMES_OUT, .name = l->name, .value = frames, .limit = runs});
+    }
+    tenant_leave(l, true);
+    let_go(l);
+    return LABYRINTH_OK;
+}
+
+enum labyrinth_error labyrinth_detach_now(struct labyrinth *l)
+{
+    if (l->frames == 0) {
+        return refuse_bounds(l, "detach", 0);
+    }
+    uint64_t runs;
+    tenant_leave(l, census_of(l, l->tenant, &runs) == 0);
+    let_go(l);
+    return LABYRINTH_OK;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * geometry.c: how large the parts of a labyrinth are, and whether a header speaks of one. Reads no shared memory: what
+ * is checked here is a copy, so that nothing can change between the check and the use.
+ */
+#include "internal.h"
+#include <string.h>
+
+static uint32_t span_shift_of(uint32_t groups)
+{
+    uint32_t per_span = (groups - 1) / LABYRINTH_MAX_SPANS;
+    return per_span == 0 ? 0 : 32 - (uint32_t) __builtin_clz(per_span);
+}
+
+struct geometry geometry_of(uint32_t frames)
+{
+    struct geometry geometry;
+    geometry.groups = ((frames - 1) >> LABYRINTH_GROUP_ORDER) + 1;
+    geometry.span_shift = geometry.groups <= LABYRINTH_MAX_SPANS ? -1 : (int32_t) span_shift_of(geometry.groups);
+    geometry.spans = geometry.span_shift < 0 ? 0 : ((geometry.groups - 1) >> geometry.span_shift) + 1;
+    uint64_t line = sizeof(struct labyrinth_advice);
+    geometry.advice_offset = (frames * sizeof(struct labyrinth_page) + line - 1) / line * line;
+    geometry.bytes = geometry.advice_offset + (geometry.groups + geometry.spans) * line;
+    return geometry;
+}
+
+uint32_t header_crc(const struct labyrinth_header *header)
+{
+    const unsigned char *byte = (const unsigned char *) &header->version;
+    const unsigned char *end = (const unsigned char *) (header + 1);
+    uint32_t crc = ~0U;
+    for (; byte < end; byte++) {
+        crc ^= *byte;
+        for (int bit = 0; bit < 8; bit++) {
+            crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320U : 0);
+        }
+    }
+    return ~crc;
+}
+
+static enum labyrinth_error not_one(const char *rule, uint64_t value, uint64_t limit)
+{
+    return refuse_file(LABYRINTH_NOT_A_LABYRINTH, rule, value, limit);
+}
+
+/* Whether a part of so many bytes at this offset lies on page bounds and in front of the end. No sum can overflow. */
+static bool fits(uint64_t offset, uint64_t bytes, uint64_t end, uint64_t page_size)
+{
+    return offset % page_size == 0 && offset <= end && bytes <= end - offset;
+}
+
+enum labyrinth_error header_check(const struct labyrinth_header *header, uint64_t file_bytes, uint64_t page_size)
+{
+    static const uint8_t zeros[sizeof header->unused];
+    if (header->magic != LABYRINTH_MAGIC) {
+        return not_one("the magic is missing: no labyrinth, or one that was never finished", header->magic,
+                       LABYRINTH_MAGIC);
+    }
+    if (header->version != LABYRINTH_VERSION) {
+        return not_one("it is of another version", header->version, LABYRINTH_VERSION);
+    }
+    if (header->byte_order != LABYRINTH_BYTE_ORDER) {
+        return not_one("it is of another byte order", header->byte_order, LABYRINTH_BYTE_ORDER);
+    }
+    if (header->crc != header_crc(header)) {
+        return not_one("the header's crc is wrong", header->crc, header_crc(header));
+    }
+    if (header->page_size != page_size) {
+        return not_one("the page size is not this machine's", header->page_size, page_size);
+    }
+    if (header->frames < 1 || header->frames > LABYRINTH_MAX_FRAMES) {
+        return not_one("frames out of bounds", header->frames, LABYRINTH_MAX_FRAMES);
+    }
+    if (header->reserve >= header->frames) {
+        return not_one("the reserve is not less than the frames", header->reserve, header->frames - 1);
+    }
+    if (header->file_bytes != file_bytes) {
+        return not_one("the file's length is not the header's file_bytes", file_bytes, header->file_bytes);
+    }
+    if (!fits(header->tenants_offset, LABYRINTH_TENANTS * sizeof(struct labyrinth_tenant), header->page_map_offset,
+              page_size)
+        || header->tenants_offset < page_size) {
+        return not_one("the tenants lie outside of their part", header->tenants_offset, header->page_map_offset);
+    }
+    if (!fits(header->page_map_offset, geometry_of(header->frames).bytes, header->frames_offset, page_size)) {
+        return not_one("the page map lies outside of its part", header->page_map_offset, header->frames_offset);
+    }
+    if (!fits(header->frames_offset, (uint64_t) header->frames * page_size, header->file_bytes, page_size)) {
+        return not_one("the frames lie outside of the file", header->frames_offset, header->file_bytes);
+    }
+    if (header->first_generation == 0 || header->first_generation > LAST_GENERATION) {
+        return not_one("the first generation is out of bounds", header->first_generation, LAST_GENERATION);
+    }
+    if (memchr(header->name, '\0', sizeof header->name) == NULL) {
+        return not_one("the name does not end", sizeof header->name, sizeof header->name - 1);
+    }
+    if (memcmp(header->unused, zeros, sizeof zeros) != 0) {
+        return not_one("what is unused is not zero", 1, 0);
+    }
+    return LABYRINTH_OK;
+}

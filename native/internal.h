@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * internal.h: what the sources of the library share, one section a file. Nothing here is for callers.
+ */
+#ifndef LABYRINTH_INTERNAL_H
+#define LABYRINTH_INTERNAL_H
+
+#include "labyrinth_api.h"
+#include "page_word.h"
+#include <stdatomic.h>
+
+/* The named steps at which a test build kills or freezes the process. It finds all their names in a section of their
+ * own, so that none can be forgotten there: native/test/crash_points.c.
+ */
+#ifdef LABYRINTH_CRASH_POINTS
+extern void (*labyrinth_step)(const char *name);
+#define LABYRINTH_STEP(name)                                                                                          \
+    do {                                                                                                              \
+        static const char *const step __attribute__((section("labyrinth_steps"), used)) = name;                       \
+        labyrinth_step(step);                                                                                         \
+    } while (0)
+#else
+#define LABYRINTH_STEP(name) ((void) 0)
+#endif
+
+#define GROUP_FRAMES (1U << LABYRINTH_GROUP_ORDER)
+
+/* Access modes are in the names, as in PageMap.java: lv acquire load, so release store, cas compare-and-set. The shared
+ * memory is declared without _Atomic, as jextract reads the same header; both compilers give such a long the same form.
+ */
+static inline uint64_t lv(const uint64_t *at)
+{
+    return atomic_load_explicit((const _Atomic uint64_t *) at, memory_order_acquire);
+}
+
+static inline void so(uint64_t *at, uint64_t value)
+{
+    atomic_store_explicit((_Atomic uint64_t *) at, value, memory_order_release);
+}
+
+static inline bool cas(uint64_t *at, uint64_t from, uint64_t to)
+{
+    return atomic_compare_exchange_strong_explicit((_Atomic uint64_t *) at, &from, to, memory_order_acq_rel,
+                                                   memory_order_acquire);
+}
+
+/* Who calls: never 0, never given twice within this process. Not the system's thread id, which is reused. */
+extern _Thread_local uint64_t labyrinth_thread __attribute__((tls_model("initial-exec")));
+uint64_t labyrinth_new_thread(void);
+
+#define LIKELY(condition) __builtin_expect(condition, 1)
+#define UNLIKELY(condition) __builtin_expect(condition, 0)
+
+static inline uint64_t current_thread(void)
+{
+    return LIKELY(labyrinth_thread != 0) ? labyrinth_thread : labyrinth_new_thread();
+}
+
+/* ------------------------------------------------------------------------------------------------ refusal.c */
+
+/* What a refusal is about; the fields that its sentence needs. */
+struct refusal {
+    enum labyrinth_error error;
+    const char *verb;
+    const char *rule;
+    const char *name;
+    uint64_t handle;
+    uint64_t word;
+    uint64_t owner;
+    uint64_t value;
+    uint64_t limit;
+    int errnum;
+};
+
+enum labyrinth_error refuse(struct refusal refusal);
+enum labyrinth_error refuse_request(const char *fact, uint64_t value, uint64_t limit, const char *remedy);
+/* Notes it and returns the error; in two parts, so that who calls it sees that this is not OK. */
+void note_handle(enum labyrinth_error error, const char *verb, uint64_t handle, uint64_t word, uint64_t owner)
+    __attribute__((cold));
+
+static inline enum labyrinth_error refuse_handle(enum labyrinth_error error, const char *verb, uint64_t handle,
+                                                 uint64_t word, uint64_t owner)
+{
+    note_handle(error, verb, handle, word, owner);
+    return error;
+}
+
+enum labyrinth_error refuse_system(enum labyrinth_error error, const char *call, const char *name, uint64_t bytes,
+                                   int errnum);
+enum labyrinth_error refuse_file(enum labyrinth_error error, const char *rule, uint64_t value, uint64_t limit);
+/* FOREIGN, or CLOSED. */
+enum labyrinth_error refuse_bounds(const struct labyrinth *l, const char *verb, uint64_t handle);
+void refuse_nothing(void);
+
+/* ------------------------------------------------------------------------------------------------ geometry.c */
+
+struct geometry {
+    uint32_t groups;
+    uint32_t spans;
+    int32_t span_shift;
+    uint64_t advice_offset; /* from the page map's start */
+    uint64_t bytes;         /* of the page map */
+};
+
+struct geometry geometry_of(uint32_t frames);
+uint32_t header_crc(const struct labyrinth_header *header);
+/* Whether this is the header of a labyrinth in a file of so many bytes, for a machine with pages of this size. */
+enum labyrinth_error header_check(const struct labyrinth_header *header, uint64_t file_bytes, uint64_t page_size);
+
+/* ------------------------------------------------------------------------------------------------ page_map.c */
+
+void map_tile(struct labyrinth *l, uint64_t generation);
+uint64_t map_claim_seen(struct labyrinth *l, uint32_t pfn, uint64_t word, unsigned order, uint64_t flags,
+                        uint64_t thread);
+uint64_t map_claim_and_join(struct labyrinth *l, uint32_t pfn, unsigned order, uint64_t flags, uint64_t thread);
+uint64_t map_hand_off(struct labyrinth *l, uint64_t handle, uint64_t thread);
+uint64_t map_accept(struct labyrinth *l, uint64_t ticket, uint64_t thread);
+uint64_t map_checked(struct labyrinth *l, uint64_t handle, const char *verb, uint64_t thread);
+bool map_take_back(struct labyrinth *l, uint32_t pfn, uint64_t word);
+void map_hide_heads_of(struct labyrinth *l, uint32_t pfn, uint32_t end, uint64_t tenant);
+void map_advise_all(struct labyrinth *l);
+uint32_t map_settle_group(struct labyrinth *l, uint32_t group, uint64_t stamp);
+uint32_t map_settle_span(struct labyrinth *l, uint32_t span, uint64_t stamp);
+
+static inline bool group_may_be_free(const struct labyrinth *l, uint32_t group)
+{
+    return lv(&l->advice[group].maybe_free) != 0;
+}
+
+static inline bool span_may_be_free(const struct labyrinth *l, uint32_t span)
+{
+    return lv(&l->advice[l->groups + span].maybe_free) != 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ zone.c */
+
+uint64_t zone_lane_longs(uint32_t frames, uint64_t processors);
+void zone_start_lanes(struct labyrinth *l);
+void zone_count(const struct labyrinth *l, struct labyrinth_stats *stats);
+/* Looks at words and advice that the thread's lane took in its last walk; for tests. */
+uint64_t zone_last_walk_steps(const struct labyrinth *l, uint64_t thread);
+
+/* ------------------------------------------------------------------------------------------------ tenants.c */
+
+enum labyrinth_error tenant_enter(struct labyrinth *l);
+void tenant_leave(struct labyrinth *l, bool nothing_out);
+void tenant_unlock(const struct labyrinth *l);
+
+/* ------------------------------------------------------------------------------------------------ census.c */
+
+/* Frames that are out by this tenant: claimed, or in transit with its ticket. */
+uint64_t census_of(const struct labyrinth *l, uint64_t tenant, uint64_t *runs);
+
+#endif

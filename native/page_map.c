@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * page_map.c, with page_map.h, which has what a pair takes: every atomic step on the page map. The twin of
+ * PageMap.java: the same steps, with the same stores in the same order, as processes of both languages take them on the
+ * same words.
+ *
+ * Why one CAS is enough, for any order. The words tile the labyrinth with runs (labyrinth.h), a run's state is that of
+ * its head's word, and a TAIL is never looked at for itself. Whoever moves a head from FREE to HEAD has the whole run:
+ * nobody else can write to any of its words until it writes FREE again. What is split or joined is split or joined by
+ * its owner, with release stores.
+ *
+ * At every instant of a split or a join, the run of the first head covers all that its owner holds, or the halves are
+ * HEADs of their own, and every word says the tenant: whoever sweeps it gives back what it sees (the first head covers;
+ * a HEAD inside of it is a TAIL that was not written yet). Each LABYRINTH_STEP is such an instant.
+ */
+#include "page_map.h"
+
+/* Tiles the labyrinth with the largest free runs that fit. Before publication: nobody else looks yet. */
+void map_tile(struct labyrinth *l, uint64_t generation)
+{
+    uint32_t pfn = 0;
+    while (pfn < l->frames) {
+        uint32_t left = (pfn < l->ordinary ? l->ordinary : l->frames) - pfn;
+        unsigned order = 31 - (unsigned) __builtin_clz(left);
+        order = order < LABYRINTH_MAX_ORDER ? order : LABYRINTH_MAX_ORDER;
+        if (pfn != 0 && order > (unsigned) __builtin_ctz(pfn)) {
+            order = (unsigned) __builtin_ctz(pfn);
+        }
+        for (uint32_t tail = pfn + 1; tail < pfn + (1U << order); tail++) {
+            so(word_at(l, tail), word_first(generation, LABYRINTH_TAIL, 0));
+        }
+        so(word_at(l, pfn), word_first(generation, LABYRINTH_FREE, order));
+        now_free(l, pfn);
+        pfn += 1U << order;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ claim */
+
+/* Claims a run of this order at the start of the larger free run seen as this word, and frees the rest of it.
+ * Wait-free: one CAS, 4 stores for each halving.
+ */
+static uint64_t claim_and_split(struct labyrinth *l, uint32_t pfn, uint64_t word, unsigned order, uint64_t flags,
+                                uint64_t thread)
+{
+    uint64_t head = word_claimed(word, l->tenant, flags);
+    if (!cas(word_at(l, pfn), word, head)) {
+        return 0;
+    }
+    LABYRINTH_STEP("split.cas-won");
+    while (word_order(head) > order) {
+        unsigned half = word_order(head) - 1;
+        uint32_t upper = pfn + (1U << half);
+        uint64_t split = word_split_off(lv(word_at(l, upper)), half, l->tenant);
+        so(word_at(l, upper), split);
+        LABYRINTH_STEP("split.upper-head");
+        head = word_resized(head, half);
+        so(word_at(l, pfn), head);
+        LABYRINTH_STEP("split.resized");
+        so(word_at(l, upper), word_unclaimed(split));
+        LABYRINTH_STEP("split.upper-free");
+        now_free(l, upper);
+    }
+    so(&l->pages[pfn].owner, owner_word(thread, word));
+    LABYRINTH_STEP("split.signed");
+    return word_handle(word, pfn);
+}
+
+/* Claims this order out of the free run seen as this word, of this order or larger. 0 if it was lost. */
+uint64_t map_claim_seen(struct labyrinth *l, uint32_t pfn, uint64_t word, unsigned order, uint64_t flags,
+                        uint64_t thread)
+{
+    if (word_order(word) != order) {
+        return claim_and_split(l, pfn, word, order, flags, thread);
+    }
+    return claim(l, pfn, word, flags, thread) ? word_handle(word, pfn) : 0;
+}
+
+/* HEADs behind the first become TAILs of it: for the owner of all frames from pfn to end. */
+static void hide_heads(struct labyrinth *l, uint32_t pfn, uint32_t end)
+{
+    for (uint32_t inner = pfn + 1; inner < end; inner++) {
+        uint64_t word = lv(word_at(l, inner));
+        if (word_state(word) == LABYRINTH_HEAD) {
+            so(word_at(l, inner), word_joined(word));
+            LABYRINTH_STEP("join.hidden");
+        }
+    }
+}
+
+/* Claims the run of this order at pfn out of smaller free runs: each of their heads, ascending, by CAS; all or none.
+ * Lock-free, at most 2^order CAS. 0 if a frame of it is not free or was lost on the way: then all is as it was.
+ */
+uint64_t map_claim_and_join(struct labyrinth *l, uint32_t pfn, unsigned order, uint64_t flags, uint64_t thread)
+{
+    uint32_t end = pfn + (1U << order);
+    uint32_t from = pfn; /* [from, to) is claimed, by heads of their own */
+    uint32_t to = pfn;
+    while (to < end) {
+        uint64_t word = lv(word_at(l, to));
+        uint32_t next = to + word_frames(word);
+        if (!word_is_free(word) || next > end || !cas(word_at(l, to), word, word_claimed(word, l->tenant, flags))) {
+            goto rollback;
+        }
+        LABYRINTH_STEP("join.cas-won");
+        to = next;
+    }
+    /* From here the first head covers all; the others become TAILs in any order. */
+    uint64_t first = lv(word_at(l, pfn));
+    so(word_at(l, pfn), word_resized(first, order));
+    LABYRINTH_STEP("join.resized");
+    hide_heads(l, pfn, end);
+    so(&l->pages[pfn].owner, owner_word(thread, first));
+    LABYRINTH_STEP("join.signed");
+    return word_handle(first, pfn);
+rollback:
+    while (from < to) {
+        uint32_t head = from;
+        uint64_t word = word_unclaimed(lv(word_at(l, head)));
+        so(word_at(l, head), word);
+        LABYRINTH_STEP("rollback.freed");
+        from = head + word_frames(word);
+        now_free(l, head);
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ give up */
+
+/* Ends this life of the run and puts it in transit: wait-free for an EXCLUSIVE one, one CAS otherwise. The ticket is a
+ * handle of the next life; 0 if refused.
+ */
+uint64_t map_hand_off(struct labyrinth *l, uint64_t handle, uint64_t thread)
+{
+    uint32_t pfn = handle_pfn(handle);
+    if (pfn >= l->frames) {
+        refuse_bounds(l, "hand-over", handle);
+        return 0;
+    }
+    struct labyrinth_page *page = &l->pages[pfn];
+    uint64_t word = lv(&page->word);
+    if (!word_is_live(word, handle)) {
+        refuse_handle(LABYRINTH_STALE, "hand-over", handle, word, 0);
+        return 0;
+    }
+    if (word_is_last_life(word)) {
+        refuse_handle(LABYRINTH_STALE, "hand-over in the last generation: free it instead", handle, word, 0);
+        return 0;
+    }
+    uint64_t transit = word_in_transit(word);
+    if (word_is_live_exclusive(word, handle, l->tenant)) {
+        if (leave(page, handle, word, thread, "hand-over", transit) != LABYRINTH_OK) {
+            return 0;
+        }
+        LABYRINTH_STEP("hand-over.stored");
+    } else if (word_is_exclusive(word)) {
+        map_refuse_exclusive(l, "hand-over", handle, word);
+        return 0;
+    } else {
+        LABYRINTH_STEP("hand-over.seen");
+        if (leave_shared(page, handle, word, "hand-over", transit) != LABYRINTH_OK) {
+            return 0;
+        }
+        LABYRINTH_STEP("hand-over.cas-won");
+    }
+    return word_handle(transit, pfn);
+}
+
+/* The new owner of a run in transit, once: one CAS. 0 if refused. */
+uint64_t map_accept(struct labyrinth *l, uint64_t ticket, uint64_t thread)
+{
+    uint32_t pfn = handle_pfn(ticket);
+    if (pfn >= l->frames) {
+        refuse_bounds(l, "accept", ticket);
+        return 0;
+    }
+    struct labyrinth_page *page = &l->pages[pfn];
+    uint64_t word = lv(&page->word);
+    if (word_state(word) != LABYRINTH_IN_TRANSIT || !word_same_life(word, ticket)) {
+        refuse_handle(LABYRINTH_STALE, "accept", ticket, word, 0);
+        return 0;
+    }
+    LABYRINTH_STEP("accept.seen");
+    if (!cas(&page->word, word, word_accepted(word, l->tenant))) {
+        refuse_handle(LABYRINTH_STALE, "accept", ticket, lv(&page->word), 0);
+        return 0;
+    }
+    LABYRINTH_STEP("accept.cas-won");
+    so(&page->owner, owner_word(thread, ticket));
+    LABYRINTH_STEP("accept.signed");
+    return ticket;
+}
+
+/* The word of the run that the handle names, alive and, if EXCLUSIVE, this thread's. 0 if refused. */
+uint64_t map_checked(struct labyrinth *l, uint64_t handle, const char *verb, uint64_t thread)
+{
+    uint32_t pfn = handle_pfn(handle);
+    if (pfn >= l->frames) {
+        refuse_bounds(l, verb, handle);
+        return 0;
+    }
+    uint64_t word = lv(word_at(l, pfn));
+    if (!word_is_live(word, handle)) {
+        refuse_handle(LABYRINTH_STALE, verb, handle, word, 0);
+        return 0;
+    }
+    uint64_t owner = lv(&l->pages[pfn].owner);
+    if (word_is_exclusive(word) && (!word_is_of(word, l->tenant) || owner != owner_word(thread, handle))) {
+        refuse_handle(LABYRINTH_NOT_OWNER, verb, handle, word, owner);
+        return 0;
+    }
+    return word;
+}
+
+/* Takes the run from a tenant that is known to be dead, without advice. False if somebody freed or accepted it. */
+bool map_take_back(struct labyrinth *l, uint32_t pfn, uint64_t word)
+{
+    return cas(word_at(l, pfn), word, word_released(word));
+}
+
+/* The heads of a dead tenant behind the first become TAILs of it: what its split or join had not written yet. By CAS,
+ * as another sweep may have been at it, and was killed.
+ */
+void map_hide_heads_of(struct labyrinth *l, uint32_t pfn, uint32_t end, uint64_t tenant)
+{
+    for (uint32_t inner = pfn + 1; inner < end; inner++) {
+        uint64_t word = lv(word_at(l, inner));
+        if (word_state(word) == LABYRINTH_HEAD && word_is_of(word, tenant)) {
+            cas(word_at(l, inner), word, word_joined(word));
+            LABYRINTH_STEP("sweep.hidden");
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ advice */
+
+void map_advise_all(struct labyrinth *l)
+{
+    for (uint32_t group = 0; group < l->groups; group++) {
+        now_free(l, group << LABYRINTH_GROUP_ORDER);
+    }
+}
+
+static bool has_free_head(struct labyrinth *l, uint32_t group)
+{
+    uint32_t end = (group + 1) << LABYRINTH_GROUP_ORDER;
+    end = end < l->frames ? end : l->frames;
+    for (uint32_t pfn = group << LABYRINTH_GROUP_ORDER; pfn < end; pfn++) {
+        if (word_is_free(lv(word_at(l, pfn)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Clears the group's advice if none of its words is FREE. Wait-free: 64 words, 2 CAS. While it looks, its stamp stands
+ * in the advice, which still reads as "maybe": whoever freezes or dies here hides nothing. The stamp is this thread's
+ * alone, so the second CAS succeeds only if no free came between. The words that it may have looked at.
+ */
+uint32_t map_settle_group(struct labyrinth *l, uint32_t group, uint64_t stamp)
+{
+    uint64_t *advice = &l->advice[group].maybe_free;
+    uint64_t seen = lv(advice);
+    if (seen != 0 && cas(advice, seen, stamp)) {
+        LABYRINTH_STEP("settle.group-stamped");
+        if (!has_free_head(l, group)) {
+            LABYRINTH_STEP("settle.group-looked");
+            cas(advice, stamp, 0);
+            LABYRINTH_STEP("settle.group-cleared");
+        }
+    }
+    return GROUP_FRAMES;
+}
+
+static bool has_advised_group(struct labyrinth *l, uint32_t span)
+{
+    uint32_t end = (span + 1) << l->span_shift;
+    end = end < l->groups ? end : l->groups;
+    for (uint32_t group = span << l->span_shift; group < end; group++) {
+        if (group_may_be_free(l, group)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As map_settle_group, for a span: its words are its groups' advice. Wait-free: 2^span_shift words, 2 CAS. */
+uint32_t map_settle_span(struct labyrinth *l, uint32_t span, uint64_t stamp)
+{
+    uint64_t *advice = &l->advice[l->groups + span].maybe_free;
+    uint64_t seen = lv(advice);
+    if (seen != 0 && cas(advice, seen, stamp)) {
+        LABYRINTH_STEP("settle.span-stamped");
+        if (!has_advised_group(l, span)) {
+            LABYRINTH_STEP("settle.span-looked");
+            cas(advice, stamp, 0);
+            LABYRINTH_STEP("settle.span-cleared");
+        }
+    }
+    return 1U << l->span_shift;
+}

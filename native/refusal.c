@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * refusal.c: what a labyrinth refuses, and what is to be said of it. A refusal notes its facts in memory of the
+ * thread's own; the sentence is made when somebody asks.
+ */
+#include "internal.h"
+#include <stdio.h>
+#include <string.h>
+
+static _Thread_local struct refusal last __attribute__((tls_model("initial-exec")));
+/* A copy, as the labyrinth or the path that it was may be gone when somebody asks. */
+static _Thread_local char last_name[LABYRINTH_NAME_BYTES] __attribute__((tls_model("initial-exec")));
+
+_Thread_local uint64_t labyrinth_thread __attribute__((tls_model("initial-exec")));
+
+uint64_t labyrinth_new_thread(void)
+{
+    static _Atomic uint64_t threads;
+    labyrinth_thread = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
+    return labyrinth_thread;
+}
+
+enum labyrinth_error refuse(struct refusal refusal)
+{
+    last = refusal;
+    if (refusal.name != NULL) {
+        snprintf(last_name, sizeof last_name, "%s", refusal.name);
+        last.name = last_name;
+    }
+    return refusal.error;
+}
+
+void refuse_nothing(void)
+{
+    last.error = LABYRINTH_OK;
+}
+
+enum labyrinth_error refuse_request(const char *fact, uint64_t value, uint64_t limit, const char *remedy)
+{
+    return refuse((struct refusal){.error = LABYRINTH_INVALID_REQUEST, .name = fact, .value = value, .limit = limit,
+                                   .rule = remedy});
+}
+
+void note_handle(enum labyrinth_error error, const char *verb, uint64_t handle, uint64_t word, uint64_t owner)
+{
+    refuse((struct refusal){.error = error, .verb = verb, .handle = handle, .word = word, .owner = owner,
+                            .value = labyrinth_thread});
+}
+
+enum labyrinth_error refuse_system(enum labyrinth_error error, const char *call, const char *name, uint64_t bytes,
+                                   int errnum)
+{
+    return refuse((struct refusal){.error = error, .verb = call, .name = name, .value = bytes, .errnum = errnum});
+}
+
+enum labyrinth_error refuse_file(enum labyrinth_error error, const char *rule, uint64_t value, uint64_t limit)
+{
+    return refuse((struct refusal){.error = error, .rule = rule, .value = value, .limit = limit});
+}
+
+enum labyrinth_error refuse_bounds(const struct labyrinth *l, const char *verb, uint64_t handle)
+{
+    return refuse((struct refusal){.error = l->frames == 0 ? LABYRINTH_CLOSED : LABYRINTH_FOREIGN, .verb = verb,
+                                   .handle = handle, .limit = l->frames});
+}
+
+enum labyrinth_error labyrinth_last_error(void)
+{
+    return last.error;
+}
+
+const char *labyrinth_error_name(enum labyrinth_error error)
+{
+    static const char *const names[] = {
+        "OK", "INVALID_REQUEST", "STALE", "NOT_OWNER", "FOREIGN", "HELD_OTHERWISE", "CLOSED", "FRAMES_OUT",
+        "MAP_REFUSED", "LOCK_REFUSED", "NOT_A_LABYRINTH", "UNSEALED", "NO_VACANCY", "VIOLATION",
+    };
+    return (size_t) error < sizeof names / sizeof *names ? names[error] : "UNKNOWN";
+}
+
+static const char *state_name(uint64_t word)
+{
+    static const char *const names[] = {"none", "FREE", "HEAD", "TAIL", "IN_TRANSIT", "QUARANTINED"};
+    return word_state(word) <= LABYRINTH_QUARANTINED ? names[word_state(word)] : "none";
+}
+
+typedef unsigned long long number;
+
+#define PFN "pfn=%u generation=%llu"
+#define PFN_OF(handle) handle_pfn(handle), (number) word_generation(handle)
+#define WORD "state=%s order=%u generation=%llu tenant=%u%s%s"
+#define WORD_OF(word) state_name(word), word_order(word), (number) word_generation(word), \
+    (unsigned) ((word & TENANT_FIELD) >> LABYRINTH_TENANT_SHIFT), word_is_exclusive(word) ? " EXCLUSIVE" : "", \
+    word_is_framed(word) ? " FRAMED" : ""
+
+const char *labyrinth_explain(char *text, size_t bytes)
+{
+    const struct refusal *r = &last;
+    switch (r->error) {
+    case LABYRINTH_OK:
+        snprintf(text, bytes, "nothing was refused; an allocation that returned 0 found nothing free within reach: free"
+                 " some frames, sweep the dead, or make a larger labyrinth");
+        break;
+    case LABYRINTH_INVALID_REQUEST:
+        snprintf(text, bytes, "%s=%llu limit=%llu: %s", r->name, (number) r->value, (number) r->limit, r->rule);
+        break;
+    case LABYRINTH_STALE:
+        snprintf(text, bytes, "%s refused: " PFN ", but the frame is " WORD ": this life of it has ended (freed, handed"
+                 " over or swept before); use each handle or ticket once", r->verb, PFN_OF(r->handle),
+                 WORD_OF(r->word));
+        break;
+    case LABYRINTH_NOT_OWNER:
+        snprintf(text, bytes, "%s refused: " PFN " is EXCLUSIVE to tenant=%u thread=%llu, caller is thread=%llu: let"
+                 " the owner do it, or hand the frame over first", r->verb, PFN_OF(r->handle),
+                 (unsigned) ((r->word & TENANT_FIELD) >> LABYRINTH_TENANT_SHIFT), (number) (r->owner & OWNER_ID_FIELD),
+                 (number) r->value);
+        break;
+    case LABYRINTH_FOREIGN:
+        snprintf(text, bytes, "%s refused: " PFN " frames=%llu: the handle is of another labyrinth, or forged; use"
+                 " those that this one gave", r->verb, PFN_OF(r->handle), (number) r->limit);
+        break;
+    case LABYRINTH_HELD_OTHERWISE:
+        snprintf(text, bytes, "%s refused: " PFN " was allocated as a Frame of Java, whose segment must die with it:"
+                 " use the Frame or its Ticket", r->verb, PFN_OF(r->handle));
+        break;
+    case LABYRINTH_CLOSED:
+        snprintf(text, bytes, "%s refused: the labyrinth is detached, and whatever it handed out ended with it: attach"
+                 " again", r->verb);
+        break;
+    case LABYRINTH_FRAMES_OUT:
+        snprintf(text, bytes, "labyrinth=%s cannot detach: runs=%llu frames=%llu of this tenant are claimed or in"
+                 " transit: free them, see their tickets accepted, or labyrinth_detach_now()", r->name,
+                 (number) r->limit, (number) r->value);
+        break;
+    case LABYRINTH_MAP_REFUSED:
+        snprintf(text, bytes, "%s refused: %s bytes=%llu errno=%d(%s): check the file and its rights, the size of its"
+                 " file system and the limits of this process", r->verb, r->name, (number) r->value, r->errnum,
+                 strerror(r->errnum));
+        break;
+    case LABYRINTH_LOCK_REFUSED:
+        snprintf(text, bytes, "%s refused: labyrinth=%s bytes=%llu errno=%d(%s): raise the limit (ulimit -l), ask for"
+                 " fewer frames, or attach with LABYRINTH_LOCK_PREFERRED", r->verb, r->name, (number) r->value,
+                 r->errnum, strerror(r->errnum));
+        break;
+    case LABYRINTH_NOT_A_LABYRINTH:
+        snprintf(text, bytes, "not a labyrinth: %s, found=%llu expected or limit=%llu: attach to a file that"
+                 " a labyrinth of this version was created in, on this machine", r->rule, (number) r->value,
+                 (number) r->limit);
+        break;
+    case LABYRINTH_UNSEALED:
+        snprintf(text, bytes, "unsealed: seals=%llu needed=%llu (F_SEAL_SHRINK, F_SEAL_GROW): %s", (number) r->value,
+                 (number) r->limit, r->rule);
+        break;
+    case LABYRINTH_NO_VACANCY:
+        snprintf(text, bytes, "labyrinth=%s has no vacant slot: limit=%llu living tenants: detach one, or create"
+                 " several labyrinths", r->name, (number) r->limit);
+        break;
+    case LABYRINTH_VIOLATION:
+        snprintf(text, bytes, PFN " " WORD " thread=%llu: %s (found at pfn=%llu): some process has written where it may"
+                 " not; create the labyrinth anew", PFN_OF(r->handle), WORD_OF(r->word),
+                 (number) (r->owner & OWNER_ID_FIELD), r->rule, (number) r->value);
+        break;
+    }
+    return text;
+}

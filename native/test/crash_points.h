@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * crash_points.h: the named steps of the library, in a build with LABYRINTH_CRASH_POINTS.
+ */
+#ifndef LABYRINTH_CRASH_POINTS_H
+#define LABYRINTH_CRASH_POINTS_H
+
+#include <stddef.h>
+
+/* Called at each step. By default crash_by_environment; whoever replaces it calls that on. */
+extern void (*labyrinth_step)(const char *name);
+
+/* LABYRINTH_CRASH="STEP:N:kill" kills the process when it passes the step for the Nth time; "STEP:N:stop" stops it
+ * there, as a signal from outside would: all threads, until it is continued or killed.
+ */
+void crash_by_environment(const char *name);
+
+/* The names of all steps that there are, each once, NULL at the end. */
+const char **crash_points(void);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * zone.c: the policy, where an allocation looks, in which order, and how far (what a pair takes of it is in zone.h).
+ * Decides nothing about ownership; every answer comes from a compare-and-set in page_map.c. The twin of Zone.java,
+ * where the reasons stand at length.
+ *
+ * The lanes are this attachment's own memory, not shared with other processes: a lane is a striped hint, of the run
+ * freed last, a ring of older ones, and a cursor, where the last walk ended. They are read and written by races on
+ * purpose, relaxed: a hint that is wrong costs one failed CAS, as it is the page word that decides.
+ */
+#include "zone.h"
+
+/* A sprint's bounds, in looks at the advice, in groups searched and in words. For a lane whose last request got
+ * nothing, not even of the reserve, a shorter one: it goes on where that ended. A look at a span counts for more.
+ */
+enum {
+    SPRINT_LOOKS = 21,
+    SPRINT_LOOKS_WHEN_DRY = 8,
+    LOOKS_OF_SPAN = 5,
+    SPRINT_GROUPS = 4,
+};
+
+/* What a walk is for and how far it may go. */
+struct walk {
+    struct labyrinth *l;
+    _Atomic uint64_t *lane;
+    uint64_t flags;
+    uint64_t thread;
+    unsigned order;
+    int32_t looks;  /* the groups and spans whose advice may be looked at */
+    int32_t groups; /* the groups that may be searched */
+};
+
+uint64_t zone_lane_longs(uint32_t frames, uint64_t processors)
+{
+    uint64_t wanted = (processors < 2 ? 2 : processors) * 8;
+    wanted = wanted < frames >> 3 ? wanted : frames >> 3;
+    return 1ULL << (wanted < 1 ? 0 : 63 - __builtin_clzll(wanted)) << LANE_SHIFT;
+}
+
+/* Lanes begin all over the labyrinth, and those of different tenants in different places: the first threads of two
+ * processes have the same lane, and would otherwise claim neighbours, whose words and advice share cache lines.
+ */
+void zone_start_lanes(struct labyrinth *l)
+{
+    uint64_t count = (l->lane_mask + 1) >> LANE_SHIFT;
+    uint64_t golden = l->slot * 0x9E3779B9ULL & UINT32_MAX; /* a fraction of 2^32; its multiples lie far apart */
+    uint64_t first = l->ordinary * golden >> 32;
+    for (uint64_t lane = 0; lane < count; lane++) {
+        uint64_t start = (first + l->ordinary * lane / count) % l->ordinary;
+        set(lane_of(l, lane), CURSOR, start & ~(uint64_t) (GROUP_FRAMES - 1));
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ walk */
+
+static inline bool is_span_start(const struct labyrinth *l, uint32_t group)
+{
+    return l->span_shift >= 0 && (group & ((1U << l->span_shift) - 1)) == 0;
+}
+
+static inline uint32_t end_of_span(const struct labyrinth *l, uint32_t span)
+{
+    uint64_t end = (uint64_t) (span + 1) << (l->span_shift + LABYRINTH_GROUP_ORDER);
+    return end < l->frames ? (uint32_t) end : l->frames;
+}
+
+/* Whether the run of this order at pfn is all free now, in however many pieces. At most 2^order words. */
+static bool is_all_free(const struct labyrinth *l, uint32_t pfn, unsigned order)
+{
+    uint32_t end = pfn + (1U << order);
+    uint32_t next = pfn;
+    while (next < end) {
+        uint64_t word = lv(&l->pages[next].word);
+        if (!word_is_free(word)) {
+            return false;
+        }
+        next += word_frames(word);
+    }
+    return next == end;
+}
+
+/* Skips spans without advice in one small loop: an exhausted labyrinth is little else. Where to go on. */
+static uint32_t skip_spans(const struct labyrinth *l, uint32_t span, uint32_t to, int32_t *looks, uint64_t *steps)
+{
+    int64_t last = ((to - 1) >> LABYRINTH_GROUP_ORDER >> l->span_shift) - span;
+    last = (last < *looks / LOOKS_OF_SPAN ? last : *looks / LOOKS_OF_SPAN) + span;
+    uint32_t next = span + 1;
+    while (next <= last && !span_may_be_free(l, next)) {
+        next++;
+    }
+    *steps += next - span - 1;
+    *looks -= (int32_t) (next - span - 1) * LOOKS_OF_SPAN;
+    return end_of_span(l, next - 1);
+}
+
+/* Searches the runs whose heads are in [from, to) for one of this order that ends before the limit, and leaves the
+ * lane's cursor where it ended.
+ */
+static uint64_t search(const struct walk *walk, uint32_t from, uint32_t to, uint32_t limit)
+{
+    struct labyrinth *l = walk->l;
+    uint64_t stamp = (walk->thread << LABYRINTH_TENANT_BITS | l->slot) << 1;
+    uint32_t run = 1U << walk->order;
+    uint32_t pfn = from;
+    uint64_t steps = 0;
+    int32_t looks = walk->looks;
+    int32_t groups = walk->groups;
+    int64_t whole_span = -1; /* the one that we are in, if nothing was free since its start */
+    while (pfn < to && looks > 0 && groups > 0) {
+        uint32_t group = pfn >> LABYRINTH_GROUP_ORDER;
+        looks--;
+        steps++;
+        if (is_span_start(l, group)) {
+            if (whole_span >= 0) {
+                steps += map_settle_span(l, (uint32_t) whole_span, stamp);
+            }
+            whole_span = group >> l->span_shift;
+            if (!span_may_be_free(l, (uint32_t) whole_span)) {
+                pfn = skip_spans(l, (uint32_t) whole_span, to, &looks, &steps);
+                whole_span = -1;
+                continue;
+            }
+        }
+        uint32_t end = (group + 1) << LABYRINTH_GROUP_ORDER;
+        if (!group_may_be_free(l, group)) {
+            pfn = end;
+            continue;
+        }
+        end = end < to ? end : to;
+        groups--;
+        bool free = pfn != group << LABYRINTH_GROUP_ORDER;
+        while (pfn < end) {
+            uint64_t word = lv(&l->pages[pfn].word);
+            steps++;
+            if (word_is_free(word)) {
+                uint64_t handle = 0;
+                free = true;
+                whole_span = -1;
+                if (word_order(word) >= walk->order) {
+                    handle = map_claim_seen(l, pfn, word, walk->order, walk->flags, walk->thread);
+                    add(walk->lane, LOST, handle == 0);
+                } else if ((pfn & (run - 1)) == 0 && pfn + run <= limit) {
+                    steps += run;
+                    if (is_all_free(l, pfn, walk->order)) {
+                        handle = map_claim_and_join(l, pfn, walk->order, walk->flags, walk->thread);
+                    }
+                }
+                if (handle != 0) {
+                    add(walk->lane, STEPS, steps);
+                    set(walk->lane, CURSOR, pfn + run);
+                    return handle;
+                }
+            }
+            pfn = word_next(pfn, word);
+        }
+        if (!free) {
+            steps += map_settle_group(l, group, stamp);
+        }
+    }
+    if (whole_span >= 0 && pfn >= end_of_span(l, (uint32_t) whole_span)) {
+        steps += map_settle_span(l, (uint32_t) whole_span, stamp);
+    }
+    add(walk->lane, STEPS, steps);
+    set(walk->lane, CURSOR, pfn);
+    return 0;
+}
+
+/* A sprint goes on where the lane's last one ended, or it would never see the end of a large reserve. */
+static uint64_t walk_reserve(const struct walk *walk, bool sprint)
+{
+    uint32_t start = walk->l->ordinary;
+    uint32_t end = walk->l->frames;
+    uint64_t resume = get(walk->lane, CURSOR);
+    uint64_t cursor = get(walk->lane, RESERVE_CURSOR);
+    uint32_t from = !sprint || cursor < start ? start : cursor > end ? end : (uint32_t) cursor;
+    uint64_t handle = search(walk, from, end, end);
+    if (handle == 0 && from != start && get(walk->lane, CURSOR) >= end) {
+        handle = search(walk, start, end, end);
+    }
+    set(walk->lane, RESERVE_CURSOR, get(walk->lane, CURSOR));
+    set(walk->lane, CURSOR, resume);
+    add(walk->lane, RESERVE_HITS, handle != 0);
+    return handle;
+}
+
+static uint64_t walk(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags, _Atomic uint64_t *lane,
+                     uint64_t thread)
+{
+    uint32_t ordinary = l->ordinary;
+    bool sprint = (gfp & LABYRINTH_GFP_ATOMIC & ~LABYRINTH_GFP_HIGH) != 0;
+    int32_t looks = !sprint ? INT32_MAX : get(lane, DRY) == 0 ? SPRINT_LOOKS : SPRINT_LOOKS_WHEN_DRY;
+    struct walk walk = {l, lane, flags, thread, order, looks, sprint ? SPRINT_GROUPS : INT32_MAX};
+    uint32_t cursor = get(lane, CURSOR) < ordinary ? (uint32_t) get(lane, CURSOR) : ordinary;
+    /* Mostly the next word has what is wanted: a burst, or a giver whose frames others free, comes by in order. */
+    if (cursor < ordinary) {
+        uint64_t word = lv(&l->pages[cursor].word);
+        if (word_is_free(word) && word_order(word) == order) {
+            uint64_t next = map_claim_seen(l, cursor, word, order, flags, thread);
+            if (next != 0) {
+                set(lane, STEPS, 1);
+                set(lane, DRY, 0);
+                set(lane, CURSOR, cursor + (1U << order));
+                return next;
+            }
+            add(lane, LOST, 1);
+        }
+    }
+    set(lane, STEPS, 0);
+    /* The cursor's group is searched twice: from the cursor on at first, as a whole at the end. */
+    uint32_t wrap = (cursor | (GROUP_FRAMES - 1)) + 1;
+    wrap = wrap < ordinary ? wrap : ordinary;
+    uint64_t handle = cursor == ordinary ? 0 : search(&walk, cursor, ordinary, ordinary);
+    if (handle == 0 && (!sprint || get(lane, CURSOR) >= ordinary)) {
+        handle = search(&walk, 0, sprint ? ordinary : wrap, ordinary);
+    }
+    if (handle == 0 && ordinary < l->frames && (gfp & LABYRINTH_GFP_HIGH) != 0) {
+        handle = walk_reserve(&walk, sprint);
+    }
+    if (handle == 0) {
+        add(lane, (gfp & LABYRINTH_GFP_NOWARN) != 0 ? REFUSED_QUIETLY : REFUSED, 1);
+        refuse_nothing();
+    }
+    set(lane, DRY, handle == 0);
+    return handle;
+}
+
+/* By the next hint, or else by a walk. */
+uint64_t zone_claim_older(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags, _Atomic uint64_t *lane,
+                          uint64_t thread)
+{
+    unsigned top = get(lane, TOP) & (HINTS - 1);
+    uint64_t hint = get(lane, RING + top);
+    if (hint != 0) {
+        set(lane, RING + top, 0);
+        set(lane, TOP, top - 1U);
+        if (map_claim_hinted(l, hint, order, flags, thread)) {
+            return hint;
+        }
+        add(lane, LOST, 1);
+    }
+    return walk(l, gfp, order, flags, lane, thread);
+}
+
+/* ------------------------------------------------------------------------------------------------ counters */
+
+static uint64_t sum(const struct labyrinth *l, unsigned counter)
+{
+    uint64_t sum = 0;
+    for (uint64_t lane = 0; lane <= l->lane_mask >> LANE_SHIFT; lane++) {
+        sum += get(lane_of(l, lane), counter);
+    }
+    return sum;
+}
+
+void zone_count(const struct labyrinth *l, struct labyrinth_stats *stats)
+{
+    stats->refused_approx = sum(l, REFUSED) + sum(l, REFUSED_QUIETLY);
+    stats->reserve_hits_approx = sum(l, RESERVE_HITS);
+    stats->lost_approx = sum(l, LOST);
+}
+
+uint64_t zone_last_walk_steps(const struct labyrinth *l, uint64_t thread)
+{
+    return get(lane_of(l, thread), STEPS);
+}

@@ -1,0 +1,48 @@
+package io.labyrinth;
+
+import java.util.concurrent.atomic.AtomicLongArray;
+
+/**
+ * The page map's memory, where {@link LincheckTest} can see it: lv, so and cas of the shipped class end here, and all
+ * else of it runs as it is.
+ */
+final class Cells {
+
+    /** An address that no memory is at. */
+    static final long BASE = 1 << 20;
+
+    /** The planted bug: a CAS that reads, then writes. */
+    private static final boolean PLANTED = Boolean.getBoolean("labyrinth.planted");
+
+    private static AtomicLongArray cells = new AtomicLongArray(0);
+
+    private Cells() {
+    }
+
+    static void clear(long bytes) {
+        cells = new AtomicLongArray((int) bytes / Long.BYTES);
+    }
+
+    private static int at(long address) {
+        return (int) (address - BASE) / Long.BYTES;
+    }
+
+    static long lv(long address) {
+        return cells.get(at(address));
+    }
+
+    static void so(long address, long value) {
+        cells.set(at(address), value);
+    }
+
+    static boolean cas(long address, long from, long to) {
+        if (!PLANTED) {
+            return cells.compareAndSet(at(address), from, to);
+        }
+        boolean good = cells.get(at(address)) == from;
+        if (good) {
+            cells.set(at(address), to);
+        }
+        return good;
+    }
+}

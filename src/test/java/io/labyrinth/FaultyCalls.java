@@ -1,0 +1,142 @@
+package io.labyrinth;
+
+import java.io.IOException;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What {@code src/test/native/faults.c} offers: system calls that fail when they are told to, and a storm of signals.
+ * For child JVMs, which call something here before the bindings are initialised: so these functions come before libc's.
+ */
+@SuppressWarnings("restricted")
+final class FaultyCalls {
+
+    /** Kinds of calls, as in the C source. {@code ADVISE} is all advice but the one that faults pages in. */
+    static final int MMAP = 1;
+    static final int MUNMAP = 2;
+    static final int ADVISE = 4;
+    static final int POPULATE = 8;
+    static final int LOCK2_ON_FAULT = 16;
+    static final int LOCK2 = 32;
+    static final int LOCK = 64;
+    static final int UNLOCK = 128;
+    static final int OPEN = 256;
+    static final int THREAD = 512;
+    static final int ANY = -1;
+
+    private static final String LIBRARY = "labyrinth.faults";
+
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+
+    private FaultyCalls() {
+    }
+
+    // ------------------------------------------------------------------------------------------- for the parent
+
+    /** Compiles the library with the C compiler that a build needs anyway. */
+    static Path compiled(Path folder, String... options) {
+        Path library = folder.resolve("faults" + options.length + ".so");
+        List<String> command = new ArrayList<>(List.of("cc", "-std=gnu11", "-O2", "-Wall", "-shared", "-fPIC",
+                "-pthread"));
+        command.addAll(List.of(options));
+        command.addAll(List.of("-o", library.toString(), Path.of("src", "test", "native", "faults.c").toString()));
+        try {
+            int exit = new ProcessBuilder(command).inheritIO().start().waitFor();
+            if (exit != 0) {
+                throw new AssertionError(command + " exit=" + exit);
+            }
+        } catch (IOException | InterruptedException e) {
+            throw new AssertionError(command.toString(), e);
+        }
+        return library;
+    }
+
+    /** The option by which a child finds the library. */
+    static String option(Path library) {
+        return "-D" + LIBRARY + "=" + library;
+    }
+
+    // ------------------------------------------------------------------------------------------- in the child
+
+    /** From now on the calls first to last of these kinds, counted from 1, fail with this error. */
+    static void refuse(int first, int last, int kinds, int error) {
+        try {
+            Library.REFUSE.invokeExact(first, last, kinds, error);
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Ends that, and tells the kind of the last call that was refused; 0 if none was. */
+    static int refused() {
+        return (int) ask("refused", INT);
+    }
+
+    /** Whether anything is mapped where the last mmap of Labyrinth's was put. */
+    static boolean isAnythingLeft() {
+        long start = ask("place_start", LONG);
+        long end = ask("place_end", LONG);
+        try {
+            return Files.readAllLines(Path.of("/proc/self/maps")).stream().map(line -> line.split("[- ]")).anyMatch(
+                    range -> Long.compareUnsigned(Long.parseUnsignedLong(range[0], 16), end) < 0
+                            && Long.compareUnsigned(Long.parseUnsignedLong(range[1], 16), start) > 0);
+        } catch (IOException e) {
+            throw new AssertionError("/proc/self/maps", e);
+        }
+    }
+
+    static void forbidHugePages() {
+        succeed("no_huge_pages");
+    }
+
+    /** Signals, to every thread of this JVM, until {@link #endStorm}. */
+    static void beginStorm() {
+        succeed("storm_begins");
+    }
+
+    static void endStorm() {
+        succeed("storm_ends");
+    }
+
+    /** Those that reached the thread which began the storm. */
+    static long signalsMet() {
+        return ask("signals_met", LONG);
+    }
+
+    private static void succeed(String function) {
+        if (ask(function, INT) != 0) {
+            throw new AssertionError(function + " failed");
+        }
+    }
+
+    private static long ask(String function, ValueLayout answer) {
+        try {
+            return ((Number) Library.handle(function, FunctionDescriptor.of(answer)).invokeWithArguments()).longValue();
+        } catch (Throwable e) {
+            throw new AssertionError(function, e);
+        }
+    }
+
+    /** In the child alone there is one to load. */
+    private static final class Library {
+
+        static final MethodHandle REFUSE;
+
+        static {
+            System.load(System.getProperty(LIBRARY));
+            REFUSE = handle("refuse", FunctionDescriptor.ofVoid(INT, INT, INT, INT));
+        }
+
+        static MethodHandle handle(String function, FunctionDescriptor descriptor) {
+            return Linker.nativeLinker().downcallHandle(SymbolLookup.loaderLookup().findOrThrow(function), descriptor);
+        }
+    }
+}

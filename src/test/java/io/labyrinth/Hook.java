@@ -1,0 +1,112 @@
+package io.labyrinth;
+
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the hooks of {@link Hooked} call. One thread is chosen, and its n-th call from then on in a try block, or its
+ * n-th step on a page word or an advice word: there an error strikes it, or it stops until it is let go. Nobody else
+ * notices anything.
+ */
+final class Hook {
+
+    /** In the call chosen, or also in each that follows: as where the stack has ended, until somebody has returned. */
+    enum Error { ONCE, FROM_THEN_ON }
+
+    static final String EVERY_LOAD_OPTION = "labyrinth.every.load";
+    private static final boolean EVERY_LOAD = Boolean.getBoolean(EVERY_LOAD_OPTION);
+
+    private static volatile @Nullable Thread chosen;
+    private static int countdown;
+    private static @Nullable Error error;
+    private static final Set<String> STRUCK = new TreeSet<>();
+    private static volatile CountDownLatch stopped = new CountDownLatch(0);
+    private static volatile CountDownLatch letGo = new CountDownLatch(0);
+
+    private Hook() {
+    }
+
+    /** Called in front of each call of the hooked classes. */
+    static void at(String place, boolean inTryBlock) {
+        if (chosen != Thread.currentThread()) {
+            return;
+        }
+        if (error == null) {
+            if (isStep(place) && --countdown == 0) {
+                stop();
+            }
+        } else if (inTryBlock) {
+            if (--countdown == 0 || countdown < 0 && error == Error.FROM_THEN_ON) {
+                STRUCK.add(place);
+                throw new StackOverflowError(place);
+            }
+        }
+    }
+
+    /** What others can see; where it is asked for, also what the thread itself sees. */
+    private static boolean isStep(String place) {
+        return place.endsWith(":setRelease") || place.endsWith(":compareAndSet")
+                || EVERY_LOAD && place.endsWith(":getAcquire");
+    }
+
+    private static void stop() {
+        stopped.countDown();
+        boolean interrupted = false;
+        while (letGo.getCount() > 0) {
+            try {
+                letGo.await();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The calling thread's n-th call in a try block from now on fails. */
+    static void failAt(int call, Error how) {
+        error = how;
+        countdown = call;
+        chosen = Thread.currentThread();
+    }
+
+    /** The calling thread stops in front of its n-th step from now on. */
+    static void stopAt(int call) {
+        error = null;
+        countdown = call;
+        chosen = Thread.currentThread();
+    }
+
+    /** Ends either, and tells whether it came to pass. */
+    static boolean happened() {
+        chosen = null;
+        return countdown <= 0;
+    }
+
+    /** The calls that have failed so far. */
+    static Set<String> struck() {
+        return STRUCK;
+    }
+
+    /** Before {@link #stopAt}: for one thread that stops, and one that waits for it. */
+    static void prepareToStop() {
+        stopped = new CountDownLatch(1);
+        letGo = new CountDownLatch(1);
+    }
+
+    /** The thread that stops calls this at its end, too, as it may not come to its n-th call. */
+    static void stopped() {
+        stopped.countDown();
+    }
+
+    static void awaitStopped() throws InterruptedException {
+        stopped.await();
+    }
+
+    static void letGo() {
+        letGo.countDown();
+    }
+}

@@ -1,0 +1,156 @@
+package io.labyrinth;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.classfile.ClassFile;
+import java.lang.classfile.ClassModel;
+import java.lang.classfile.ClassTransform;
+import java.lang.classfile.CodeBuilder;
+import java.lang.classfile.CodeElement;
+import java.lang.classfile.CodeTransform;
+import java.lang.classfile.Label;
+import java.lang.classfile.MethodModel;
+import java.lang.classfile.MethodTransform;
+import java.lang.classfile.instruction.ExceptionCatch;
+import java.lang.classfile.instruction.InvokeInstruction;
+import java.lang.classfile.instruction.LabelTarget;
+import java.lang.constant.ClassDesc;
+import java.lang.constant.ConstantDescs;
+import java.lang.constant.MethodTypeDesc;
+import java.lang.reflect.Method;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Loads Labyrinth's classes, and gives the ones that change page words a hook in front of each of their calls: there a
+ * test may throw an error or stop the thread. The shipped classes have none. For child JVMs, as their module has to be
+ * the class path's.
+ */
+final class Hooked extends ClassLoader {
+
+    /** Where the words are changed, the advice is, and the passes over both. */
+    private static final Set<String> WITH_HOOKS = Set.of("PageMap", "Strays", "Zone", "Census");
+    private static final String PACKAGE = "io.labyrinth.";
+    private static final ClassDesc HOOK = ClassDesc.of(PACKAGE + "Hook");
+    private static final MethodTypeDesc AT = MethodTypeDesc.of(ConstantDescs.CD_void, ConstantDescs.CD_String,
+            ConstantDescs.CD_boolean);
+    private static final String NAME = "hooked";
+    /** What the try blocks of other methods call, and that alone. */
+    private static final Set<String> ALWAYS_IN_TRY_BLOCKS = Set.of("own", "hideHeads", "advise", "adviseAll",
+            "takeBack");
+
+    /** All calls that have a try block of the page map or the strays around them. */
+    private final List<String> inTryBlocks = new ArrayList<>();
+
+    private Hooked(ClassLoader parent) {
+        super(NAME, parent);
+    }
+
+    /**
+     * Runs a program's main method in a copy of its class that sees hooks, with the calls in try blocks as arguments;
+     * false if the caller is in that copy.
+     */
+    static boolean runs(Class<?> program) {
+        if (NAME.equals(program.getClassLoader().getName())) {
+            return false;
+        }
+        try {
+            Hooked loader = new Hooked(program.getClassLoader());
+            for (String name : WITH_HOOKS) {
+                loader.loadClass(PACKAGE + name);
+            }
+            Method main = loader.loadClass(program.getName()).getMethod("main", String[].class);
+            main.setAccessible(true);
+            main.invoke(null, (Object) loader.inTryBlocks.toArray(String[]::new));
+        } catch (ReflectiveOperationException e) {
+            throw new AssertionError(program.getName(), e);
+        }
+        return true;
+    }
+
+    @Override
+    protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
+        if (!name.startsWith(PACKAGE)) {
+            return super.loadClass(name, resolve);
+        }
+        synchronized (getClassLoadingLock(name)) {
+            Class<?> loaded = findLoadedClass(name);
+            if (loaded == null) {
+                byte[] bytes = bytes(name);
+                if (WITH_HOOKS.contains(name.substring(PACKAGE.length()))) {
+                    bytes = withHooks(bytes);
+                }
+                loaded = defineClass(name, bytes, 0, bytes.length);
+            }
+            return loaded;
+        }
+    }
+
+    private byte[] bytes(String name) throws ClassNotFoundException {
+        try (InputStream in = getParent().getResourceAsStream(name.replace('.', '/') + ".class")) {
+            if (in == null) {
+                throw new ClassNotFoundException(name);
+            }
+            return in.readAllBytes();
+        } catch (IOException e) {
+            throw new ClassNotFoundException(name, e);
+        }
+    }
+
+    private byte[] withHooks(byte[] bytes) {
+        ClassFile classes = ClassFile.of();
+        ClassModel model = classes.parse(bytes);
+        String type = model.thisClass().asSymbol().displayName();
+        return classes.transformClass(model, (builder, element) -> {
+            if (element instanceof MethodModel method) {
+                String place = type + "." + method.methodName().stringValue();
+                builder.transformMethod(method, MethodTransform.transformingCode(new InFrontOfCalls(place)));
+            } else {
+                builder.with(element);
+            }
+        });
+    }
+
+    /** One method's hooks. Whether a call is in a try block shows in the labels that came before it. */
+    private final class InFrontOfCalls implements CodeTransform {
+
+        private final String method;
+        private final List<ExceptionCatch> catches = new ArrayList<>();
+        private int blocks;
+        private int calls;
+
+        InFrontOfCalls(String method) {
+            this.method = method;
+        }
+
+        @Override
+        public void accept(CodeBuilder builder, CodeElement element) {
+            switch (element) {
+                case ExceptionCatch handler -> catches.add(handler);
+                case LabelTarget target -> blocks += beginningsAt(target.label());
+                case InvokeInstruction call -> {
+                    String place = method + "#" + calls++ + ":" + call.name().stringValue();
+                    boolean inTryBlock = blocks > 0
+                            || ALWAYS_IN_TRY_BLOCKS.contains(method.substring(method.indexOf('.') + 1));
+                    if (inTryBlock && !method.startsWith("Census")) {
+                        inTryBlocks.add(place);
+                    }
+                    builder.loadConstant(place).loadConstant(inTryBlock ? 1 : 0).invokestatic(HOOK, "at", AT);
+                }
+                default -> { }
+            }
+            builder.with(element);
+        }
+
+        /** Try blocks that begin here, less those that end here. */
+        private int beginningsAt(Label label) {
+            int sum = 0;
+            for (ExceptionCatch handler : catches) {
+                sum += handler.tryStart().equals(label) ? 1 : 0;
+                sum -= handler.tryEnd().equals(label) ? 1 : 0;
+            }
+            return sum;
+        }
+    }
+}

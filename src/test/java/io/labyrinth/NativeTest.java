@@ -1,0 +1,45 @@
+package io.labyrinth;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/**
+ * The C side's own tests, {@code make native-test}: every operation and misuse, false headers, threads, each of them
+ * plain and under the sanitizers; and processes that are killed, at random moments and at every named step.
+ */
+public class NativeTest {
+
+    /** For JUnit. */
+    public NativeTest() {
+    }
+
+    private static final long KILLS = Verify.scale(40, 2000);
+    private static final long TIMES_AT_EACH_STEP = Verify.scale(2, 20);
+    private static final long ROUNDS = Verify.scale(20_000, 300_000);
+
+    @Test
+    void everyTestOfTheCSideHolds() throws Exception {
+        String said = make("test", "KILLS=" + KILLS, "STEPS=" + TIMES_AT_EACH_STEP, "ROUNDS=" + ROUNDS);
+
+        assertThat(said).contains("ops: ", "misuse: ", "shared: ", "fuzz: ", "stress: ", "killed paused: ",
+                "killed random: " + KILLS + " processes, nothing lost",
+                "frozen at each: nothing lost");
+        Verify.held("a killed process loses no frame, a paused one keeps its own", "NativeTest",
+                KILLS + " kills at random, " + TIMES_AT_EACH_STEP + " at each named step");
+    }
+
+    /** A target of native/Makefile; what it printed. */
+    public static String make(String... arguments) throws IOException, InterruptedException {
+        ProcessBuilder make = new ProcessBuilder("make", "-s", "-C", "native");
+        make.command().addAll(List.of(arguments));
+        // Of a make that runs this test, nothing is to be passed on.
+        make.environment().keySet().removeAll(List.of("MAKEFLAGS", "MFLAGS", "MAKELEVEL"));
+        Process process = make.redirectErrorStream(true).start();
+        String said = new String(process.getInputStream().readAllBytes());
+        assertThat(process.waitFor()).as("make %s: %s", String.join(" ", arguments), said).isZero();
+        return said;
+    }
+}

@@ -1,0 +1,64 @@
+package io.labyrinth;
+
+import java.util.List;
+
+/**
+ * A program for {@link NothingLostTest}: takes each step again and again, while an error strikes in the first call that
+ * a try block of the page map has around it, then in the second, and so on until the step meets none. So it reaches
+ * each handler, by each of its ways; which of them a real end of the stack reaches is a matter of frame sizes.
+ */
+final class StruckCalls {
+
+    private static final int FRAMES = 64;
+
+    private StruckCalls() {
+    }
+
+    public static void main(String[] args) throws InterruptedException {
+        if (Hooked.runs(StruckCalls.class)) {
+            return;
+        }
+        Thread.setDefaultUncaughtExceptionHandler((thread, e) -> {
+            e.printStackTrace();
+            Runtime.getRuntime().halt(1);
+        });
+        Thread.ofPlatform().start(StruckCalls::all).join();
+        Thread.ofVirtual().start(StruckCalls::all).join();
+        for (String place : args) {
+            System.out.println((Hook.struck().contains(place) ? "struck " : "never ") + place);
+        }
+    }
+
+    private static void all() {
+        try (Labyrinth labyrinth = Labyrinth.builder("struck").frames(FRAMES).reserve(8).open()) {
+            for (Gfp gfp : List.of(Gfp.ATOMIC_EXCLUSIVE, Gfp.NOWAIT)) {
+                for (DeepStack.Step step : DeepStack.Step.values()) {
+                    for (Hook.Error error : Hook.Error.values()) {
+                        everyCall(new DeepStack.Held(labyrinth, gfp), step, error);
+                    }
+                }
+            }
+            labyrinth.validate();
+        }
+    }
+
+    private static void everyCall(DeepStack.Held held, DeepStack.Step step, Hook.Error error) {
+        boolean struck = true;
+        for (int call = 1; struck; call++) {
+            step.prepare(held);
+            boolean taken = false;
+            Hook.failAt(call, error);
+            try {
+                step.take(held);
+                taken = true;
+            } catch (StackOverflowError e) {
+                // Struck.
+            }
+            struck = Hook.happened();
+            held.takeAll(Gfp.HIGH);    // before anything is mended: what is had now must stay its owner's
+            // An accept whose rollback fails as well leaves no good ticket; its frame is found, and free.
+            boolean endedPerhaps = step.mayHaveEnded() || step.name().startsWith("ACCEPT");
+            held.check(!taken && endedPerhaps, step + " error=" + error + " call=" + call + " taken=" + taken);
+        }
+    }
+}

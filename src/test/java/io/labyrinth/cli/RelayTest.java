@@ -1,0 +1,90 @@
+package io.labyrinth.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.labyrinth.NativeTest;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Frames go to a native program and come from one, and it may be killed. */
+class RelayTest {
+
+    private static final Path BUILT = Path.of("target", "native").toAbsolutePath();
+    private static final int[] SIZES = {0, 1, 65_536, 65_537, 3_000_000, 4096, 700_001};
+
+    @TempDir
+    private Path folder;
+    private final List<String> arguments = new ArrayList<>();
+    private String sums = "";
+
+    @BeforeAll
+    static void build() throws Exception {
+        NativeTest.make("../target/native/consume", "../target/native/produce");
+    }
+
+    @BeforeEach
+    void writeFiles() throws Exception {
+        SplittableRandom random = new SplittableRandom(7);
+        for (int size : SIZES) {
+            byte[] bytes = new byte[size];
+            random.nextBytes(bytes);
+            Path file = Files.write(folder.resolve("file" + size), bytes);
+            arguments.add(file.toString());
+            sums += HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes)) + "  " + file + "\n";
+        }
+    }
+
+    private Cli.Result relay(String... options) throws Exception {
+        List<String> all = new ArrayList<>(List.of("relay", "--lock", "preferred"));
+        all.addAll(List.of(options));
+        all.addAll(arguments);
+        return new Cli(folder).run(all.toArray(String[]::new));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"--to, consume, 0", "--to, consume, 5", "--to, consume, 1", "--from, produce, 0", "--from, produce, 5",
+        "--from, produce, 7"})
+    void sumsAreRightWhetherTheProgramIsKilledOrNot(String end, String program, int kill) throws Exception {
+        Cli.Result result = relay(end, BUILT.resolve(program).toString(), "--kill", String.valueOf(kill));
+
+        assertThat(result.err()).contains("relay        7 files, 3,835,171 bytes; the program was killed "
+                + (kill == 0 ? 0 : 1) + " times");
+        assertThat(result.out()).isEqualTo(sums);
+        assertThat(result.code()).isZero();
+    }
+
+    @Test
+    void aProgramThatCannotDoItIsNotTriedForever() throws Exception {
+        Cli.Result result = relay("--to", "/bin/false");
+
+        assertThat(result.errLines()).last().asString().contains("program=/bin/false exit=1 tries=3");
+        assertThat(result.err()).doesNotContain("\tat ");
+        assertThat(result.code()).isEqualTo(1);
+    }
+
+    @Test
+    void oneEndIsNamed() throws Exception {
+        assertThat(relay().err()).contains("name one program");
+        assertThat(relay("--to", "a", "--from", "b").code()).isEqualTo(2);
+    }
+
+    @Test
+    void aFileThatIsNotThereIsSaidSo() throws Exception {
+        arguments.add(folder.resolve("absent").toString());
+        Cli.Result result = relay("--to", BUILT.resolve("consume").toString());
+
+        assertThat(result.err()).contains("absent").doesNotContain("\tat ");
+        assertThat(result.code()).isEqualTo(1);
+    }
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * faults.c: what goes wrong around Labyrinth while it opens, on demand; for tests.
+ *
+ * Loaded by a program with System.load, it is where Labyrinth finds mmap and its like: a loader's own libraries are
+ * looked up before libc. So Labyrinth's calls come by here, and nobody else's, the JVM's neither. Preloaded into the
+ * JVM as well, and built with -DPRELOADED, it is where the JVM finds open and pthread_create: what one thread asks the
+ * JVM to do for it comes by here. The calls are counted, and those that a test has chosen fail.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* Kinds of calls; a test chooses by them, and is told of which kind the refused one was. */
+enum kind { MMAP = 1, MUNMAP = 2, ADVISE = 4, POPULATE = 8, LOCK2_ON_FAULT = 16, LOCK2 = 32, LOCK = 64, UNLOCK = 128,
+    OPEN = 256, THREAD = 512 };
+
+static atomic_int counted, first_refused, last_refused, kinds_refused, error_given, refused_kind;
+static atomic_int asker;
+
+/* From now on the calls first to last of these kinds, counted from 1, fail with this error. */
+void refuse(int first, int last, int kinds, int error)
+{
+    atomic_store(&first_refused, 0);
+    atomic_store(&counted, 0);
+    atomic_store(&refused_kind, 0);
+    atomic_store(&last_refused, last);
+    atomic_store(&kinds_refused, kinds);
+    atomic_store(&error_given, error);
+    atomic_store(&asker, gettid());
+    atomic_store(&first_refused, first);
+}
+
+/* Ends that. The kind of the last call that was refused; 0: none was. */
+int refused(void)
+{
+    atomic_store(&first_refused, 0);
+    return atomic_load(&refused_kind);
+}
+
+/* The JVM unmaps (by its cleaner), opens and starts for reasons of its own, too: there the thread that asked counts. */
+static int is_refused(enum kind kind)
+{
+    if ((kind & (MUNMAP | OPEN | THREAD)) != 0 && gettid() != atomic_load(&asker)) {
+        return 0;
+    }
+    int first = atomic_load(&first_refused);
+    if (first == 0 || (kind & atomic_load(&kinds_refused)) == 0) {
+        return 0;
+    }
+    int number = atomic_fetch_add(&counted, 1) + 1;
+    if (number < first || number > atomic_load(&last_refused)) {
+        return 0;
+    }
+    atomic_store(&refused_kind, kind);
+    errno = atomic_load(&error_given);
+    return 1;
+}
+
+#ifdef PRELOADED
+
+static int opened(const char *path, int flags, va_list more)
+{
+    mode_t mode = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(more, mode_t) : 0;
+    return is_refused(OPEN) ? -1 : openat(AT_FDCWD, path, flags, mode);
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list more;
+    va_start(more, flags);
+    int fd = opened(path, flags, more);
+    va_end(more);
+    return fd;
+}
+
+int open64(const char *path, int flags, ...)
+{
+    va_list more;
+    va_start(more, flags);
+    int fd = opened(path, flags, more);
+    va_end(more);
+    return fd;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
+{
+    static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    if (real == NULL) {
+        *(void **) &real = dlsym(RTLD_NEXT, "pthread_create");
+    }
+    return is_refused(THREAD) ? errno : real(thread, attributes, start, argument);
+}
+
+#else
+
+/* Each mapping gets a place of its own, far from where anybody else maps: what is found there is Labyrinth's. One page
+ * behind a huge page's border, so that there is something to trim on both sides.
+ */
+#define PLACES 0x3000000000ULL
+#define PLACE_BYTES (256ULL << 20)
+
+static atomic_long place;
+
+uintptr_t place_start(void)
+{
+    return PLACES + (uintptr_t) atomic_load(&place) * PLACE_BYTES;
+}
+
+uintptr_t place_end(void)
+{
+    return place_start() + PLACE_BYTES;
+}
+
+void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
+{
+    if (address == NULL) {
+        atomic_fetch_add(&place, 1);
+        address = (void *) (place_start() + 4096);
+    }
+    if (is_refused(MMAP)) {
+        return MAP_FAILED;
+    }
+    return (void *) syscall(SYS_mmap, address, length, protection, flags, fd, offset);
+}
+
+int munmap(void *address, size_t length)
+{
+    return is_refused(MUNMAP) ? -1 : (int) syscall(SYS_munmap, address, length);
+}
+
+int madvise(void *address, size_t length, int advice)
+{
+    return is_refused(advice == MADV_POPULATE_WRITE ? POPULATE : ADVISE) ? -1
+            : (int) syscall(SYS_madvise, address, length, advice);
+}
+
+int mlock(const void *address, size_t length)
+{
+    return is_refused(LOCK) ? -1 : (int) syscall(SYS_mlock, address, length);
+}
+
+int mlock2(const void *address, size_t length, unsigned flags)
+{
+    return is_refused(flags == 0 ? LOCK2 : LOCK2_ON_FAULT) ? -1 : (int) syscall(SYS_mlock2, address, length, flags);
+}
+
+int munlock(const void *address, size_t length)
+{
+    return is_refused(UNLOCK) ? -1 : (int) syscall(SYS_munlock, address, length);
+}
+
+/* As if the machine had none, for this process from now on. */
+int no_huge_pages(void)
+{
+    return prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+}
+
+/* ---------------------------------------------------------------------------------------------- a storm of signals
+ *
+ * To each thread of the process, again and again, with a handler (what is ignored by default is never delivered) that
+ * does not ask for interrupted calls to be started again.
+ */
+static atomic_int storming;
+static atomic_long met;
+static pthread_t sender;
+
+static void meet(int signal)
+{
+    (void) signal;
+    int error = errno;
+    if (gettid() == atomic_load(&asker)) {
+        atomic_fetch_add(&met, 1);
+    }
+    errno = error;
+}
+
+static void *send_signals(void *nothing)
+{
+    int me = gettid();
+    while (atomic_load(&storming)) {
+        DIR *tasks = opendir("/proc/self/task");
+        for (struct dirent *task = tasks == NULL ? NULL : readdir(tasks); task != NULL; task = readdir(tasks)) {
+            int tid = atoi(task->d_name);
+            if (tid != 0 && tid != me) {
+                syscall(SYS_tgkill, getpid(), tid, SIGURG);
+            }
+        }
+        if (tasks != NULL) {
+            closedir(tasks);
+        }
+        usleep(20);
+    }
+    return nothing;
+}
+
+int storm_begins(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = meet;
+    sigfillset(&action.sa_mask);
+    atomic_store(&asker, gettid());
+    atomic_store(&storming, 1);
+    return sigaction(SIGURG, &action, NULL) != 0 || pthread_create(&sender, NULL, send_signals, NULL) != 0;
+}
+
+/* Signals that the thread which began it has met so far. */
+long signals_met(void)
+{
+    return atomic_load(&met);
+}
+
+int storm_ends(void)
+{
+    atomic_store(&storming, 0);
+    return pthread_join(sender, NULL);
+}
+
+#endif
