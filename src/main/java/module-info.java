@@ -8,9 +8,11 @@ module io.labyrinth {
     requires static transitive java.management;
     requires static jdk.jfr;
     requires static transitive micrometer.core;
-    requires static transitive io.netty.buffer;
+    // Not transitive, though they are in the integrations' signatures: whoever compiles a module against this one would
+    // have to have them.
+    requires static io.netty.buffer;
     requires static io.netty.common;
-    requires static transitive org.apache.arrow.memory.core;
+    requires static org.apache.arrow.memory.core;
 
     requires static com.google.gson;
     requires static info.picocli;

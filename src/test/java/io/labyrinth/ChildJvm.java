@@ -67,6 +67,12 @@ public final class ChildJvm {
                 "io.labyrinth"), List.of(file.toString()));
     }
 
+    /** A module of a user, {@code name/main.class}, with none of the libraries that the core does not need. */
+    static ChildJvm module(Path classes, String program) {
+        return new ChildJvm(List.of("--enable-native-access=io.labyrinth", "--module-path", classes + ":" + mainPath()),
+                List.of("--module", program));
+    }
+
     /** A program that comes in a jar, with these jars and the tests on the class path. */
     static ChildJvm ofJars(String program, List<Class<?>> inJars) {
         String path = inJars.stream().map(ChildJvm::home).distinct().collect(Collectors.joining(":"));

@@ -25,13 +25,14 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Sizes.</b> Arrow rounds most requests up to a power of two, and so do runs. Arrow accounts for what it asked
  * for, not for the rest of a run. The largest run is 4 MiB of 4 KiB pages.
  *
- * <p><b>A dry labyrinth.</b> A buffer for which there is no run, or that would be larger than the largest, is refused by
- * Arrow's {@link OutOfMemoryException}, or is asked of another factory, if one was named.
+ * <p><b>A dry labyrinth.</b> A buffer for which there is no run, or that would be larger than the largest, is refused
+ * by Arrow's {@link OutOfMemoryException}, or is asked of another factory, if one was named.
  *
  * <p><b>Threads.</b> Any thread may create and release buffers; the runs are not EXCLUSIVE. The labyrinth stays its
  * opener's, whose {@code close()} is refused while buffers are out. Arrow itself needs
  * {@code --add-opens=java.base/java.nio=org.apache.arrow.memory.core} (or {@code ALL-UNNAMED}).
  */
+@SuppressWarnings("exports")    // see module-info
 public final class LabyrinthAllocation implements AllocationManager.Factory {
 
     private static final ArrowBuf EMPTY = new ArrowBuf(ReferenceManager.NO_OP, null, 0, 0);

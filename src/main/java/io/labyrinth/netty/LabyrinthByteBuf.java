@@ -47,6 +47,8 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
     /** Bytes from the offset on that are this buffer's. */
     private int held;
     private @Nullable ByteBuffer internal;
+    /** Which memory it is a view of. */
+    private ByteBuffer internalOf = NOTHING;
 
     private LabyrinthByteBuf(Recycler.Handle<LabyrinthByteBuf> recycling) {
         super(0);
@@ -83,10 +85,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
     }
 
     private void hold(ByteBuffer memory, int offset, int held) {
-        if (this.memory != memory) {
-            this.memory = memory;
-            this.internal = null;
-        }
+        this.memory = memory;
         this.offset = offset;
         this.held = held;
     }
@@ -111,9 +110,8 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         int held = this.held;
         this.handle = 0;
         this.other = null;
-        // No index is within it from now on, even where Netty was told not to ask whether a buffer is released.
-        length = 0;
-        hold(other == null ? memory : NOTHING, 0, 0);
+        // No byte is within reach from now on, even where Netty was told not to ask whether a buffer is released.
+        hold(NOTHING, 0, 0);
         giveBack(handle, other, held);
         recycling.recycle(this);
     }
@@ -234,9 +232,10 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
     public ByteBuffer internalNioBuffer(int index, int length) {
         checkIndex(index, length);
         ByteBuffer view = internal;
-        if (view == null) {
+        if (view == null || internalOf != memory) {
             view = memory.duplicate();
             internal = view;
+            internalOf = memory;
         }
         int start = at(index);
         return view.limit(start + length).position(start);

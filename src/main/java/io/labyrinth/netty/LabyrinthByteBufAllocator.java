@@ -23,19 +23,21 @@ import org.jspecify.annotations.Nullable;
  * }
  * }
  *
- * <p><b>Sizes.</b> A buffer of up to a page takes one frame, and one of n bytes the smallest run that has them. It grows
- * within its run in place, and beyond by a larger run and a copy. The largest run is 4 MiB of 4 KiB pages.
+ * <p><b>Sizes.</b> A buffer of up to a page takes one frame, and one of n bytes the smallest run that has them. It
+ * grows within its run in place, and beyond by a larger run and a copy. The largest run is 4 MiB of 4 KiB pages.
  *
- * <p><b>A dry labyrinth.</b> A buffer for which there is no run, or that would be larger than the largest, is refused by
- * {@link OutOfFramesError}, or is asked of another allocator, if one was named.
+ * <p><b>A dry labyrinth.</b> A buffer for which there is no run, or that would be larger than the largest, is refused
+ * by {@link OutOfFramesError}, or is asked of another allocator, if one was named.
  *
  * <p><b>Threads.</b> As Netty has it: any thread may use and release a buffer, so the runs are not EXCLUSIVE. What was
- * released is refused by its reference count. The objects are recycled, as Netty's pooled buffers are: whoever keeps one
- * beyond its release may meet its next life, unless recycling is off ({@code -Dio.netty.recycler.maxCapacity=0}); the
- * run itself is freed once in each life, whoever does it.
+ * released is refused by its reference count. The objects are recycled, as those of Netty's pooled buffers are: whoever
+ * keeps one beyond its release may meet its next life, unless recycling is off
+ * ({@code -Dio.netty.recycler.maxCapacityPerThread=0}); the run itself is freed once in each life, whoever does it.
  *
- * <p>There is nothing to close. The labyrinth stays its opener's, whose {@code close()} is refused while buffers are out.
+ * <p>There is nothing to close. The labyrinth stays its opener's, whose {@code close()} is refused while buffers are
+ * out.
  */
+@SuppressWarnings("exports")    // see module-info
 public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         implements ByteBufAllocatorMetricProvider {
 
@@ -71,7 +73,7 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         super(true);
         if (gfp.with(Gfp.EXCLUSIVE).equals(gfp)) {
             throw new IllegalArgumentException("gfp=" + gfp
-                    + ": any thread may use and release a Netty buffer, and an EXCLUSIVE run is its owner's; leave it out");
+                    + ": any thread may release a Netty buffer, and an EXCLUSIVE run is its owner's; leave it out");
         }
         this.labyrinth = labyrinth;
         this.handles = labyrinth.handles();

@@ -120,7 +120,8 @@ class ByteBufAllocatorTest {
 
         assertThatThrownBy(() -> allocator.directBuffer(PAGE + 1)).isInstanceOf(OutOfFramesError.class)
                 .hasMessage("bytes=4097 order=1 limit=10: no free run in labyrinth=netty frames=1024 frameSize=4096"
-                        + " reserve=8 for gfp=NOWAIT; open it with more frames, or name an allocator for when it is dry");
+                        + " reserve=8 for gfp=NOWAIT; open it with more frames, or name an allocator for when it is"
+                        + " dry");
         assertThat(allocator.metric().requestsDry()).isEqualTo(1);
         taken.forEach(Frame::close);
     }

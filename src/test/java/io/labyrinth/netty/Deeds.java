@@ -23,8 +23,8 @@ import java.util.Random;
 import java.util.TreeSet;
 
 /**
- * What can be done to a ByteBuf, each with a result that depends on its bytes, its indexes and a seed alone; so that two
- * buffers of different kinds can be told apart by what comes back.
+ * What can be done to a ByteBuf, each with a result that depends on its bytes, its indexes and a seed alone; so that
+ * two buffers of different kinds can be told apart by what comes back.
  */
 final class Deeds {
 
@@ -244,7 +244,8 @@ final class Deeds {
         deeds.put("nioBuffer", (b, r) -> {
             int length = length(b, r);
             ByteBuffer view = b.nioBuffer(index(b, r, length), length);
-            return List.of(view.position(), view.capacity(), view.order(), ByteBuffer.allocate(length).put(view).flip());
+            return List.of(view.position(), view.capacity(), view.order(),
+                    ByteBuffer.allocate(length).put(view).flip());
         });
         deeds.put("nioBuffers", (b, r) -> {
             List<ByteBuffer> copies = new ArrayList<>();

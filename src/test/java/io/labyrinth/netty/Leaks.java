@@ -8,7 +8,7 @@ import io.netty.util.ResourceLeakDetector;
 import io.netty.util.ResourceLeakDetectorFactory;
 import io.netty.util.ResourceLeakTracker;
 
-/** For a JVM of its own, as Netty makes its leak detector once: leaks a buffer, or fails where one is about to be watched. */
+/** For a JVM of its own, as Netty makes its leak detector once: leaks a buffer, or fails where one would be watched. */
 final class Leaks {
 
     private Leaks() {
