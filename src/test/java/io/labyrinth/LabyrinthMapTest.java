@@ -232,9 +232,8 @@ class LabyrinthMapTest {
             labyrinth_tenant.pid(slot, 4711);
             labyrinth_tenant.state(slot, Native.LABYRINTH_TENANT());
             Header.publish(memory);
-            Zone zone = new Zone(words, 1);
-            for (int i = 0; i <= frames / 2; i++) {
-                zone.claim(EXCLUSIVE.bits(), 0, Thread.currentThread());
+            for (int pfn = 0; pfn <= frames / 2; pfn++) {
+                words.claimSeen(pfn, words.lvWord(pfn), 0, PageWord.EXCLUSIVE, Thread.currentThread());
             }
         }
 
