@@ -193,8 +193,8 @@ struct labyrinth_header {
  *            may have freed and not advised), state = VACANT (release), unlock.
  *
  * So a sweeper that is killed leaves the slot as it was, to be swept again; and a slot is taken by nobody new while one
- * is at work, so the words that a sweeper sees with this tenant are the dead one's. A run whose HEAD says this tenant is
- * taken back head last: HEADs of the same tenant inside of it (the split or join that death cut short) become TAIL
+ * is at work, so the words that a sweeper sees with this tenant are the dead one's. A run whose HEAD says this tenant
+ * is taken back head last: HEADs of the same tenant inside of it (the split or join that death cut short) become TAIL
  * first. Sweeps by one attachment exclude each other, and leave out their own slot, as the kernel refuses a lock to
  * nobody who has it already.
  *

@@ -118,7 +118,8 @@ public class RunPairs {
 
         @Arbiter
         public void rest(ZZL_Result r) {
-            r.r3 = map.lvWord(7) == PageWord.claimed(PageWord.free(taken, 0), PageWord.TENANT | SHARED) ? verdict() : "pfn=7 was lost";
+            long word = PageWord.claimed(PageWord.free(taken, 0), PageWord.TENANT | SHARED);
+            r.r3 = map.lvWord(7) == word ? verdict() : "pfn=7 was lost";
         }
     }
 

@@ -56,8 +56,9 @@ public final class ChildJvm {
 
     /** The main method of a test class, in the named module: no other but these, and what they need, can be had. */
     static ChildJvm ofModules(Class<?> program, String... modules) {
-        return new ChildJvm(List.of("--enable-native-access=io.labyrinth", "--module-path", mainPath(), "--limit-modules",
-                String.join(",", modules), "--add-modules", String.join(",", modules), "--patch-module",
+        return new ChildJvm(List.of("--enable-native-access=io.labyrinth", "--module-path", mainPath(),
+                "--limit-modules", String.join(",", modules), "--add-modules", String.join(",", modules),
+                "--patch-module",
                 "io.labyrinth=" + home(ChildJvm.class)), List.of("--module", "io.labyrinth/" + program.getName()));
     }
 

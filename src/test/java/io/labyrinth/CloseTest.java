@@ -106,7 +106,8 @@ class CloseTest {
                 Map.entry("sweepDeadOwners", labyrinth::sweepDeadOwners),
                 Map.entry("owners", labyrinth::owners), Map.entry("arena", () -> labyrinth.arena(MINE)),
                 Map.entry("slab", () -> labyrinth.slab(64)),
-                Map.entry("watermarks", () -> labyrinth.watermarks(1, 2, Duration.ofSeconds(1), (mark, stats) -> { }))));
+                Map.entry("watermarks",
+                        () -> labyrinth.watermarks(1, 2, Duration.ofSeconds(1), (mark, stats) -> { }))));
         refusesAll(Handles.class, Set.of("pfn", "generation"), Map.ofEntries(
                 Map.entry("alloc", () -> handles.alloc(MINE, 0)), Map.entry("free", () -> handles.free(handle)),
                 Map.entry("handOff", () -> handles.handOff(handle)), Map.entry("accept", () -> handles.accept(handle)),
@@ -153,7 +154,8 @@ class CloseTest {
         Stream<Method> methods = Stream.of(type.getDeclaredMethods())
                 .filter(method -> Modifier.isPublic(method.getModifiers())
                         && !Modifier.isStatic(method.getModifiers()));
-        assertThat(methods.map(Method::getName).filter(name -> type != Frame.class && type != SlabObject.class || !name.equals("segment")))
+        assertThat(methods.map(Method::getName)
+                .filter(name -> type != Frame.class && type != SlabObject.class || !name.equals("segment")))
                 .as("%s", type).hasSameElementsAs(all);
         refused.forEach((name, call) -> assertThatThrownBy(call).as(name).isExactlyInstanceOf(Closed.class)
                 .hasMessageContainingAll("labyrinth=ended is closed", "ended with it"));

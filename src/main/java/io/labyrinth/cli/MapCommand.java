@@ -32,13 +32,13 @@ final class MapCommand implements Callable<Integer> {
     private static final int MOST_SECONDS = 86_400;
     private static final String CLEAR_SCREEN = "\033[H\033[2J";
 
-    @Parameters(paramLabel = "PATH", description = "The shared labyrinth's file (/dev/shm/...), or /proc/PID/fd/N of its"
-            + " memfd.")
+    @Parameters(paramLabel = "PATH", description = "The shared labyrinth's file (/dev/shm/...), or /proc/PID/fd/N of"
+            + " its memfd.")
     String path = "";
 
     @Option(names = "--by", paramLabel = "WHAT", description = "What the colours tell: state, owner, order (of what is"
-            + " out), lives (that ended at that place, so far), or age (for how long it has been out, as seen since this"
-            + " command began). Default: state.")
+            + " out), lives (that ended at that place, so far), or age (for how long it has been out, as seen since"
+            + " this command began). Default: state.")
     By by = By.STATE;
 
     @Option(names = "--png", paramLabel = "FILE", description = "Write the picture there instead.")

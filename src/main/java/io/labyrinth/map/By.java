@@ -8,7 +8,7 @@ public enum By {
     OWNER,
     /** Of the runs that somebody has. */
     ORDER,
-    /** How many lives the first frame of each run has ended, since the labyrinth opened: where the traffic is. Exact. */
+    /** How many lives the first frame of each run has ended since the labyrinth opened: where the traffic is. */
     LIVES,
     /**
      * For how long somebody has had a run, at least: since the first look of this watch that saw it so. The words know

@@ -31,8 +31,8 @@ final class Legend {
         0x7ad151, 0xbddf26, 0xfde725};
 
     private static final long[] AGES = {0, 1, 10, 60, 600, 3_600, 86_400};
-    private static final String[] AGE_LABELS = {"seen for less than 1 s", "1 s or more", "10 s or more", "1 min or more",
-        "10 min or more", "1 h or more", "1 day or more"};
+    private static final String[] AGE_LABELS = {"seen for less than 1 s", "1 s or more", "10 s or more",
+        "1 min or more", "10 min or more", "1 h or more", "1 day or more"};
 
     /** @param free paints what nobody has, and so is the ground for the rest */
     record Entry(char sign, String label, int rgb, boolean free) {

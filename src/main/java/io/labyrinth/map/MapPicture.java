@@ -83,8 +83,8 @@ public final class MapPicture {
             }
         }
         text.append(String.format(Locale.ROOT, "by %s; a line has %,d frames, a cell %,d of them, and shows what most"
-                + " of those are that are not free; a small letter: less than half are out%n", by.name().toLowerCase(Locale.ROOT), TEXT_CELLS * chart.framesPerCell,
-                chart.framesPerCell));
+                + " of those are that are not free; a small letter: less than half are out%n",
+                by.name().toLowerCase(Locale.ROOT), TEXT_CELLS * chart.framesPerCell, chart.framesPerCell));
         for (int i = 0; i < chart.frames.length; i++) {
             if (chart.frames[i] > 0) {
                 Legend.Entry entry = chart.legend.entries.get(i);
@@ -115,7 +115,7 @@ public final class MapPicture {
         return Png.of(this, by, chart);
     }
 
-    /** What the page draws from: {@code cells} are fours: how many, the legend's entry, the colour, what is out of 255. */
+    /** What the page draws from: {@code cells} are fours: how many, legend's entry, colour, what is out of 255. */
     String json(By by) {
         Chart chart = new Chart(map, by, nanos, 1, Labyrinth.ROW_FRAMES * PAGE_LINES);
         StringBuilder json = new StringBuilder("{\"name\":").append(quoted(name()))

@@ -52,8 +52,10 @@ final class Png {
         int used = (int) Arrays.stream(chart.frames).filter(frames -> frames > 0).count();
         int legendTop = chartTop + lines * lineHeight + TEXT_LINE;
         Png png = new Png(legendTop + (used + 2) / 3 * TEXT_LINE + MARGIN);
-        png.write("labyrinth " + picture.name() + ", by " + by.name() + (chart.framesPerCell == 1 ? ", a cell is a frame"
-                : ", a cell has " + chart.framesPerCell + " frames"), MARGIN, MARGIN);
+        png.write("labyrinth " + picture.name() + ", by " + by.name()
+                + (chart.framesPerCell == 1 ? ", a cell is a frame"
+                : ", a cell has " + chart.framesPerCell + " frames"),
+                MARGIN, MARGIN);
         png.write(picture.headline(), MARGIN, MARGIN + TEXT_LINE);
         png.write(picture.largest(), MARGIN, MARGIN + 2 * TEXT_LINE);
         png.write(picture.unusable(), MARGIN, MARGIN + 3 * TEXT_LINE);

@@ -78,7 +78,8 @@ class MapCommandTest {
 
     @Test
     void saysWhatItCannotShow() throws IOException, InterruptedException {
-        assertThat(map("none")).isEqualTo(new Cli.Result(1, "", "labyrinth: file=none cannot be looked at: no such file:"
+        assertThat(map("none")).isEqualTo(new Cli.Result(1, "",
+                "labyrinth: file=none cannot be looked at: no such file:"
                 + " give the file of a shared labyrinth that this user may read (sharedPath() names it)\n"));
         Files.write(folder.resolve("other"), new byte[1000]);
         assertThat(map("other")).satisfies(result -> {

@@ -102,7 +102,8 @@ class LabyrinthBeanTest {
         try (Labyrinth labyrinth = open("jmx")) {
             LabyrinthBean bean = LabyrinthBean.register(labyrinth);
             assertThatThrownBy(() -> LabyrinthBean.register(labyrinth)).isInstanceOf(IllegalStateException.class)
-                    .hasMessageContainingAll("bean=io.labyrinth:type=Labyrinth,name=jmx exists", "close that one first");
+                    .hasMessageContainingAll("bean=io.labyrinth:type=Labyrinth,name=jmx exists",
+                            "close that one first");
             bean.close();
             bean.close();
             assertThat(SERVER.isRegistered(bean.getObjectName())).isFalse();
