@@ -1,5 +1,5 @@
 /** See {@link io.labyrinth}. The static ones are for the command line and the integrations; the core needs none. */
-@SuppressWarnings({"requires-automatic", "requires-transitive-automatic"})    // Micrometer has no descriptor
+@SuppressWarnings("requires-automatic")    // Micrometer has no descriptor
 module io.labyrinth {
     requires static transitive org.jspecify;
     requires org.slf4j;
@@ -7,9 +7,9 @@ module io.labyrinth {
     // Each for a package or a class that nothing else needs.
     requires static transitive java.management;
     requires static jdk.jfr;
-    requires static transitive micrometer.core;
     // Not transitive, though they are in the integrations' signatures: whoever compiles a module against this one would
     // have to have them.
+    requires static micrometer.core;
     requires static io.netty.buffer;
     requires static io.netty.common;
     requires static org.apache.arrow.memory.core;

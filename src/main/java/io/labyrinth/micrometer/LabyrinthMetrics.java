@@ -30,6 +30,7 @@ import org.jspecify.annotations.Nullable;
  * so that a scrape costs one. The registry holds the labyrinth weakly; once it is closed, gauges are NaN and counters
  * stay as they were.
  */
+@SuppressWarnings("exports")    // see module-info
 public final class LabyrinthMetrics implements MeterBinder {
 
     private static final long GOOD_FOR = Duration.ofSeconds(1).toNanos();
