@@ -42,7 +42,7 @@ enum labyrinth_error labyrinth_count(struct labyrinth *l, struct labyrinth_stats
     for (uint32_t pfn = 0; pfn < l->frames; pfn++) {
         stats->lives_ended += word_generation(lv(&l->pages[pfn].word)) - l->first_generation;
     }
-    for (uint32_t slot = 1; slot < LABYRINTH_TENANTS; slot++) {
+    for (uint32_t slot = LABYRINTH_FIRST_TENANT; slot < LABYRINTH_TENANTS; slot++) {
         stats->tenants += lv(&l->tenants[slot].state) != LABYRINTH_VACANT;
     }
     stats->frames = l->frames;

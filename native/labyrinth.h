@@ -76,7 +76,9 @@ enum labyrinth_state {
 #define LABYRINTH_EXCLUSIVE 1
 #define LABYRINTH_FRAMED 2
 
-/* The tenant of every claim in a labyrinth that is not shared. */
+/* The tenant of every claim in a labyrinth that is not shared; no tenant of a shared one has this number, so that a
+ * word that has it says by itself that it is the process's own.
+ */
 #define LABYRINTH_TENANT_PRIVATE 1
 
 /* The frame descriptor: what `struct page` is to the kernel. 16 bytes a frame, 16-byte aligned, index = pfn.
@@ -179,7 +181,7 @@ struct labyrinth_header {
     uint8_t unused[256 - 136];       /* zero */
 };
 
-/* Tenants. One slot for each process that has attached; slot 0 is nobody's.
+/* Tenants. One slot for each process that has attached, from LABYRINTH_FIRST_TENANT on; those before it are nobody's.
  *
  * Alive is who holds the write lock on the slot's byte of the file (byte LABYRINTH_LOCK_OFFSET + slot, F_OFD_SETLK, on
  * an open file description of its own): the kernel releases it when the process ends, however it ends, and at no other
@@ -202,6 +204,7 @@ struct labyrinth_header {
  * giver may accept it.
  */
 #define LABYRINTH_TENANTS 256
+#define LABYRINTH_FIRST_TENANT 2
 #define LABYRINTH_LOCK_OFFSET (1LL << 52)
 
 enum labyrinth_tenant_state {

@@ -54,7 +54,7 @@ uint64_t labyrinth_sweep(struct labyrinth *l)
     if (atomic_exchange_explicit((_Atomic uint32_t *) &l->sweeping, 1, memory_order_acquire) != 0) {
         return 0;
     }
-    for (uint32_t slot = 1; slot < LABYRINTH_TENANTS; slot++) {
+    for (uint32_t slot = LABYRINTH_FIRST_TENANT; slot < LABYRINTH_TENANTS; slot++) {
         if (slot == l->slot || lv(&l->tenants[slot].state) == LABYRINTH_VACANT || set_lock(l, slot, F_WRLCK) != 0) {
             continue;
         }
@@ -73,7 +73,7 @@ uint64_t labyrinth_sweep(struct labyrinth *l)
 /* The first slot that nobody alive has is ours, once what its last tenant left is taken back. */
 enum labyrinth_error tenant_enter(struct labyrinth *l)
 {
-    for (uint32_t slot = 1; slot < LABYRINTH_TENANTS; slot++) {
+    for (uint32_t slot = LABYRINTH_FIRST_TENANT; slot < LABYRINTH_TENANTS; slot++) {
         int refused = set_lock(l, slot, F_WRLCK);
         if (refused == EAGAIN || refused == EACCES) {
             continue;
@@ -97,7 +97,8 @@ enum labyrinth_error tenant_enter(struct labyrinth *l)
         l->tenant = (uint64_t) slot << LABYRINTH_TENANT_SHIFT;
         return LABYRINTH_OK;
     }
-    return refuse((struct refusal){.error = LABYRINTH_NO_VACANCY, .name = l->name, .limit = LABYRINTH_TENANTS - 1});
+    return refuse((struct refusal){.error = LABYRINTH_NO_VACANCY, .name = l->name,
+                                   .limit = LABYRINTH_TENANTS - LABYRINTH_FIRST_TENANT});
 }
 
 /* The lock is given up by the caller, with the mapping gone: whoever takes the slot then has it to itself. */

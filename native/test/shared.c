@@ -95,7 +95,7 @@ static void a_memfd_is_attached_to_only_if_its_length_is_sealed(void)
     close(copy);
     copy = copy_of(fd, MFD_ALLOW_SEALING, F_SEAL_SHRINK | F_SEAL_GROW);
     CHECK_OK(labyrinth_attach_fd(&b, copy, LABYRINTH_LOCK_NONE));
-    CHECK(b.slot == 1); /* the copy's locks are its own: nobody is alive in it */
+    CHECK(b.slot == LABYRINTH_FIRST_TENANT); /* the copy's locks are its own: nobody is alive in it */
     CHECK_OK(labyrinth_detach(&b));
     close(copy);
     CHECK_OK(labyrinth_detach(&l));
@@ -118,8 +118,8 @@ static void every_slot_is_given_once(void)
     static struct labyrinth all[LABYRINTH_TENANTS];
     struct labyrinth one_more;
     int fd;
-    new_labyrinth(&all[1], 2, 0, &fd);
-    for (unsigned i = 2; i < LABYRINTH_TENANTS; i++) {
+    new_labyrinth(&all[LABYRINTH_FIRST_TENANT], 2, 0, &fd);
+    for (unsigned i = LABYRINTH_FIRST_TENANT + 1; i < LABYRINTH_TENANTS; i++) {
         CHECK_OK(labyrinth_attach_fd(&all[i], fd, LABYRINTH_LOCK_NONE));
         CHECK(all[i].slot == i && all[i].tenant == (uint64_t) i << LABYRINTH_TENANT_SHIFT);
     }
@@ -129,10 +129,10 @@ static void every_slot_is_given_once(void)
     CHECK_OK(labyrinth_detach(&all[77]));
     CHECK_OK(labyrinth_attach_fd(&one_more, fd, LABYRINTH_LOCK_NONE));
     CHECK(one_more.slot == 77);
-    CHECK(stats_of(&one_more).tenants == 255);
+    CHECK(stats_of(&one_more).tenants == 254);
     CHECK_OK(labyrinth_validate(&one_more));
     CHECK_OK(labyrinth_detach(&one_more));
-    for (unsigned i = 1; i < LABYRINTH_TENANTS; i++) {
+    for (unsigned i = LABYRINTH_FIRST_TENANT; i < LABYRINTH_TENANTS; i++) {
         CHECK(i == 77 || labyrinth_detach(&all[i]) == LABYRINTH_OK);
     }
     close(fd);

@@ -239,6 +239,15 @@ public class Native extends Native$shared {
     public static int LABYRINTH_TENANTS() {
         return LABYRINTH_TENANTS;
     }
+    private static final int LABYRINTH_FIRST_TENANT = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define LABYRINTH_FIRST_TENANT 2
+     * }
+     */
+    public static int LABYRINTH_FIRST_TENANT() {
+        return LABYRINTH_FIRST_TENANT;
+    }
     private static final int EPERM = (int)1L;
     /**
      * {@snippet lang=c :

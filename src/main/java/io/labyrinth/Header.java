@@ -113,7 +113,7 @@ record Header(String name, int frames, int reserve, long pageSize, long fileByte
      */
     static List<LabyrinthMap.Tenant> tenants(MemorySegment file, Header header) {
         List<LabyrinthMap.Tenant> tenants = new ArrayList<>();
-        for (int number = 1; number < Native.LABYRINTH_TENANTS(); number++) {
+        for (int number = Native.LABYRINTH_FIRST_TENANT(); number < Native.LABYRINTH_TENANTS(); number++) {
             MemorySegment slot = file.asSlice(header.tenantsOffset + number * labyrinth_tenant.sizeof(),
                     labyrinth_tenant.sizeof());
             if (PageMap.lv(slot.address() + labyrinth_tenant.state$offset()) != Native.LABYRINTH_VACANT()) {

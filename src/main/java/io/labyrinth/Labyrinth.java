@@ -88,7 +88,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
      *
      * @param path of its file, or {@code /proc/PID/fd/N} of its memfd: {@link #sharedPath}
      * @throws LabyrinthException.NotALabyrinth if the file is none, or not complete, or damaged
-     * @throws LabyrinthException.NoVacancy     if 255 tenants that live have it open
+     * @throws LabyrinthException.NoVacancy     if 254 tenants that live have it open
      * @throws LabyrinthException.MapRefused    if the file cannot be opened or mapped
      * @throws LabyrinthException.LockRefused   if the lock limit is too low
      */

@@ -153,7 +153,7 @@ final class SharedFile {
      * @throws LabyrinthException.NoVacancy if each slot has a tenant that lives
      */
     synchronized long enter(LongToIntFunction evict) {
-        for (int candidate = 1; candidate < Native.LABYRINTH_TENANTS(); candidate++) {
+        for (int candidate = Native.LABYRINTH_FIRST_TENANT(); candidate < Native.LABYRINTH_TENANTS(); candidate++) {
             if (lock(candidate)) {
                 if (state(candidate) != Native.LABYRINTH_VACANT()) {
                     evict.applyAsInt(PageWord.tenant(candidate));
@@ -166,8 +166,9 @@ final class SharedFile {
                 return PageWord.tenant(candidate);
             }
         }
-        throw new LabyrinthException.NoVacancy("file=" + path + " tenants=" + (Native.LABYRINTH_TENANTS() - 1)
-                + " limit=" + (Native.LABYRINTH_TENANTS() - 1) + ": all of them live; end one");
+        int limit = Native.LABYRINTH_TENANTS() - Native.LABYRINTH_FIRST_TENANT();
+        throw new LabyrinthException.NoVacancy("file=" + path + " tenants=" + limit + " limit=" + limit
+                + ": all of them live; end one");
     }
 
     /**
@@ -177,7 +178,7 @@ final class SharedFile {
      */
     synchronized int sweep(LongToIntFunction evict) {
         int freed = 0;
-        for (int other = 1; other < Native.LABYRINTH_TENANTS(); other++) {
+        for (int other = Native.LABYRINTH_FIRST_TENANT(); other < Native.LABYRINTH_TENANTS(); other++) {
             if (other != slot && state(other) != Native.LABYRINTH_VACANT() && lock(other)) {
                 try {
                     if (state(other) != Native.LABYRINTH_VACANT()) {    // else somebody has just swept it

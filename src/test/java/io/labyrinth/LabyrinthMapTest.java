@@ -201,7 +201,7 @@ class LabyrinthMapTest {
             assertThat(map.runs()).isEqualTo(labyrinth.map().runs()).contains(runAt(map, frame.pfn()));
             assertThat(map.toString()).isEqualTo(labyrinth.map().toString());
             assertThat(map.tenants()).isEqualTo(labyrinth.map().tenants()).singleElement().satisfies(tenant -> {
-                assertThat(tenant.number()).isEqualTo(1);
+                assertThat(tenant.number()).isEqualTo(2);
                 assertThat(tenant.pid()).isEqualTo(ProcessHandle.current().pid());
                 assertThat(tenant.since()).isPositive();
             });

@@ -74,8 +74,12 @@ class SharedTest {
             assertThat(two.handles().getLong(raw, 4096)).isEqualTo(42);
             assertThat(two.handles().order(raw)).isEqualTo(3);
             assertThatThrownBy(() -> one.handles().free(raw)).isInstanceOf(LabyrinthException.NotOwner.class)
-                    .hasMessageContaining("another process").hasMessageContaining("tenant=2");
+                    .hasMessageContaining("another process").hasMessageContaining("tenant=3");
             assertThatThrownBy(() -> one.handles().getLong(raw, 0)).isInstanceOf(LabyrinthException.NotOwner.class);
+            long first = one.handles().alloc(EXCLUSIVE, 0);
+            assertThatThrownBy(() -> two.handles().free(first)).as("the same thread, and the first tenant's run")
+                    .isInstanceOf(LabyrinthException.NotOwner.class);
+            one.handles().free(first);
             assertThatThrownBy(() -> one.handles().accept(ticket)).isInstanceOf(LabyrinthException.Stale.class);
             Frame back = one.accept(two.handles().handOff(raw));
             assertThat(back.segment().get(ValueLayout.JAVA_LONG, 4096)).isEqualTo(42);
@@ -187,11 +191,11 @@ class SharedTest {
     void noMoreTenantsThanSlots() {
         List<Labyrinth> tenants = new ArrayList<>();
         tenants.add(Labyrinth.builder("full").frames(4).locking(Locking.NONE).shared(path).open());
-        for (int i = 1; i < 255; i++) {
+        for (int i = 1; i < 254; i++) {
             tenants.add(Labyrinth.attach(path, Locking.NONE));
         }
         assertThatThrownBy(() -> Labyrinth.attach(path, Locking.NONE)).isInstanceOf(LabyrinthException.NoVacancy.class)
-                .hasMessageContaining("255");
+                .hasMessageContaining("254");
         tenants.removeFirst().close();
         tenants.add(Labyrinth.attach(path, Locking.NONE));
         tenants.getLast().validate();

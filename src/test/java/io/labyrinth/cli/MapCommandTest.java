@@ -64,7 +64,7 @@ class MapCommandTest {
         assertThat(result.code()).isZero();
         assertThat(result.out()).startsWith(bytes("labyrinth caf\u00e9, 512 frames of "))
                 .contains("448 free", "64 out", "AAAAAAAA", "thread " + Thread.currentThread().threadId() + " of pid "
-                        + ProcessHandle.current().pid() + " (tenant 1)").doesNotContain("\033");
+                        + ProcessHandle.current().pid() + " (tenant 2)").doesNotContain("\033");
     }
 
     @Test
