@@ -92,6 +92,11 @@ record Header(String name, int frames, int reserve, long pageSize, long fileByte
         long generation = labyrinth_header.first_generation(copy);
         check(path, generation >= 1 && generation < PageWord.LAST_GENERATION, "first_generation", generation,
                 PageWord.LAST_GENERATION);
+        MemorySegment unused = labyrinth_header.unused(copy);
+        for (long at = 0; at < unused.byteSize(); at++) {
+            byte found = unused.get(ValueLayout.JAVA_BYTE, at);
+            check(path, found == 0, "unused[" + at + "]", found, 0);
+        }
         Header header = new Header(name(path, copy), frames, reserve, pageSize, fileBytes,
                 labyrinth_header.tenants_offset(copy), labyrinth_header.page_map_offset(copy),
                 labyrinth_header.frames_offset(copy), generation);
@@ -143,7 +148,7 @@ record Header(String name, int frames, int reserve, long pageSize, long fileByte
         }
     }
 
-    private static int crc(MemorySegment memory) {
+    static int crc(MemorySegment memory) {
         CRC32 crc = new CRC32();
         crc.update(memory.asSlice(CRC_FROM, BYTES - CRC_FROM).toArray(ValueLayout.JAVA_BYTE));
         return (int) crc.getValue();

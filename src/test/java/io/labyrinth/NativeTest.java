@@ -16,7 +16,7 @@ public class NativeTest {
     public NativeTest() {
     }
 
-    private static final long KILLS = Verify.scale(40, 2000);
+    private static final long KILLS = Verify.scale(200, 2000);
     private static final long TIMES_AT_EACH_STEP = Verify.scale(2, 20);
     private static final long ROUNDS = Verify.scale(20_000, 300_000);
 
