@@ -38,14 +38,16 @@ uint64_t zone_lane_longs(uint32_t frames, uint64_t processors)
     return 1ULL << (wanted < 1 ? 0 : 63 - __builtin_clzll(wanted)) << LANE_SHIFT;
 }
 
+/* The golden ratio as a fraction of 2^32: its multiples lie far apart. */
+#define GOLDEN 0x9E3779B9ULL
+
 /* Lanes begin all over the labyrinth, and those of different tenants in different places: the first threads of two
  * processes have the same lane, and would otherwise claim neighbours, whose words and advice share cache lines.
  */
 void zone_start_lanes(struct labyrinth *l)
 {
     uint64_t count = (l->lane_mask + 1) >> LANE_SHIFT;
-    uint64_t golden = l->slot * 0x9E3779B9ULL & UINT32_MAX; /* a fraction of 2^32; its multiples lie far apart */
-    uint64_t first = l->ordinary * golden >> 32;
+    uint64_t first = l->ordinary * (l->slot * GOLDEN & UINT32_MAX) >> 32;
     for (uint64_t lane = 0; lane < count; lane++) {
         uint64_t start = (first + l->ordinary * lane / count) % l->ordinary;
         set(lane_of(l, lane), CURSOR, start & ~(uint64_t) (GROUP_FRAMES - 1));
@@ -184,6 +186,14 @@ static uint64_t walk_reserve(const struct walk *walk, bool sprint)
     return handle;
 }
 
+/* Where a sprint has its second look: what one thread holds lies side by side, so 4 groups in a row can be all out
+ * while most is free.
+ */
+static uint32_t elsewhere(const struct labyrinth *l, uint64_t cursor)
+{
+    return (uint32_t) ((cursor + (l->ordinary * GOLDEN >> 32)) % l->ordinary) & ~(GROUP_FRAMES - 1U);
+}
+
 static uint64_t walk(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags, _Atomic uint64_t *lane,
                      uint64_t thread)
 {
@@ -213,6 +223,8 @@ static uint64_t walk(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t
     uint64_t handle = cursor == ordinary ? 0 : search(&walk, cursor, ordinary, ordinary);
     if (handle == 0 && (!sprint || get(lane, CURSOR) >= ordinary)) {
         handle = search(&walk, 0, sprint ? ordinary : wrap, ordinary);
+    } else if (handle == 0 && get(lane, DRY) == 0) {
+        handle = search(&walk, elsewhere(l, get(lane, CURSOR)), ordinary, ordinary);
     }
     if (handle == 0 && ordinary < l->frames && (gfp & LABYRINTH_GFP_HIGH) != 0) {
         handle = walk_reserve(&walk, sprint);

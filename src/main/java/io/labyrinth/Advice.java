@@ -3,12 +3,19 @@ package io.labyrinth;
 import io.labyrinth.bindings.Native;
 
 /**
- * Clearing of advice that turned out to be wrong: {@code labyrinth_advice} in the header says why a walk that finds
- * nothing may do so while others free. What gives advice is a part of each free, and so in {@link PageMap}.
+ * Advice, looked at and cleared where it turned out to be wrong: {@code labyrinth_advice} in the header says why a walk
+ * that finds nothing may do so while others free. What gives advice is a part of each free, and so in {@link PageMap}.
  */
 final class Advice {
 
     private Advice() {
+    }
+
+    /** Whether a walk would come by this frame if free: by its advice, or because one that finds nothing mends. */
+    static boolean given(PageMap map, int pfn) {
+        int group = pfn >> PageMap.GROUP_ORDER;
+        return map.strays.adviceLost
+                || map.groupMayBeFree(group) && (map.spanShift < 0 || map.spanMayBeFree(group >> map.spanShift));
     }
 
     /** What this thread puts into advice while it looks: its own among all threads of all tenants, never 0 or 1. */

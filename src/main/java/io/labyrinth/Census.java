@@ -215,7 +215,7 @@ final class Census {
                 rule = "a free run must have no tenant and no flags";
             } else if (state == PageWord.HEAD && !PageWord.isSigned(word, map.lvOwner(pfn))) {
                 rule = "a HEAD must have an owner of the same generation";
-            } else if (state == PageWord.FREE && !map.isAdvised(pfn)) {
+            } else if (state == PageWord.FREE && !Advice.given(map, pfn)) {
                 rule = "a free run must not be hidden by its group's or its span's advice";
             } else {
                 for (int tail = pfn + 1; tail < end && rule == null; tail++) {

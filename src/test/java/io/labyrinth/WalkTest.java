@@ -118,4 +118,18 @@ class WalkTest {
         assertThat(zone.lastWalkSteps(ME)).isLessThanOrEqualTo(Zone.sprintBound(0)).isLessThan(frames);
         map.release(handle, ME, PageWord.EXCLUSIVE);
     }
+
+    /** A neighbour that holds a stretch is no reason for null. */
+    @ParameterizedTest
+    @CsvSource({"1024, 632", "1041, 640", "20000, 12400"})
+    void sprintThatFindsNothingLooksElsewhereAsWell(int frames, int free) {
+        fill(frames, 0, pfn -> pfn != 0);
+        assertThat(PageWord.pfn(zone.claim(Gfp.NOWAIT.bits(), 0, ME))).as("so the next walk begins behind it").isZero();
+        for (int pfn = free; pfn < frames; pfn++) {
+            map.release(PageWord.handle(map.lvWord(pfn), pfn), ME, PageWord.EXCLUSIVE);
+        }
+        long handle = zone.claim(Gfp.ATOMIC.bits(), 0, ME);
+        assertThat(PageWord.pfn(handle)).isGreaterThanOrEqualTo(free);
+        assertThat(zone.lastWalkSteps(ME)).isLessThanOrEqualTo(Zone.sprintBound(0));
+    }
 }
