@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
- * A program for {@link FrozenThreadTest}: a thread takes each step, and stops in front of the first store or
+ * A program for {@link FrozenThreadTest}: a thread takes each step, and stops in front of the first store, load or
  * compare-and-set that it makes on a word of the map, then of the second, and so on. Each time the others get what
  * there is, hand it over, sweep, and give it back, before the thread goes on or after it; and nothing is lost.
  */

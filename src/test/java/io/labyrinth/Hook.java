@@ -15,9 +15,6 @@ final class Hook {
     /** In the call chosen, or also in each that follows: as where the stack has ended, until somebody has returned. */
     enum Error { ONCE, FROM_THEN_ON }
 
-    static final String EVERY_LOAD_OPTION = "labyrinth.every.load";
-    private static final boolean EVERY_LOAD = Boolean.getBoolean(EVERY_LOAD_OPTION);
-
     private static volatile @Nullable Thread chosen;
     private static int countdown;
     private static @Nullable Error error;
@@ -45,10 +42,9 @@ final class Hook {
         }
     }
 
-    /** What others can see; where it is asked for, also what the thread itself sees. */
+    /** What others can see, and what the thread itself sees. */
     private static boolean isStep(String place) {
-        return place.endsWith(":setRelease") || place.endsWith(":compareAndSet")
-                || EVERY_LOAD && place.endsWith(":getAcquire");
+        return place.endsWith(":setRelease") || place.endsWith(":compareAndSet") || place.endsWith(":getAcquire");
     }
 
     private static void stop() {

@@ -12,12 +12,15 @@ class OwnershipStressTest {
 
     private static final String PROPERTY = "a frame has one owner at most; no frame is lost; misuse is refused";
     private static final long IN_OTHER_MODES = 300_000;
-    private static final long INTERPRETED = 30_000;
-    /** The interpreter takes some 100 us for an operation. */
-    private static final int PATIENCE_SECONDS = (int) Verify.scale(180, 4 * 3600);
+    private static final int PATIENCE_SECONDS = (int) Verify.scale(180, 3600);
 
     /** How a JVM runs. */
     private record Mode(String name, long operations, String... options) {
+
+        Mode(String name, String... options) {
+            this(name, Verify.scale(IN_OTHER_MODES, OwnershipStress.IN_TEST), options);
+        }
+
         @Override
         public String toString() {
             return name;
@@ -26,13 +29,14 @@ class OwnershipStressTest {
 
     static List<Mode> modes() {
         return List.of(
-                new Mode("interpreter", INTERPRETED, "-Xint"),
-                new Mode("C1", IN_OTHER_MODES, "-XX:TieredStopAtLevel=1"),
-                new Mode("C2", IN_OTHER_MODES, "-XX:-TieredCompilation"),
-                new Mode("Serial", IN_OTHER_MODES, "-XX:+UseSerialGC"),
-                new Mode("Parallel", IN_OTHER_MODES, "-XX:-UseSerialGC", "-XX:+UseParallelGC"),
-                new Mode("G1", IN_OTHER_MODES, "-XX:-UseSerialGC", "-XX:+UseG1GC"),
-                new Mode("ZGC", IN_OTHER_MODES, "-XX:-UseSerialGC", "-XX:+UseZGC"));
+                // Some 100 us for an operation.
+                new Mode("interpreter", Verify.scale(30_000, 2_000_000), "-Xint"),
+                new Mode("C1", "-XX:TieredStopAtLevel=1"),
+                new Mode("C2", "-XX:-TieredCompilation"),
+                new Mode("Serial", "-XX:+UseSerialGC"),
+                new Mode("Parallel", "-XX:-UseSerialGC", "-XX:+UseParallelGC"),
+                new Mode("G1", "-XX:-UseSerialGC", "-XX:+UseG1GC"),
+                new Mode("ZGC", "-XX:-UseSerialGC", "-XX:+UseZGC"));
     }
 
     @Test
@@ -45,12 +49,11 @@ class OwnershipStressTest {
     @ParameterizedTest
     @MethodSource("modes")
     void norInAnyModeOfTheJvm(Mode mode) {
-        long operations = Verify.scale(mode.operations, OwnershipStress.IN_TEST);
         ChildJvm.Result child = ChildJvm.of(OwnershipStress.class).patience(PATIENCE_SECONDS)
-                .jvm("-Xmx256m", "-Dlabyrinth.operations=" + operations).jvm(mode.options).run();
+                .jvm("-Xmx256m", "-Dlabyrinth.operations=" + mode.operations).jvm(mode.options).run();
         assertThat(child.exit()).as("%s: %s", mode, child.err()).isZero();
         assertThat(child.out()).contains("no violation, all is back");
         System.out.println(mode + ": " + child.out().strip());
-        Verify.held(PROPERTY, "OwnershipStressTest", operations + " operations, " + mode);
+        Verify.held(PROPERTY, "OwnershipStressTest", mode.operations + " operations, " + mode);
     }
 }

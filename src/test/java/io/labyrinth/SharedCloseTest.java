@@ -11,7 +11,8 @@ import org.junit.jupiter.api.Test;
 /** A tenant that closes while its threads allocate: in a JVM of its own, as what could go wrong would end it. */
 class SharedCloseTest {
 
-    private static final long TIMES = Verify.scale(150, 3000);
+    private static final long TIMES = Verify.scale(150, 600);
+    private static final int PATIENCE_SECONDS = 1200;
 
     /** Attaches, lets threads churn, and closes under them, again and again. Arguments: the path, how often. */
     static final class Churn {
@@ -85,7 +86,8 @@ class SharedCloseTest {
     void whoIsAtWorkWhenItClosesIsRefusedAndComesToNoHarm() throws Exception {
         Path path = Path.of("/dev/shm/labyrinth-churn-" + ProcessHandle.current().pid());
         try {
-            ChildJvm.Result child = ChildJvm.of(Churn.class).with(path.toString(), String.valueOf(TIMES)).run();
+            ChildJvm.Result child = ChildJvm.of(Churn.class).with(path.toString(), String.valueOf(TIMES))
+                    .patience(PATIENCE_SECONDS).run();
             assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         } finally {
             Files.deleteIfExists(path);

@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Each misuse in a JVM of its own: what it dies of is exact, it is the same every time, and no JVM crashes. */
 class MisuseTest {
 
-    private static final int JVMS_AT_ONCE = 2;
+    private static final int JVMS_AT_ONCE = Runtime.getRuntime().availableProcessors();
     private static final int REPEATS = (int) Verify.scale(1, 20);
 
     private static final Map<String, Method> PROGRAMS = new TreeMap<>();
