@@ -178,6 +178,19 @@ class SlabRaceTest {
     }
 
     @Test
+    void norByAnErrorInAnyCallOfASlabOrAnArenaBehindAClaim() {
+        ChildJvm.Result child = ChildJvm.of(StruckArenasAndSlabs.class).jvm("-Xmx64m").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out().lines().filter(line -> line.matches("\\w+ (FrameArena|Slab|Shelves).*")))
+                .allMatch(line -> line.startsWith("struck "));
+        for (String method : List.of("FrameArena.takeNew", "FrameArena.close", "Slab.zero", "Shelves.grow",
+                "Shelves.fill", "Shelves.empty", "Shelves.reopen", "Shelves.mend", "Shelves.close")) {
+            assertThat(child.out()).contains("struck " + method + "#");
+        }
+    }
+
+    @Test
     void noRunOfAnArenaIsLostByAStackOverflow() {
         atEachDepth(turn -> {
             FrameArena arena = labyrinth.arena(MINE);
