@@ -283,7 +283,8 @@ class LabyrinthMapTest {
                 run.tenant() == 3);
         assertThat(picture.text(By.OWNER, false)).contains("a line has 32,768 frames, a cell 512",
                 "  .    524,287  free", "  A    524,289  thread " + Thread.currentThread().threadId()
-                        + " of pid 4711 (dead tenant 3)").as("one frame of a cell of 512").containsPattern("\\d a\\.+\n");
+                        + " of pid 4711 (dead tenant 3)")
+                .as("one frame of a cell of 512").containsPattern("\\d a\\.+\n");
         assertThat(picture.png(By.ORDER)).hasSizeLessThan(1 << 20);
     }
 
