@@ -15,8 +15,9 @@ final class Shelves {
      * only if nobody has one of them; then free the frame, then empty the shelf. Whoever grows touches only words
      * behind the first that is still QUARANTINED, where a shrink gives up.
      *
-     * A shelf whose change an error cut short is torn: the next growth, shrink or close mends it (see Strays). One
-     * thread at a time mends, shrinks or closes; who comes second goes on without. A growth waits for nobody.
+     * A shelf whose change an error cut short is torn: the next growth, shrink or close mends it (see Strays). An
+     * object of it may be FREE already and not advised. One thread at a time mends, shrinks or closes; who comes second
+     * goes on without. A growth waits for nobody.
      *
      * Shelves have a power of two of words, as to divide costs more than the words that stay unused, QUARANTINED for
      * ever, where the size is no power of two.
@@ -159,6 +160,7 @@ final class Shelves {
             }
             torn[shelf] = true;
             anyTorn = true;
+            map.strays.adviceLost = true;
             throw e;
         }
     }
@@ -184,6 +186,7 @@ final class Shelves {
         } catch (Throwable e) {
             torn[shelf] = true;
             anyTorn = true;
+            map.strays.adviceLost = true;
             throw e;
         }
     }
@@ -214,6 +217,7 @@ final class Shelves {
         } finally {
             if (!mended) {
                 anyTorn = true;
+                map.strays.adviceLost = true;
             }
         }
     }
@@ -268,12 +272,15 @@ final class Shelves {
         }
     }
 
-    /** Whether each object that can be had or is out stands on a frame of the slab's own; null if so. */
+    /**
+     * Whether each object that can be had or is out stands on a frame of the slab's own; null if so. Torn shelves are
+     * left out, as they are still to be mended.
+     */
     @Nullable String violation() {
         Thread me = Thread.currentThread();
         for (int shelf = 0; shelf < frames.length(); shelf++) {
             long frame = frames.get(shelf);
-            if (frame != 0 && !isLive(frame, me)) {
+            if (frame != 0 && !torn[shelf] && !isLive(frame, me)) {
                 return "shelf=" + shelf + " " + PageWord.describeHandle(frame) + ": the frame must be its own";
             }
             for (int object = shelf << shift; object < shelf + 1 << shift; object++) {

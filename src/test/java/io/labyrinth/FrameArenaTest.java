@@ -225,6 +225,16 @@ class FrameArenaTest {
         arena.get().close();
     }
 
+    /** The same, one moment after the other. */
+    @Test
+    void aThreadThatStopsAnywhereInAnAllocationOrACloseSpoilsNothing() {
+        ChildJvm.Result child = ChildJvm.of(FrozenArena.class).jvm("-Xmx64m").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out().lines()).hasSize(9).allSatisfy(line ->
+                assertThat(Integer.parseInt(line.replaceAll(".*=", ""))).as(line).isGreaterThan(7));
+    }
+
     private static void assertApart(ConcurrentLinkedQueue<Map.Entry<Long, Long>> taken) {
         long end = 0;
         for (Map.Entry<Long, Long> one : taken.stream().sorted(Map.Entry.comparingByKey()).toList()) {

@@ -33,7 +33,7 @@ final class FrozenAnywhere {
     }
 
     public static void main(String[] args) throws InterruptedException {
-        if (Hooked.runs(FrozenAnywhere.class)) {
+        if (Hooked.runs(FrozenAnywhere.class, Hooked.MAP)) {
             return;
         }
         try (Labyrinth labyrinth = Labyrinth.builder("frozen").frames(FRAMES).reserve(8).open()) {

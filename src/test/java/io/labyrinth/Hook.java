@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What the hooks of {@link Hooked} call. One thread is chosen, and its n-th call from then on in a try block, or its
- * n-th step on a page word or an advice word: there an error strikes it, or it stops until it is let go. Nobody else
- * notices anything.
+ * n-th step on a page word, an advice word or an arena: there an error strikes it, or it stops until it is let go.
+ * Nobody else notices anything.
  */
 final class Hook {
 
@@ -42,9 +42,10 @@ final class Hook {
         }
     }
 
-    /** What others can see, and what the thread itself sees. */
+    /** What others can see, and what the thread itself sees; and each call of an arena. */
     private static boolean isStep(String place) {
-        return place.endsWith(":setRelease") || place.endsWith(":compareAndSet") || place.endsWith(":getAcquire");
+        return place.startsWith("FrameArena") || place.endsWith(":setRelease") || place.endsWith(":compareAndSet")
+                || place.endsWith(":getAcquire");
     }
 
     private static void stop() {

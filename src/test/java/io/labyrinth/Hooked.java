@@ -23,41 +23,47 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Loads Labyrinth's classes, and gives the ones that change page words a hook in front of each of their calls: there a
- * test may throw an error or stop the thread. The shipped classes have none. For child JVMs, as their module has to be
- * the class path's.
+ * Loads Labyrinth's classes, and gives those that a program names a hook in front of each of their calls: there a test
+ * may throw an error or stop the thread. The shipped classes have none. For child JVMs, as their module has to be the
+ * class path's.
  */
 final class Hooked extends ClassLoader {
 
-    /** Where the words are changed, the advice is, and the passes over both. */
-    private static final Set<String> WITH_HOOKS = Set.of("PageMap", "Strays", "Zone", "Census");
+    /** Where the words are changed, the advice is, the passes over both, and what else is done with a claim. */
+    static final List<String> MAP = List.of("PageMap", "Strays", "Zone", "Census", "Face");
+    /** Where frames are cut into smaller pieces, and books are kept of that. */
+    static final List<String> ARENAS_AND_SLABS = List.of("FrameArena", "FrameArena$Run", "Slab", "Shelves",
+            "PageMap", "Strays");
     private static final String PACKAGE = "io.labyrinth.";
     private static final ClassDesc HOOK = ClassDesc.of(PACKAGE + "Hook");
     private static final MethodTypeDesc AT = MethodTypeDesc.of(ConstantDescs.CD_void, ConstantDescs.CD_String,
             ConstantDescs.CD_boolean);
     private static final String NAME = "hooked";
     /** What the try blocks of other methods call, and that alone. */
-    private static final Set<String> ALWAYS_IN_TRY_BLOCKS = Set.of("own", "hideHeads", "advise", "adviseAll",
-            "takeBack");
+    private static final Set<String> ALWAYS_IN_TRY_BLOCKS = Set.of("PageMap.own", "PageMap.hideHeads",
+            "PageMap.advise", "PageMap.adviseAll", "PageMap.takeBack", "PageMap.reopen", "Shelves.reopen",
+            "Face.finish", "Slab.finish");
 
-    /** All calls that have a try block of the page map or the strays around them. */
+    /** All calls that have a try block of a class with hooks around them. */
     private final List<String> inTryBlocks = new ArrayList<>();
+    private final List<String> withHooks;
 
-    private Hooked(ClassLoader parent) {
+    private Hooked(ClassLoader parent, List<String> withHooks) {
         super(NAME, parent);
+        this.withHooks = withHooks;
     }
 
     /**
      * Runs a program's main method in a copy of its class that sees hooks, with the calls in try blocks as arguments;
      * false if the caller is in that copy.
      */
-    static boolean runs(Class<?> program) {
+    static boolean runs(Class<?> program, List<String> withHooks) {
         if (NAME.equals(program.getClassLoader().getName())) {
             return false;
         }
         try {
-            Hooked loader = new Hooked(program.getClassLoader());
-            for (String name : WITH_HOOKS) {
+            Hooked loader = new Hooked(program.getClassLoader(), withHooks);
+            for (String name : withHooks) {
                 loader.loadClass(PACKAGE + name);
             }
             Method main = loader.loadClass(program.getName()).getMethod("main", String[].class);
@@ -78,8 +84,8 @@ final class Hooked extends ClassLoader {
             Class<?> loaded = findLoadedClass(name);
             if (loaded == null) {
                 byte[] bytes = bytes(name);
-                if (WITH_HOOKS.contains(name.substring(PACKAGE.length()))) {
-                    bytes = withHooks(bytes);
+                if (withHooks.contains(name.substring(PACKAGE.length()))) {
+                    bytes = hooked(bytes);
                 }
                 loaded = defineClass(name, bytes, 0, bytes.length);
             }
@@ -98,7 +104,7 @@ final class Hooked extends ClassLoader {
         }
     }
 
-    private byte[] withHooks(byte[] bytes) {
+    private byte[] hooked(byte[] bytes) {
         ClassFile classes = ClassFile.of();
         ClassModel model = classes.parse(bytes);
         String type = model.thisClass().asSymbol().displayName();
@@ -131,8 +137,7 @@ final class Hooked extends ClassLoader {
                 case LabelTarget target -> blocks += beginningsAt(target.label());
                 case InvokeInstruction call -> {
                     String place = method + "#" + calls++ + ":" + call.name().stringValue();
-                    boolean inTryBlock = blocks > 0
-                            || ALWAYS_IN_TRY_BLOCKS.contains(method.substring(method.indexOf('.') + 1));
+                    boolean inTryBlock = blocks > 0 || ALWAYS_IN_TRY_BLOCKS.contains(method);
                     if (inTryBlock && !method.startsWith("Census")) {
                         inTryBlocks.add(place);
                     }

@@ -53,18 +53,22 @@ class NothingLostTest {
         return Integer.parseInt(line.replaceAll(".* " + name + "=(\\d+) .*", "$1"));
     }
 
-    @Test
-    void notByAnErrorInAnyCallBehindAClaim() {
-        ChildJvm.Result child = ChildJvm.of(StruckCalls.class).jvm("-Xmx64m").run();
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void notByAnErrorInAnyCallBehindAClaim(boolean sampled) {
+        ChildJvm.Result child = ChildJvm.of(StruckCalls.class)
+                .jvm("-Xmx64m", "-D" + StruckCalls.SAMPLED_OPTION + "=" + sampled).run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
-        // Where there are few groups, no advice is given to spans of them.
+        // Where there are few groups, no advice is given to spans of them. No close is refused here, and no call is.
         assertThat(child.out().lines()).allMatch(line -> line.startsWith("struck ")
-                || line.startsWith("never PageMap.advise#"));
+                || line.matches("never (PageMap.advise|PageMap.reopen|Face)[#.].*"));
         for (String method : List.of("claim", "own", "claimAndSplit", "claimAndJoin", "hideHeads", "accept",
                 "leaveVirtually", "advise")) {
             assertThat(child.out()).contains("struck PageMap." + method + "#");
         }
+        assertThat(child.out()).contains("struck Face.claim#", "struck Face.finish#");
+        assertThat(child.out().matches("(?s).*struck Face\\.finish#\\d+:claimed.*")).isEqualTo(sampled);
         Verify.held("no frame is lost by an error behind a claim", "NothingLostTest",
                 "each of " + child.out().lines().filter(line -> line.startsWith("struck ")).count()
                 + " calls in the page map's try blocks, alone and with all"

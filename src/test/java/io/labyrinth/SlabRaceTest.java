@@ -178,6 +178,18 @@ class SlabRaceTest {
     }
 
     @Test
+    void norByAnErrorInAnyCallOfASlabOrAnArenaBehindAClaim() {
+        ChildJvm.Result child = ChildJvm.of(StruckArenasAndSlabs.class).jvm("-Xmx64m").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        for (String method : List.of("FrameArena.takeNew", "FrameArena.close", "Slab.claim", "Slab.finish", "Shelves.grow",
+                "Shelves.fill", "Shelves.empty", "Shelves.reopen", "Shelves.mend", "Shelves.close")) {
+            assertThat(child.out()).contains("struck " + method + "#");
+        }
+        assertThat(child.out()).containsPattern("struck Shelves.grow#\\d+:mend\n");
+    }
+
+    @Test
     void noRunOfAnArenaIsLostByAStackOverflow() {
         atEachDepth(turn -> {
             FrameArena arena = labyrinth.arena(MINE);

@@ -9,13 +9,14 @@ import java.util.List;
  */
 final class StruckCalls {
 
+    static final String SAMPLED_OPTION = "labyrinth.sampled";
     private static final int FRAMES = 64;
 
     private StruckCalls() {
     }
 
     public static void main(String[] args) throws InterruptedException {
-        if (Hooked.runs(StruckCalls.class)) {
+        if (Hooked.runs(StruckCalls.class, Hooked.MAP)) {
             return;
         }
         Thread.setDefaultUncaughtExceptionHandler((thread, e) -> {
@@ -30,7 +31,9 @@ final class StruckCalls {
     }
 
     private static void all() {
-        try (Labyrinth labyrinth = Labyrinth.builder("struck").frames(FRAMES).reserve(8).open()) {
+        Labyrinth.Builder builder = Labyrinth.builder("struck").frames(FRAMES).reserve(8);
+        try (Labyrinth labyrinth = Boolean.getBoolean(SAMPLED_OPTION) ? builder.sampleClaims(1).open()
+                : builder.open()) {
             for (Gfp gfp : List.of(Gfp.ATOMIC_EXCLUSIVE, Gfp.NOWAIT)) {
                 for (DeepStack.Step step : DeepStack.Step.values()) {
                     for (Hook.Error error : Hook.Error.values()) {
