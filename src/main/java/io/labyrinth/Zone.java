@@ -196,10 +196,10 @@ final class Zone {
         int wrap = Math.min((cursor | GROUP_FRAMES - 1) + 1, ordinary);
         long handle = cursor == ordinary ? 0
                 : search(cursor, ordinary, ordinary, order, flags, me, lane, looks, groups);
-        if (handle == 0 && (!Gfp.isSprint(gfp) || lanes[lane + CURSOR] >= ordinary)) {
-            handle = search(0, Gfp.isSprint(gfp) ? ordinary : wrap, ordinary, order, flags, me, lane, looks, groups);
-        } else if (handle == 0 && lanes[lane + DRY] == 0) {
-            handle = search(elsewhere(lanes[lane + CURSOR]), ordinary, ordinary, order, flags, me, lane, looks, groups);
+        boolean fromTheStart = !Gfp.isSprint(gfp) || lanes[lane + CURSOR] >= ordinary;
+        if (handle == 0 && (fromTheStart || lanes[lane + DRY] == 0)) {
+            int from = fromTheStart ? 0 : elsewhere(lanes[lane + CURSOR]);
+            handle = search(from, Gfp.isSprint(gfp) ? ordinary : wrap, ordinary, order, flags, me, lane, looks, groups);
         }
         if (handle == 0 && map.strays.mend(map)) {
             handle = search(0, ordinary, ordinary, order, flags, me, lane, looks, groups);
