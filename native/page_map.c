@@ -127,6 +127,41 @@ rollback:
 
 /* ------------------------------------------------------------------------------------------------ give up */
 
+enum labyrinth_error map_release(struct labyrinth *l, uint64_t handle, uint64_t thread)
+{
+    uint32_t pfn = handle_pfn(handle);
+    if (UNLIKELY(pfn >= l->frames)) {
+        enum labyrinth_error error = refuse_bounds(l, "free", handle);
+        if (error == LABYRINTH_OK) {
+            __builtin_unreachable();
+        }
+        return error;
+    }
+    struct labyrinth_page *page = &l->pages[pfn];
+    uint64_t word = lv(&page->word);
+    if (word_is_live_exclusive(word, handle, l->tenant)) {
+        uint64_t target = word_released_exclusive(word, l->tenant);
+        enum labyrinth_error error = leave(page, handle, word, thread, "free", target);
+        if (error != LABYRINTH_OK) {
+            return error;
+        }
+        LABYRINTH_STEP("free.stored");
+    } else if (!word_is_live(word, handle)) {
+        return refuse_handle(LABYRINTH_STALE, "free", handle, word, 0);
+    } else if (word_is_exclusive(word)) {
+        return map_refuse_exclusive(l, "free", handle, word);
+    } else {
+        LABYRINTH_STEP("free.seen");
+        enum labyrinth_error error = leave_shared(page, handle, word, "free", word_released(word));
+        if (error != LABYRINTH_OK) {
+            return error;
+        }
+        LABYRINTH_STEP("free.cas-won");
+    }
+    now_free(l, pfn);
+    return LABYRINTH_OK;
+}
+
 /* Ends this life of the run and puts it in transit: wait-free for an EXCLUSIVE one, one CAS otherwise. The ticket is a
  * handle of the next life; 0 if refused.
  */

@@ -82,39 +82,31 @@ static inline enum labyrinth_error leave_shared(struct labyrinth_page *page, uin
 }
 
 /* Frees the run: wait-free for an EXCLUSIVE one, one CAS otherwise. */
-static inline enum labyrinth_error map_release(struct labyrinth *l, uint64_t handle, uint64_t thread)
+enum labyrinth_error map_release(struct labyrinth *l, uint64_t handle, uint64_t thread);
+
+/* map_release of what is freed most, an EXCLUSIVE run of one frame. Wait-free. False, and nothing done, if the handle is
+ * not that of one which this thread may free.
+ *
+ * The frame's next word is made of the handle; the word that is there is only compared. Made of that word, as
+ * map_release does it, the store would wait for a load that waits for the claim's CAS: 1.9 ns of 4.9.
+ */
+static inline bool map_release_frame(struct labyrinth *l, uint64_t handle, uint64_t thread)
 {
     uint32_t pfn = handle_pfn(handle);
-    if (UNLIKELY(pfn >= l->frames)) {
-        enum labyrinth_error error = refuse_bounds(l, "free", handle);
-        if (error == LABYRINTH_OK) {
-            __builtin_unreachable();
-        }
-        return error;
+    uint64_t life = handle & ~LOW_FIELD;
+    uint64_t next;
+    if (UNLIKELY(pfn >= l->ordinary || __builtin_add_overflow(life, ONE_LIFE + LABYRINTH_FREE, &next))) {
+        return false;
     }
     struct labyrinth_page *page = &l->pages[pfn];
-    uint64_t word = lv(&page->word);
-    if (LIKELY(word_is_live_exclusive(word, handle, l->tenant))) {
-        uint64_t target = word_released_exclusive(word, l->tenant);
-        enum labyrinth_error error = leave(page, handle, word, thread, "free", target);
-        if (error != LABYRINTH_OK) {
-            return error;
-        }
-        LABYRINTH_STEP("free.stored");
-    } else if (!word_is_live(word, handle)) {
-        return refuse_handle(LABYRINTH_STALE, "free", handle, word, 0);
-    } else if (word_is_exclusive(word)) {
-        return map_refuse_exclusive(l, "free", handle, word);
-    } else {
-        LABYRINTH_STEP("free.seen");
-        enum labyrinth_error error = leave_shared(page, handle, word, "free", word_released(word));
-        if (error != LABYRINTH_OK) {
-            return error;
-        }
-        LABYRINTH_STEP("free.cas-won");
+    if (UNLIKELY(lv(&page->word) != life + l->tenant + (LABYRINTH_HEAD + EXCLUSIVE_BIT)
+                 || lv(&page->owner) != owner_word(thread, handle))) {
+        return false;
     }
+    so(&page->word, next);
+    LABYRINTH_STEP("free.stored");
     now_free(l, pfn);
-    return LABYRINTH_OK;
+    return true;
 }
 
 #endif
