@@ -329,6 +329,15 @@ public class Native extends Native$shared {
     public static int O_EXCL() {
         return O_EXCL;
     }
+    private static final int F_OFD_GETLK = (int)36L;
+    /**
+     * {@snippet lang=c :
+     * #define F_OFD_GETLK 36
+     * }
+     */
+    public static int F_OFD_GETLK() {
+        return F_OFD_GETLK;
+    }
     private static final int F_OFD_SETLK = (int)37L;
     /**
      * {@snippet lang=c :

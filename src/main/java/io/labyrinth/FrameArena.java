@@ -11,6 +11,16 @@ import org.jspecify.annotations.Nullable;
  * An {@link Arena} whose memory is locked frames: {@link Labyrinth#arena}. It takes runs as it goes, cuts its segments
  * out of them, and gives them all back when it closes; never before, as with any arena.
  *
+ * {@snippet :
+ * try (Labyrinth labyrinth = Labyrinth.builder("texts").frames(1024).open();
+ *         Arena arena = labyrinth.arena(Gfp.ATOMIC_EXCLUSIVE)) {         // this thread's; with NOWAIT, everybody's
+ *     MemorySegment text = arena.allocateFrom("in a locked frame");      // as any code does that is given an Arena
+ *     MemorySegment table = arena.allocate(ValueLayout.JAVA_LONG, 1000);
+ *     table.setAtIndex(ValueLayout.JAVA_LONG, 999, text.byteSize());
+ *     System.out.println(labyrinth.stats().claimed());                   // 3
+ * }
+ * }
+ *
  * <p>All of {@link Arena}'s rules hold: segments are zeroed, aligned as asked for, do not overlap, and are dead after
  * {@link #close}, which is refused the second time. Opened with {@link Gfp#EXCLUSIVE} it is what
  * {@link Arena#ofConfined} is: its thread's alone, to use and to close. Otherwise it is what {@link Arena#ofShared} is:

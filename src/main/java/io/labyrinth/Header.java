@@ -9,6 +9,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntPredicate;
 import java.util.zip.CRC32;
 
 /**
@@ -109,15 +110,17 @@ record Header(String name, int frames, int reserve, long pageSize, long fileByte
     /**
      * Who has a slot, as they wrote of themselves.
      *
-     * @param file its beginning, up to the page map at least
+     * @param file  its beginning, up to the page map at least
+     * @param alive whether somebody has the lock of the slot's byte
      */
-    static List<LabyrinthMap.Tenant> tenants(MemorySegment file, Header header) {
+    static List<LabyrinthMap.Tenant> tenants(MemorySegment file, Header header, IntPredicate alive) {
         List<LabyrinthMap.Tenant> tenants = new ArrayList<>();
         for (int number = 1; number < Native.LABYRINTH_TENANTS(); number++) {
             MemorySegment slot = file.asSlice(header.tenantsOffset + number * labyrinth_tenant.sizeof(),
                     labyrinth_tenant.sizeof());
             if (PageMap.lv(slot.address() + labyrinth_tenant.state$offset()) != Native.LABYRINTH_VACANT()) {
-                tenants.add(new LabyrinthMap.Tenant(number, labyrinth_tenant.pid(slot), labyrinth_tenant.since(slot)));
+                tenants.add(new LabyrinthMap.Tenant(number, labyrinth_tenant.pid(slot), labyrinth_tenant.since(slot),
+                        alive.test(number)));
             }
         }
         return List.copyOf(tenants);

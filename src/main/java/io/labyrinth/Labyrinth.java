@@ -28,7 +28,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>All pages are mapped, faulted in and locked when the labyrinth opens. After that an allocation never sleeps, calls
  * the system, or triggers reclaim or GC; it looks at a bounded number of places, and where it finds nothing it returns
- * {@code null}. A run of 2^order frames is aligned to its size within the labyrinth, and in memory up to 2 MiB.
+ * {@code null}. A run of 2^order frames is aligned to its size within the labyrinth; in memory up to 2 MiB, if the
+ * labyrinth has 2 MiB or more and is not shared, and else to a page.
  *
  * <p><b>Threads.</b> All methods may be called by any thread, platform or virtual, at any time. Allocation is
  * lock-free, freeing an EXCLUSIVE frame is wait-free: a thread that is frozen anywhere stops no other.

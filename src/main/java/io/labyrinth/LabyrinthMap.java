@@ -80,8 +80,9 @@ public final class LabyrinthMap {
      * @param number as in {@link Run#tenant}
      * @param pid    in its own namespace
      * @param since  milliseconds since the epoch
+     * @param alive  false of one that has died: the next {@link Labyrinth#sweepDeadOwners} returns what it had
      */
-    public record Tenant(int number, long pid, long since) {
+    public record Tenant(int number, long pid, long since, boolean alive) {
     }
 
     private LabyrinthMap(String name, PageMap map, long frameSize, long firstGeneration, List<Tenant> tenants) {
@@ -117,8 +118,7 @@ public final class LabyrinthMap {
     static LabyrinthMap of(Labyrinth labyrinth, long firstGeneration) {
         SharedFile file = labyrinth.region.file;
         return new LabyrinthMap(labyrinth.name, labyrinth.map, labyrinth.region.pageSize, firstGeneration,
-                file == null ? List.of() : Header.tenants(Region.segment(file.base, file.header.framesOffset()),
-                        file.header));
+                file == null ? List.of() : file.tenants());
     }
 
     /**
@@ -146,7 +146,7 @@ public final class LabyrinthMap {
             MemorySegment memory = file.map(FileChannel.MapMode.READ_ONLY, 0, header.framesOffset(), arena);
             PageMap map = new PageMap(memory.asSlice(header.pageMapOffset()), header.frames(), header.reserve(), 0);
             return new LabyrinthMap(header.name(), map, header.pageSize(), header.firstGeneration(),
-                    Header.tenants(memory, header));
+                    tenants(path, memory, header));
         } catch (IOException e) {
             String why = switch (e) {
                 case NoSuchFileException none -> "no such file";
@@ -155,6 +155,15 @@ public final class LabyrinthMap {
             };
             throw new LabyrinthException.MapRefused("file=" + path + " cannot be looked at: " + why
                     + ": give the file of a shared labyrinth that this user may read (sharedPath() names it)");
+        }
+    }
+
+    private static List<Tenant> tenants(Path path, MemorySegment memory, Header header) {
+        int fd = (int) Libc.open(path.toString(), 0).value();    // -1: all are taken for living
+        try {
+            return Header.tenants(memory, header, number -> Libc.isByteLocked(fd, SharedFile.lockAt(number)));
+        } finally {
+            Libc.close(fd);
         }
     }
 
@@ -227,7 +236,7 @@ public final class LabyrinthMap {
         return frameSize;
     }
 
-    /** Who has a shared labyrinth open; empty where it is not shared. */
+    /** Who has a shared labyrinth open, or had when it died; empty where it is not shared. */
     public List<Tenant> tenants() {
         return tenants;
     }

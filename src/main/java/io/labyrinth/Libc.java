@@ -85,12 +85,11 @@ final class Libc {
                 Native.PROT_READ() | Native.PROT_WRITE(), flags, fd, 0L)).address());
     }
 
-    /** Opens for reading and writing, for the owner alone if it is new, and closes with exec. */
+    /** Opens, for reading if the flags say no more, for the owner alone if it is new; it closes with exec. */
     static Result open(String path, int flags) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment name = arena.allocateFrom(path);
-            return call(state -> (int) OPEN.invokeExact(state, name, Native.O_RDWR() | Native.O_CLOEXEC() | flags,
-                    0600));
+            return call(state -> (int) OPEN.invokeExact(state, name, Native.O_CLOEXEC() | flags, 0600));
         }
     }
 
@@ -128,13 +127,27 @@ final class Libc {
     /** Takes (F_WRLCK) or gives up (F_UNLCK) one byte's lock, for the open file description; never waits. */
     static Result lockByte(int fd, int type, long at) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment lock = flock.allocate(arena);
-            flock.l_type(lock, (short) type);
-            flock.l_whence(lock, (short) Native.SEEK_SET());
-            flock.l_start(lock, at);
-            flock.l_len(lock, 1);
+            MemorySegment lock = byteLock(arena, type, at);
             return call(state -> (int) FCNTL_FLOCK.invokeExact(state, fd, Native.F_OFD_SETLK(), lock));
         }
+    }
+
+    /** Whether another open file description has one byte's lock; so, too, if that cannot be asked. */
+    static boolean isByteLocked(int fd, long at) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment lock = byteLock(arena, Native.F_WRLCK(), at);
+            Result result = call(state -> (int) FCNTL_FLOCK.invokeExact(state, fd, Native.F_OFD_GETLK(), lock));
+            return result.failed() || flock.l_type(lock) != Native.F_UNLCK();
+        }
+    }
+
+    private static MemorySegment byteLock(Arena arena, int type, long at) {
+        MemorySegment lock = flock.allocate(arena);
+        flock.l_type(lock, (short) type);
+        flock.l_whence(lock, (short) Native.SEEK_SET());
+        flock.l_start(lock, at);
+        flock.l_len(lock, 1);
+        return lock;
     }
 
     static Result munmap(long address, long length) {

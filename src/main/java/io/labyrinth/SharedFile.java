@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.LongToIntFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -46,7 +47,7 @@ final class SharedFile {
     static SharedFile create(@Nullable Path path, Header header) {
         String name = path == null ? "memfd:" + header.name() : path.toString();
         int fd = checked(path == null ? Libc.memfdCreate(header.name())
-                : Libc.open(name, Native.O_CREAT() | Native.O_EXCL()), "create", name);
+                : Libc.open(name, Native.O_RDWR() | Native.O_CREAT() | Native.O_EXCL()), "create", name);
         boolean done = false;
         try {
             requireMemoryFile(fd, name);
@@ -73,7 +74,7 @@ final class SharedFile {
     /** Opens and checks what another process has made. */
     static SharedFile open(Path path) {
         String name = path.toString();
-        int fd = checked(Libc.open(name, 0), "open", name);
+        int fd = checked(Libc.open(name, Native.O_RDWR()), "open", name);
         boolean done = false;
         try {
             requireMemoryFile(fd, name);
@@ -217,6 +218,12 @@ final class SharedFile {
         }
     }
 
+    /** Who has a slot. */
+    synchronized List<LabyrinthMap.Tenant> tenants() {
+        return Header.tenants(Region.segment(base, header.framesOffset()), header,
+                number -> number == slot || Libc.isByteLocked(fd, lockAt(number)));
+    }
+
     /** Takes back what {@code tenant} has in the words. */
     interface Sweeper {
         void evict(MemorySegment words, long tenant);
@@ -243,7 +250,7 @@ final class SharedFile {
         return !Libc.lockByte(fd, Native.F_WRLCK(), lockAt(candidate)).failed();
     }
 
-    private static long lockAt(int candidate) {
+    static long lockAt(int candidate) {
         return Native.LABYRINTH_LOCK_OFFSET() + candidate;
     }
 

@@ -13,6 +13,17 @@ import org.jspecify.annotations.Nullable;
  * for frames, with {@code long} handles that are never 0, and every rule of it: one owner, stale refused, a double free
  * always found, EXCLUSIVE enforced at each access, no heap allocation, no system call, no waiting.
  *
+ * {@snippet :
+ * try (Labyrinth labyrinth = Labyrinth.builder("nodes").frames(1024).open(); Slab nodes = labyrinth.slab(64)) {
+ *     long node = nodes.alloc(Gfp.ATOMIC_EXCLUSIVE);      // 0: nothing within reach, and it said so at once
+ *     if (node != 0) {
+ *         nodes.putLong(node, 56, 42L);                   // this thread's alone, and refused from the free on
+ *         System.out.println(nodes.getLong(node, 56));    // 42
+ *         nodes.free(node);
+ *     }
+ * }
+ * }
+ *
  * <p>A slab begins without a frame. It takes one when it has no free object left, and keeps it until {@link #shrink} or
  * {@link #close}. Objects are aligned to 16 bytes, those of 32, 64 ... 2,048 bytes to their size. An object keeps what
  * its last owner left in it, unless it is asked for with {@link Gfp#ZERO}.

@@ -2,14 +2,17 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import io.labyrinth.LabyrinthMap.Run;
 import io.labyrinth.LabyrinthMap.State;
+import io.labyrinth.LabyrinthMap.Tenant;
 import io.labyrinth.bindings.Native;
 import io.labyrinth.bindings.labyrinth_tenant;
 import io.labyrinth.map.By;
 import io.labyrinth.map.MapPicture;
 import io.labyrinth.map.MapWatch;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -215,6 +218,43 @@ class LabyrinthMapTest {
         }
     }
 
+    /** Has a frame until it is killed. */
+    static final class Other {
+
+        public static void main(String[] args) throws IOException {
+            try (Labyrinth labyrinth = Labyrinth.attach(Path.of(args[0]), Locking.NONE);
+                    Frame frame = labyrinth.allocPage(EXCLUSIVE)) {
+                System.out.println("ready");
+                if (System.in.read() < 0) {
+                    throw new AssertionError("nobody kills " + frame);
+                }
+            }
+        }
+    }
+
+    @Test
+    void aTenantThatHasDiedIsToldFromThoseThatLive() throws Exception {
+        try (Labyrinth labyrinth = create(300)) {
+            Process other = ChildJvm.of(Other.class).with(path.toString()).start();
+            try {
+                assertThat(other.inputReader().readLine()).isEqualTo("ready");
+                assertThat(labyrinth.map().tenants()).hasSize(2).allMatch(Tenant::alive);
+                assertThat(LabyrinthMap.of(path).tenants()).isEqualTo(labyrinth.map().tenants());
+            } finally {
+                other.destroyForcibly().waitFor();
+            }
+
+            assertThat(labyrinth.map().tenants()).extracting(Tenant::number, Tenant::pid, Tenant::alive)
+                    .containsExactly(tuple(1, ProcessHandle.current().pid(), true), tuple(2, other.pid(), false));
+            assertThat(LabyrinthMap.of(path).tenants()).isEqualTo(labyrinth.map().tenants());
+            assertThat(new MapWatch(labyrinth::map).look().text(By.OWNER, false))
+                    .contains(" of pid " + other.pid() + " (dead tenant 2)");
+            assertThat(labyrinth.sweepDeadOwners()).isEqualTo(1);
+            assertThat(labyrinth.map().tenants()).singleElement().matches(Tenant::alive);
+            labyrinth.validate();
+        }
+    }
+
     /** 4 GiB, of which the file has the page map alone: a look needs no more. */
     @Test
     void aMillionFramesAreShownInAFewCells() throws Exception {
@@ -243,7 +283,8 @@ class LabyrinthMapTest {
                 run.tenant() == 3);
         assertThat(picture.text(By.OWNER, false)).contains("a line has 32,768 frames, a cell 512",
                 "  .    524,287  free", "  A    524,289  thread " + Thread.currentThread().threadId()
-                        + " of pid 4711 (tenant 3)").as("one frame of a cell of 512").containsPattern("\\d a\\.+\n");
+                        + " of pid 4711 (dead tenant 3)")
+                .as("one frame of a cell of 512").containsPattern("\\d a\\.+\n");
         assertThat(picture.png(By.ORDER)).hasSizeLessThan(1 << 20);
     }
 

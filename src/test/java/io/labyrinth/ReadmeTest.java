@@ -6,6 +6,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -18,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 class ReadmeTest {
 
     private static final Path README = Path.of("README.md");
+    private static final Path MAIN = Path.of("src", "main", "java", "io", "labyrinth");
 
     @TempDir
     private Path folder;
@@ -47,45 +50,86 @@ class ReadmeTest {
         assertThat(result).isEqualTo(new ChildJvm.Result(0, "", ""));
     }
 
-    /** Those for libraries that the core does not need, on the class path, as they are most often used. */
+    /**
+     * All examples of the Javadoc: one for each integration. On the class path with all that they are for, as they are
+     * most often used. What a line prints is what its comment says.
+     */
     @Test
     void everyRecipeCompilesAndRunsInTenLines() throws IOException {
-        List<String> recipes = List.of(snippet("netty/LabyrinthByteBufAllocator"),
-                snippet("arrow/LabyrinthAllocation"));
-        for (int i = 0; i < recipes.size(); i++) {
-            Path file = Files.writeString(folder.resolve("Recipe" + i + ".java"), """
-                    import io.labyrinth.*;
-                    import io.labyrinth.arrow.*;
-                    import io.labyrinth.netty.*;
-                    import io.netty.buffer.*;
-                    import org.apache.arrow.memory.*;
-
-                    class Recipe%s {
-                        public static void main(String[] args) {
-                    %s
-                            System.out.println("done");
-                        }
-                    }
-                    """.formatted(i, recipes.get(i)));
-
-            ChildJvm.Result result = ChildJvm.sourceWithAll(file)
-                    .jvm("--add-opens=java.base/java.nio=ALL-UNNAMED").run();
-
-            assertThat(result.exit()).as(result.toString()).isZero();
-            assertThat(result.out()).isEqualTo("done\n");
-            assertThat(recipes.get(i).lines()).hasSizeLessThanOrEqualTo(10);
+        Map<String, List<String>> recipes = recipes();
+        assertThat(recipes).containsKeys("Labyrinth", "FrameArena", "Slab", "netty/LabyrinthByteBufAllocator",
+                "arrow/LabyrinthAllocation", "jmx/LabyrinthBean", "micrometer/LabyrinthMetrics", "map/MapServer",
+                "map/MapWatch");
+        assertThat(recipes.get("package-info")).as("shared, and recorded").hasSize(2);
+        List<String> all = recipes.values().stream().flatMap(List::stream).toList();
+        StringBuilder calls = new StringBuilder();
+        StringBuilder methods = new StringBuilder();
+        for (int i = 0; i < all.size(); i++) {
+            assertThat(all.get(i).lines()).hasSizeLessThanOrEqualTo(10);
+            calls.append("recipe%s();System.out.println(\"done\");\n".formatted(i));
+            methods.append("static void recipe%s() throws Exception {\n%s\n}\n".formatted(i, all.get(i)));
         }
+        Path file = Files.writeString(folder.resolve("Recipes.java"), """
+                import io.labyrinth.*;
+                import io.labyrinth.arrow.*;
+                import io.labyrinth.jmx.*;
+                import io.labyrinth.map.*;
+                import io.labyrinth.micrometer.*;
+                import io.labyrinth.netty.*;
+                import io.micrometer.core.instrument.*;
+                import io.micrometer.core.instrument.simple.*;
+                import io.netty.buffer.*;
+                import java.io.*;
+                import java.lang.foreign.*;
+                import java.lang.management.*;
+                import javax.management.*;
+                import jdk.jfr.*;
+                import jdk.jfr.consumer.*;
+                import org.apache.arrow.memory.*;
+
+                class Recipes {
+                    public static void main(String[] args) throws Exception {
+                %s
+                    }
+                %s
+                }
+                """.formatted(calls, methods));
+
+        ChildJvm.Result result = ChildJvm.sourceWithAll(file).jvm("--add-opens=java.base/java.nio=ALL-UNNAMED").run();
+
+        assertThat(result.exit()).as(result.toString()).isZero();
+        List<String> printed = List.of(result.out().split("(?m)^done\n", -1));
+        assertThat(printed).hasSize(all.size() + 1);
+        for (int i = 0; i < all.size(); i++) {
+            assertThat(printed.get(i).lines()).containsAll(blocks(all.get(i), "println\\([^\n]*\\); +// ([^\n]*)"));
+        }
+    }
+
+    /** By type, in the order of their names. */
+    private static Map<String, List<String>> recipes() throws IOException {
+        Map<String, List<String>> recipes = new TreeMap<>();
+        try (Stream<Path> files = Files.walk(MAIN)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                String type = MAIN.relativize(file).toString().replaceFirst("\\.java$", "");
+                List<String> found = snippets(type);
+                if (!found.isEmpty()) {
+                    recipes.put(type, found);
+                }
+            }
+        }
+        return recipes;
     }
 
     @Test
     void theExampleOfTheJavadocIsTheSame() throws IOException {
-        assertThat(Files.readString(README)).contains("```java\n" + snippet("Labyrinth") + "\n```");
+        assertThat(Files.readString(README)).contains("```java\n" + snippets("Labyrinth").getFirst() + "\n```");
     }
 
-    /** The example in the Javadoc of a type. */
-    private static String snippet(String type) throws IOException {
-        String javadoc = Files.readString(Path.of("src/main/java/io/labyrinth/" + type + ".java"));
-        return blocks(javadoc, "\\{@snippet :\n(.*?\n \\* })\n \\* }\n").getFirst().replaceAll("(?m)^ \\* ", "");
+    /** The examples in the Javadoc of a type. */
+    private static List<String> snippets(String type) throws IOException {
+        String javadoc = Files.readString(MAIN.resolve(type + ".java"));
+        return blocks(javadoc, "\\{@snippet :\n(.*?)\n \\* }\n(?! \\* }\n)").stream()
+                .map(snippet -> snippet.replaceAll("(?m)^ \\* ", "")).toList();
     }
 
     @Test

@@ -17,6 +17,14 @@ import javax.management.StandardMBean;
 /**
  * A labyrinth's bean, as {@code io.labyrinth:type=Labyrinth,name=...} in the platform's MBean server, until it is
  * closed. It keeps the labyrinth reachable.
+ *
+ * {@snippet :
+ * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(1024).open();
+ *         LabyrinthBean bean = LabyrinthBean.register(labyrinth)) {                   // jconsole shows it, say
+ *     MBeanServer server = ManagementFactory.getPlatformMBeanServer();
+ *     System.out.println(server.getAttribute(bean.getObjectName(), "FreeFrames"));    // 1024
+ * }
+ * }
  */
 public final class LabyrinthBean implements LabyrinthMXBean, AutoCloseable {
 

@@ -115,8 +115,9 @@ final class Legend {
 
     private String describe(Owner owner) {
         String process = map.tenants().isEmpty() ? "" : map.tenants().stream()
-                .filter(tenant -> tenant.number() == owner.tenant).map(tenant -> " of pid " + tenant.pid())
-                .findFirst().orElse(" of a process that left") + " (tenant " + owner.tenant + ")";
+                .filter(tenant -> tenant.number() == owner.tenant)
+                .map(tenant -> " of pid " + tenant.pid() + (tenant.alive() ? " (tenant " : " (dead tenant "))
+                .findFirst().orElse(" of a process that left (tenant ") + owner.tenant + ")";
         return (owner.exclusive ? "" : "shared, claimed by ") + (owner.virtual ? "virtual " : "")
                 + (owner.thread == 0 ? "a thread that has not signed yet" : "thread " + owner.thread) + process;
     }

@@ -20,8 +20,9 @@ import org.jspecify.annotations.Nullable;
  * that: another site's page, whose name was made to mean this address, is refused.
  *
  * {@snippet :
- * try (MapServer server = MapServer.start(new MapWatch(labyrinth::map), 0)) {
- *     log.info("{} shows it", server.address());
+ * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(1024).open();
+ *         MapServer server = MapServer.start(new MapWatch(labyrinth::map), 0)) {
+ *     System.out.println(server.address() + " shows it");
  * }
  * }
  *

@@ -11,8 +11,10 @@ import org.jspecify.annotations.Nullable;
  * Looks at a labyrinth again and again, and remembers since which look each run has been as it is. For any thread.
  *
  * {@snippet :
- * MapWatch watch = new MapWatch(labyrinth::map);               // or () -> LabyrinthMap.of(path), from outside
- * System.out.print(watch.look().text(By.STATE, false));
+ * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(1024).open()) {
+ *     MapWatch watch = new MapWatch(labyrinth::map);           // or () -> LabyrinthMap.of(path), from outside
+ *     System.out.print(watch.look().text(By.STATE, false));
+ * }
  * }
  */
 public final class MapWatch {

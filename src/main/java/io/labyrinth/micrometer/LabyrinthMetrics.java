@@ -26,6 +26,15 @@ import org.jspecify.annotations.Nullable;
  *   labyrinth.refused.approx, labyrinth.reserve.hits.approx, labyrinth.lost.approx    counters; races lose some
  * </pre>
  *
+ * {@snippet :
+ * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(1024).open()) {
+ *     MeterRegistry registry = new SimpleMeterRegistry();           // or that of your framework
+ *     new LabyrinthMetrics(labyrinth).bindTo(registry);
+ *     Gauge free = registry.get("labyrinth.frames").tag("state", "free").gauge();
+ *     System.out.println(free.value());                             // 1024.0
+ * }
+ * }
+ *
  * <p>They are counted from all page words when they are asked for, and for a second after that the same count answers,
  * so that a scrape costs one. The registry holds the labyrinth weakly; once it is closed, gauges are NaN and counters
  * stay as they were.
