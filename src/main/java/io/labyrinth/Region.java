@@ -322,16 +322,22 @@ final class Region {
         return 0;
     }
 
-    /** What smaps shows as locked of this mapping, whose flags make it a mapping of its own or of its like. */
+    /**
+     * What smaps shows as locked of this mapping, whose flags make it a mapping of its own or of its like. Of a locked
+     * one, all that is resident: "Locked:" is this process's share of it, half where another one maps the file, too.
+     */
     private static long lockedBytes(long start, long length) {
         long locked = 0;
         long within = 0;
+        long resident = 0;
         try {
             // Not Files.lines: its channel is closed by an interrupt that the caller has pending.
             String smaps = new String(Files.readAllBytes(Path.of("/proc/self/smaps")), StandardCharsets.ISO_8859_1);
             for (String line : smaps.split("\n")) {
-                if (line.startsWith("Locked:")) {
-                    locked += Math.min(within, Long.parseLong(line.replaceAll("\\D", "")) * 1024);
+                if (line.startsWith("Rss:")) {
+                    resident = Long.parseLong(line.replaceAll("\\D", "")) * 1024;
+                } else if (line.startsWith("Locked:")) {
+                    locked += line.matches("Locked: +0 kB") ? 0 : Math.min(within, resident);
                 } else if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) {
                     long from = Long.parseUnsignedLong(line.substring(0, line.indexOf('-')), 16);
                     long to = Long.parseUnsignedLong(line.substring(line.indexOf('-') + 1, line.indexOf(' ')), 16);

@@ -272,12 +272,15 @@ final class Shelves {
         }
     }
 
-    /** Whether each object that can be had or is out stands on a frame of the slab's own; null if so. */
+    /**
+     * Whether each object that can be had or is out stands on a frame of the slab's own; null if so. Torn shelves are
+     * left out, as they are still to be mended.
+     */
     @Nullable String violation() {
         Thread me = Thread.currentThread();
         for (int shelf = 0; shelf < frames.length(); shelf++) {
             long frame = frames.get(shelf);
-            if (frame != 0 && !isLive(frame, me)) {
+            if (frame != 0 && !torn[shelf] && !isLive(frame, me)) {
                 return "shelf=" + shelf + " " + PageWord.describeHandle(frame) + ": the frame must be its own";
             }
             for (int object = shelf << shift; object < shelf + 1 << shift; object++) {

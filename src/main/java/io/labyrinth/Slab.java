@@ -163,11 +163,17 @@ public final class Slab implements AutoCloseable {
             if (handle == 0) {
                 handle = grow(bits, me);
             }
-            if (zeroed && handle != 0) {
-                zero(handle);
-            }
-            if (frameZone.watched) {
-                labyrinth.checkOpen();
+            if (zeroed && handle != 0 || frameZone.watched) {
+                try {
+                    finish(handle, zeroed);
+                } catch (Throwable e) {
+                    if (handle != 0) {
+                        map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
+                        map.strays.any = true;
+                    }
+                    labyrinth.checkOpen();
+                    throw e;
+                }
             }
             return handle;
         } finally {
@@ -182,17 +188,15 @@ public final class Slab implements AutoCloseable {
         return shelves.grow(bits, me);
     }
 
-    private void zero(long handle) {
-        try {
+    private void finish(long handle, boolean zeroed) {
+        if (zeroed && handle != 0) {
             long at = place(handle, "zeroing");
             for (long end = at + bytes; at < end; at += Long.BYTES) {
                 region.frames.set(ValueLayout.JAVA_LONG_UNALIGNED, at, 0L);
             }
-        } catch (Throwable e) {
-            map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
-            map.strays.any = true;
+        }
+        if (frameZone.watched) {
             labyrinth.checkOpen();
-            throw e;
         }
     }
 

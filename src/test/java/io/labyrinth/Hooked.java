@@ -42,7 +42,7 @@ final class Hooked extends ClassLoader {
     /** What the try blocks of other methods call, and that alone. */
     private static final Set<String> ALWAYS_IN_TRY_BLOCKS = Set.of("PageMap.own", "PageMap.hideHeads",
             "PageMap.advise", "PageMap.adviseAll", "PageMap.takeBack", "PageMap.reopen", "Shelves.reopen",
-            "Face.finish");
+            "Face.finish", "Slab.finish");
 
     /** All calls that have a try block of a class with hooks around them. */
     private final List<String> inTryBlocks = new ArrayList<>();

@@ -64,6 +64,18 @@ class SharedTest {
         }
     }
 
+    /** The kernel tells each of them its share of the pages alone. */
+    @Test
+    void eachTenantsPagesAreLockedAndShownSo() {
+        try (Labyrinth one = Labyrinth.builder("shared").frames(FRAMES).shared(path).open();
+                Labyrinth two = Labyrinth.attach(path); Labyrinth three = Labyrinth.attach(path)) {
+            for (Labyrinth each : List.of(one, two, three)) {
+                assertThat(each.stats().lockedBytes()).isEqualTo(each.region.file.header.fileBytes());
+            }
+            one.validate();
+        }
+    }
+
     @Test
     void aFramePassesByTicketWithWhatIsInIt() {
         try (Labyrinth one = create(); Labyrinth two = attach(path)) {

@@ -146,7 +146,7 @@ final class StruckArenasAndSlabs {
         }
     }
 
-    /** Half of the only shelf's objects are gone when an error strikes. */
+    /** One of the only shelf's four objects is quarantined when an error strikes. */
     private void tear() {
         slab.free(slab.alloc(gfp));
         Hook.failAt(CALLS_TO_THE_SECOND_OBJECT, Hook.Error.ONCE);
@@ -230,11 +230,12 @@ final class StruckArenasAndSlabs {
                 on.slab.shrink();
             }
         },
-        /** A shelf was torn before, and is mended by a growth. */
+        /** Whose other objects are out. */
         GROW_BESIDE_A_TORN_SHELF {
             @Override
             void prepare(StruckArenasAndSlabs on) {
                 on.tear();
+                on.takeObjects(3, 0);
             }
 
             @Override
