@@ -23,7 +23,7 @@ class ArgumentsTest {
     private static final String JAZZER_API = "com.code_intelligence.jazzer.api.FuzzedDataProvider";
     private static final int INPUTS = 4_000;
     private static final int LENGTH = 200;
-    private static final long SEEDS = Verify.scale(1, 30);
+    private static final long SEEDS = Verify.scale(1, 10);
 
     private static final Set<Call> NEVER_REFUSED = EnumSet.of(Call.THREAD_ENDS, Call.CLOSE_NOW);
 

@@ -11,9 +11,6 @@ final class Cells {
     /** An address that no memory is at. */
     static final long BASE = 1 << 20;
 
-    /** The planted bug: a CAS that reads, then writes. */
-    private static final boolean PLANTED = Boolean.getBoolean("labyrinth.planted");
-
     private static AtomicLongArray cells = new AtomicLongArray(0);
 
     private Cells() {
@@ -36,12 +33,14 @@ final class Cells {
     }
 
     static boolean cas(long address, long from, long to) {
-        if (!PLANTED) {
-            return cells.compareAndSet(at(address), from, to);
-        }
-        boolean good = cells.get(at(address)) == from;
+        return cells.compareAndSet(at(address), from, to);
+    }
+
+    /** The planted bug: a CAS that reads, then writes. */
+    static boolean torn(long address, long from, long to) {
+        boolean good = lv(address) == from;
         if (good) {
-            cells.set(at(address), to);
+            so(address, to);
         }
         return good;
     }

@@ -12,7 +12,7 @@ import org.jetbrains.lincheck.datastructures.Param;
 import org.jetbrains.lincheck.datastructures.ThreadIdGen;
 
 /**
- * What {@link LincheckTest} runs in a JVM of its own: two frames, claimed, given up and passed on by whoever comes. The
+ * What {@link LincheckTest} runs in JVMs of their own: two frames, claimed, given up and passed on by whoever comes. The
  * first is anybody's, the other EXCLUSIVE.
  */
 @Param(name = "pfn", gen = IntGen.class, conf = "0:1")
@@ -20,10 +20,10 @@ import org.jetbrains.lincheck.datastructures.ThreadIdGen;
 public final class LincheckProgram {
 
     private static final int FRAMES = 2;
-    private static final int THREADS = 3;
+    private static final int MOST_THREADS = 3;
 
     /** One for each of Lincheck's, before and behind them one for what it does alone. */
-    private final Thread[] threads = new Thread[THREADS + 2];
+    private final Thread[] threads = new Thread[MOST_THREADS + 2];
     private final PageMap map;
 
     @SuppressWarnings("restricted")
@@ -129,12 +129,17 @@ public final class LincheckProgram {
         }
     }
 
-    /** @param args scenarios, invocations of each */
+    /** @param args scenarios, invocations of each, threads, operations of each thread */
     public static void main(String[] args) {
         new ModelCheckingOptions().iterations(Integer.parseInt(args[0]))
-                .invocationsPerIteration(Integer.parseInt(args[1])).threads(THREADS).actorsPerThread(3).actorsBefore(1)
-                .actorsAfter(1).sequentialSpecification(Model.class)
+                .invocationsPerIteration(Integer.parseInt(args[1])).threads(Integer.parseInt(args[2]))
+                .actorsPerThread(Integer.parseInt(args[3])).actorsBefore(1).actorsAfter(1)
+                .sequentialSpecification(Model.class)
+                // A thread may stop in front of each of these, but not within.
+                .addGuarantee(forClasses(Cells.class.getName()).methods("lv", "so", "cas").treatAsAtomic())
                 // They look at nothing but their arguments: no thread needs to stop in them.
+                .addGuarantee(forClasses(PageMap.class.getName()).methods("wordAt", "ownerAt", "adviceAt", "inBounds")
+                        .ignore())
                 .addGuarantee(forClasses(PageWord.class.getName(), LabyrinthException.class.getName(),
                         LabyrinthException.Stale.class.getName(), LabyrinthException.NotOwner.class.getName())
                         .allMethods().ignore())

@@ -11,9 +11,14 @@ import java.lang.constant.ClassDesc;
 import java.lang.constant.MethodTypeDesc;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Claims, frees, hand-overs and accepts are linearizable. Lincheck 3.7 does not see the VarHandles of segments: with
@@ -25,12 +30,25 @@ class LincheckTest {
 
     private static final Set<String> ACCESS = Set.of("lv", "so", "cas");
 
-    private static final int PATIENCE_SECONDS = (int) Verify.scale(300, 7200);
+    /** In JVMs of their own, side by side. 3 threads with 3 operations each take three times as long. */
+    private static final List<Shape> SHAPES = List.of(new Shape(3, 2), new Shape(2, 3));
+    private static final int SCENARIOS = 100;
+    private static final int INVOCATIONS = 10_000;
+    private static final int PATIENCE_SECONDS = 900;
+
+    /** Of a scenario. */
+    private record Shape(int threads, int operations) {
+    }
 
     @TempDir
     private Path folder;
 
-    private ChildJvm.Result lincheck(long scenarios, long invocations, String... options) throws IOException {
+    static List<Shape> shapes() {
+        return SHAPES;
+    }
+
+    /** With another method for the page map's compare-and-set. */
+    private ChildJvm lincheck(Shape shape, int scenarios, int invocations, String cas) throws IOException {
         Path classes = Path.of(ChildJvm.home(PageMap.class), "io", "labyrinth");
         Path changed = Files.createDirectories(folder.resolve("io").resolve("labyrinth")).resolve("PageMap.class");
         ClassFile file = ClassFile.of();
@@ -43,7 +61,7 @@ class LincheckTest {
                     for (int i = 0; i < type.parameterCount(); i++) {
                         code.lload(2 * i);
                     }
-                    code.invokestatic(ClassDesc.of("io.labyrinth.Cells"), name, type)
+                    code.invokestatic(ClassDesc.of("io.labyrinth.Cells"), name.equals("cas") ? cas : name, type)
                             .return_(TypeKind.from(type.returnType()));
                 });
             } else {
@@ -51,26 +69,31 @@ class LincheckTest {
             }
         }));
         return ChildJvm.of(folder + ":" + System.getProperty("java.class.path"), LincheckProgram.class)
-                .with(String.valueOf(scenarios), String.valueOf(invocations)).patience(PATIENCE_SECONDS)
+                .with(String.valueOf(scenarios), String.valueOf(invocations), String.valueOf(shape.threads),
+                        String.valueOf(shape.operations)).patience(PATIENCE_SECONDS)
                 .jvm("-XX:+EnableDynamicAgentLoading", "-Djdk.attach.allowAttachSelf=true",
                         "--add-opens=java.base/java.lang=ALL-UNNAMED",
                         "--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED",
-                        "--add-exports=java.base/jdk.internal.util=ALL-UNNAMED").jvm(options).run();
+                        "--add-exports=java.base/jdk.internal.util=ALL-UNNAMED");
     }
 
-    @Test
-    void findsACasThatReadsThenWrites() throws IOException {
-        assertThat(lincheck(10, 1_000, "-Dlabyrinth.planted=true").err()).contains("Invalid execution results");
+    @ParameterizedTest
+    @MethodSource("shapes")
+    void findsACasThatReadsThenWrites(Shape shape) throws IOException {
+        assertThat(lincheck(shape, 10, 1_000, "torn").run().err()).contains("Invalid execution results");
     }
 
     @Test
     void operationsOnFramesAreLinearizable() throws IOException {
-        long scenarios = Verify.scale(10, 100);
-        long invocations = Verify.scale(1_000, 10_000);
-        ChildJvm.Result ended = lincheck(scenarios, invocations);
-
-        assertThat(ended.out()).as(ended.err()).contains("linearizable");
+        List<CompletableFuture<ChildJvm.Result>> ends = new ArrayList<>();
+        for (Shape shape : SHAPES) {
+            ChildJvm jvm = lincheck(shape, SCENARIOS / SHAPES.size(), INVOCATIONS, "cas");
+            ends.add(CompletableFuture.supplyAsync(jvm::run, task -> Thread.ofPlatform().start(task)));
+        }
+        for (CompletableFuture<ChildJvm.Result> end : ends) {
+            assertThat(end.join().out()).as(end.join().err()).contains("linearizable");
+        }
         Verify.held("claim, free, hand-over and accept are linearizable", "LincheckTest",
-                scenarios + " scenarios x " + invocations + " invocations");
+                SCENARIOS + " scenarios x " + INVOCATIONS + " invocations");
     }
 }

@@ -139,6 +139,7 @@ class PageWordTest {
             assertThat(PageWord.isLive(head.word(), handle)).isTrue();
             assertThat(PageWord.isLive(head.nextLife().word(), handle)).isFalse();
             assertThat(PageWord.isLive(head.free().word(), handle)).isFalse();
+            assertThat(PageWord.isLive(head.in(3).word(), handle)).isFalse();
             assertThat(PageWord.isLive(head.in(4).word(), handle)).isFalse();
             assertThat(PageWord.sameLife(head.free().word(), handle)).isTrue();
             assertThat(PageWord.sameLife(head.nextLife().word(), handle)).isFalse();

@@ -95,6 +95,20 @@ final class Requests extends Program {
         Labyrinth.builder("refused").frames(Long.MAX_VALUE).open();
     }
 
+    /** The builder goes on as if it had not been asked. */
+    @Outcome
+    void openAfterARefusedRequest() {
+        Labyrinth.Builder builder = Labyrinth.builder("built").frames(8);
+        try {
+            builder.frames(0);
+            throw new AssertionError("taken");
+        } catch (InvalidRequest e) {
+            try (Labyrinth built = builder.open()) {
+                mustBe(built.stats().free() == 8, "8 frames, as asked before");
+            }
+        }
+    }
+
     /** In 32 bits it would be 1. */
     @Outcome(type = InvalidRequest.class, says = "frames=4294967297 limit=16777216")
     void wrappedLargeOpen() {
