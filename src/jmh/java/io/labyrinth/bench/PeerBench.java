@@ -9,6 +9,7 @@ import org.apache.arrow.memory.ArrowBuf;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.memory.RootAllocator;
 import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.OperationsPerInvocation;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
@@ -44,6 +45,24 @@ public class PeerBench {
         Rig.write(buffer);
         Rig.free(buffer);
         return buffer.address();
+    }
+
+    /** A thread's buffers, taken and not yet given back. */
+    @State(Scope.Thread)
+    public static class Taken {
+        private final MemorySegment[] buffers = new MemorySegment[NettyBench.BURST];
+    }
+
+    @Benchmark
+    @OperationsPerInvocation(NettyBench.BURST)
+    public void mallocBurst(Taken taken) {
+        for (int i = 0; i < NettyBench.BURST; i++) {
+            taken.buffers[i] = Rig.malloc(bytes);
+            Rig.write(taken.buffers[i]);
+        }
+        for (int i = 0; i < NettyBench.BURST; i++) {
+            Rig.free(taken.buffers[i]);
+        }
     }
 
     @Benchmark

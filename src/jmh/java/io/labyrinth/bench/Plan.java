@@ -57,12 +57,18 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     static final Job REFUSED_ATOMIC = Job.of("RefusedBench.atomic");
     static final Job SMALL = HANDLE.with("frames", 1 << 10);
     static final Job HUGE = HANDLE.with("frames", 1 << 20);
+    static final List<Integer> SLAB_BYTES = List.of(64, 256, 1024);
+    static final Job SLAB_HANDLE = Job.of("SlabBench.handlePair");
+    static final Job SLAB_OBJECT = Job.of("SlabBench.objectPair");
+    static final Job SLAB_BURST = Job.of("SlabBench.burst");
+    static final Job MALLOC_BURST = Job.of("PeerBench.mallocBurst");
+    static final Job NETTY_BURST = Job.of("NettyBench.adaptiveBurst");
     static final Job BYTES_HANDLE = HANDLE.measure(Measure.BYTES);
     static final Job BYTES_FRAME = FRAME.measure(Measure.BYTES);
 
     /** Whether a figure of summary.json comes from it. */
     boolean isGoal() {
-        return !Set.of(OTHERS, BURST, VIRTUAL, SLAB, MATRIX).contains(name);
+        return !Set.of(OTHERS, BURST, VIRTUAL, MATRIX).contains(name);
     }
 
     static List<Plan> quick() {
@@ -109,14 +115,15 @@ record Plan(String name, Pace pace, List<Job> jobs) {
                         "VirtualBench.mpmcArrayQueue")));
     }
 
-    /** Below a page, and in 64 bytes as a burst. */
+    /** Below a page: pairs and bursts. */
     private static List<Job> slab() {
         List<Job> all = new ArrayList<>();
-        for (int bytes : List.of(64, 256, 1024)) {
-            join(jobs("SlabBench.objectPair", "SlabBench.handlePair"), List.of(MALLOC, NETTY_ADAPTIVE))
-                    .forEach(job -> all.add(job.with("bytes", bytes)));
+        for (int bytes : SLAB_BYTES) {
+            for (Job job : List.of(SLAB_HANDLE, SLAB_OBJECT, MALLOC, NETTY_ADAPTIVE, SLAB_BURST, MALLOC_BURST,
+                    NETTY_BURST)) {
+                all.add(job.with("bytes", bytes));
+            }
         }
-        jobs("SlabBench.burst", "NettyBench.adaptiveBurst").forEach(job -> all.add(job.with("bytes", 64)));
         return all;
     }
 

@@ -60,6 +60,24 @@ final class Summary {
         atMost("bytes_per_op_frame", 0, bytes(Plan.BYTES_FRAME));
         atMost("open_vs_populate", 0.5, openVsPopulate);
         atMost("metadata_bytes_per_frame", 24, metadataBytes);
+        if (results.rounds.containsKey(Plan.SLAB)) {    // not with QUICK=1, where none of it is missing
+            Plan.SLAB_BYTES.forEach(this::slab);
+        }
+    }
+
+    /** Below a page: each face of a slab, and a burst, against what C and Netty have. */
+    private void slab(int bytes) {
+        slab("handle_", bytes, Plan.SLAB_HANDLE, Plan.MALLOC, Plan.NETTY_ADAPTIVE);
+        slab("object_", bytes, Plan.SLAB_OBJECT, Plan.MALLOC, Plan.NETTY_ADAPTIVE);
+        slab("burst_", bytes, Plan.SLAB_BURST, Plan.MALLOC_BURST, Plan.NETTY_BURST);
+    }
+
+    private void slab(String face, int bytes, Job slab, Job malloc, Job netty) {
+        Job ours = slab.with("bytes", bytes);
+        atLeast("malloc_vs_slab_" + face + bytes, 1,
+                results.ratio(Plan.SLAB, malloc.with("bytes", bytes), ours));
+        atLeast("netty_adaptive_vs_slab_" + face + bytes, 1,
+                results.ratio(Plan.SLAB, netty.with("bytes", bytes), ours));
     }
 
     private void atMost(String name, double bound, OptionalDouble value) {
