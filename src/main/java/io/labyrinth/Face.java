@@ -114,11 +114,18 @@ abstract sealed class Face permits Labyrinth, Handles {
 
     long accept(long ticket, Thread me, long flags) {
         try {
-            boolean told = Flight.isOn();
-            if (told || zone.watched) {
-                return acceptWatched(ticket, me, flags, told);
+            long handle = Flight.isOn() ? acceptAndTell(ticket, me, flags) : map.accept(ticket, me, flags);
+            if (zone.watched) {
+                try {
+                    finishAccept(handle);
+                } catch (Throwable e) {
+                    map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
+                    map.strays.any = true;
+                    checkOpen();
+                    throw e;
+                }
             }
-            return map.accept(ticket, me, flags);
+            return handle;
         } catch (LabyrinthException.Stale e) {
             throw orClosed(e);
         } finally {
@@ -126,17 +133,20 @@ abstract sealed class Face permits Labyrinth, Handles {
         }
     }
 
-    private long acceptWatched(long ticket, Thread me, long flags, boolean told) {
+    /** As in {@link #finish}: who accepts while its labyrinth closes has a run whose memory may be gone. */
+    private void finishAccept(long handle) {
+        checkOpen();
+        if (samples != null) {
+            samples.accepted(handle);
+        }
+    }
+
+    private long acceptAndTell(long ticket, Thread me, long flags) {
         long word = map.inTransit(ticket);
         long giver = map.lvOwner(PageWord.pfn(ticket));    // still, as an owner word is never cleared
         long handle = map.accept(ticket, me, flags);
         try {
-            if (told) {
-                Flight.handedOver(name, PageWord.pfn(ticket), PageWord.order(word), PageWord.threadId(giver));
-            }
-            if (samples != null) {
-                samples.accepted(handle);
-            }
+            Flight.handedOver(name, PageWord.pfn(ticket), PageWord.order(word), PageWord.threadId(giver));
         } catch (Error untold) {
             // For want of stack: the ticket is accepted, and a handler that does nothing takes none.
         }

@@ -95,4 +95,14 @@ class SharedCloseTest {
             Files.deleteIfExists(path);
         }
     }
+
+    /** The same, one moment after the other. */
+    @Test
+    void whoStopsAnywhereInAnAllocationOrAnAcceptWhileItClosesGetsNothing() {
+        ChildJvm.Result child = ChildJvm.of(FrozenClose.class).jvm("-Xmx64m").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out().lines()).hasSize(2).allSatisfy(line ->
+                assertThat(Integer.parseInt(line.replaceAll(".*=", ""))).as(line).isGreaterThan(2));
+    }
 }

@@ -160,6 +160,12 @@ public final class Mutants {
 
     private static void compile(String name, Set<Path> sources) throws IOException {
         JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+        // What an earlier run left would stand in front of what the core is now.
+        try (Stream<Path> files = Files.walk(Files.createDirectories(compiled(name)))) {
+            for (Path old : files.filter(Files::isRegularFile).toList()) {
+                Files.delete(old);
+            }
+        }
         try (StandardJavaFileManager files = compiler.getStandardFileManager(null, null, null)) {
             List<String> options = List.of("-d", Files.createDirectories(compiled(name)).toString(), "-cp",
                     System.getProperty("java.class.path"), "-proc:none", "-implicit:none", "-nowarn", "-g");
