@@ -16,7 +16,7 @@ help:
 	@echo "make run ARGS=...    the same for any command: make run ARGS='digest DIR', 'stress --seconds 5', 'doctor'"
 	@echo "make run-native      the same with a native program at the other end, killed half-way and begun again"
 	@echo "make test            all tests; make test T=Name for one class"
-	@echo "make verify          every proof in its long form, and one table of what held, 75 minutes; QUICK=1: 12"
+	@echo "make verify          every proof in its long form, and one table of what held, 75 minutes; QUICK=1: 15"
 	@echo "make model           the protocol's models, checked exhaustively with spin, and the bugs that they must find"
 	@echo "make mutants         plants one bug after the other, and says which test finds it; QUICK=1 takes some of them"
 	@echo "make browser         the page of labyrinth map in a headless Chromium, if there is one"

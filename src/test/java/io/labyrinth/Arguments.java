@@ -116,6 +116,11 @@ public final class Arguments {
             case CLOSE_NOW -> close(true);
             case BUILDER -> ArgumentsAlone.builder(log, in);
             case GFP -> ArgumentsAlone.gfp(log, in);
+            case OWNERS -> owners();
+            case ACCEPT_NUMBER -> acceptNumber();
+            case WATERMARKS -> ArgumentsAlone.watermarks(log, in, labyrinth, closed);
+            case ARENA -> ArgumentsAlone.arena(log, in);
+            case SLAB, SLAB_OBJECT -> ArgumentsAlone.slab(log, in);
         }
     }
 
@@ -384,6 +389,19 @@ public final class Arguments {
         }
     }
 
+    /** As a Frame, of a ticket that came as a number. */
+    private void acceptNumber() throws Throwable {
+        Life passed = in.next() % 2 == 0 ? null : anyLife(life -> life.state == IN_TRANSIT);
+        long ticket = passed == null ? anyHandle() : passed.handle;
+        Life transit = of(ticket, IN_TRANSIT);
+        Frame frame = made(Call.ACCEPT_NUMBER, refusal(ticket, transit), () -> labyrinth.accept(ticket));
+        if (frame != null) {
+            transit.framed = transit.exclusive;
+            transit.frame = frame;
+            accepted(transit);
+        }
+    }
+
     private void lookAtHandle(long handle) throws Throwable {
         assertThat(handles.pfn(handle)).isEqualTo((int) handle & 0xffffff);
         assertThat(handles.generation(handle)).isEqualTo(handle >>> 24);
@@ -456,6 +474,16 @@ public final class Arguments {
         if (!closed) {
             assertThat(swept).isEqualTo(expected);
             left.forEach(this::ended);
+        }
+    }
+
+    private void owners() throws Throwable {
+        List<Owner> owners = made(Call.OWNERS, closed ? Closed.class : null, labyrinth::owners);
+        LabyrinthMap map = made(Call.OWNERS, closed ? Closed.class : null, labyrinth::map);
+        if (!closed) {
+            int out = lives.stream().filter(Life::isOut).mapToInt(Life::frames).sum();
+            assertThat(owners.stream().mapToInt(Owner::frames).sum()).isEqualTo(out);
+            assertThat(map.free()).isEqualTo(model.free.get(0, model.ordinary).cardinality());
         }
     }
 

@@ -2,15 +2,31 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.LabyrinthException.Closed;
+import io.labyrinth.LabyrinthException.Foreign;
+import io.labyrinth.LabyrinthException.FramesOut;
 import io.labyrinth.LabyrinthException.InvalidRequest;
+import io.labyrinth.LabyrinthException.OutOfFrames;
+import io.labyrinth.LabyrinthException.Stale;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
-/** Hostile arguments of what needs no labyrinth: the part of {@link Arguments} for {@link Gfp} and the builder. */
+/**
+ * The part of {@link Arguments} for what needs no history: flags, the builder, watermarks; and for arenas and slabs,
+ * which are made, used, and ended in one call, in labyrinths of their own.
+ */
 final class ArgumentsAlone {
 
     private static final int HIGH = 1;
     private static final int NOMEMALLOC = 8;
     private static final int SPRINT = 32;
+
+    private static final int FRAMES = 8;
+    /** Opened when it is needed first, and never closed. */
+    private static @Nullable Labyrinth forArenas;
 
     private ArgumentsAlone() {
     }
@@ -79,5 +95,151 @@ final class ArgumentsAlone {
                         + labyrinth.frameSize() + " reserve=" + kept);
             }
         }
+    }
+
+    /** One that means something, in half of all cases. */
+    private static int likely(Hostile in, int from, int to) {
+        return in.next() % 2 == 0 ? from + (in.next() << 8 | in.next()) % (to - from) : (int) in.number();
+    }
+
+    static void watermarks(CallLog log, Hostile in, Labyrinth labyrinth, boolean closed) {
+        int low = likely(in, 0, 30);
+        int high = likely(in, 20, 60);
+        Duration interval = in.next() % 2 == 0 ? Duration.ofHours(1) : Duration.ofNanos(in.number());
+        BiConsumer<Watermarks.Mark, LabyrinthStats> listener = in.next() % 4 == 0 ? null : (mark, stats) -> { };
+        log.note("low=" + low + " high=" + high + " interval=" + interval + " listener=" + (listener != null));
+        boolean good = low >= 0 && low < high && high <= labyrinth.map.ordinary && !interval.isNegative()
+                && interval.toMillis() >= 1 && interval.compareTo(Duration.ofDays(1)) <= 0;
+        Class<? extends Throwable> refusal = closed ? Closed.class : !good ? InvalidRequest.class
+                : listener == null ? NullPointerException.class : null;
+        Watermarks watermarks = log.made(Call.WATERMARKS, refusal,
+                () -> labyrinth.watermarks(low, high, interval, listener));
+        if (watermarks != null) {
+            watermarks.close();
+        }
+    }
+
+    static void arena(CallLog log, Hostile in) {
+        if (forArenas == null) {
+            forArenas = Labyrinth.builder("arenas").frames(FRAMES).locking(Locking.NONE).open();
+        }
+        Labyrinth labyrinth = forArenas;
+        Gfp gfp = anyGfp(in);
+        FrameArena arena = log.made(Call.ARENA, gfp == null ? NullPointerException.class : null,
+                () -> labyrinth.arena(gfp));
+        if (arena == null) {
+            return;
+        }
+        for (int i = in.below(4); i >= 0; i--) {
+            long size = likely(in, 0, 20_000);
+            long alignment = in.next() % 2 == 0 ? 1L << in.below(Long.SIZE) : in.number();
+            log.note("size=" + size + " alignment=" + alignment);
+            log.made(Call.ARENA, refusalOf(labyrinth, size, alignment), () -> {
+                try {
+                    check(arena.allocate(size, alignment), size, alignment);
+                } catch (OutOfFrames e) {
+                    assertThat(e).hasMessageContaining("no free run");
+                }
+                return null;
+            });
+        }
+        log.made(Call.ARENA, null, () -> {
+            arena.close();
+            return null;
+        });
+        log.made(Call.ARENA, IllegalStateException.class, () -> arena.allocate(8, 8));
+        labyrinth.validate();
+        assertThat(labyrinth.stats().free()).isEqualTo(FRAMES);
+    }
+
+    private static @Nullable Class<? extends Throwable> refusalOf(Labyrinth labyrinth, long size, long alignment) {
+        if (size < 0 || alignment <= 0 || Long.bitCount(alignment) != 1) {
+            return IllegalArgumentException.class;
+        }
+        long largest = labyrinth.frameSize() << Labyrinth.MAX_ORDER;
+        boolean aligned = alignment <= Long.lowestOneBit(labyrinth.region.address(0));
+        boolean fits = size <= largest && (aligned ? alignment <= largest
+                : Math.max(1, size) + (alignment - labyrinth.frameSize()) <= largest);
+        return fits ? null : InvalidRequest.class;
+    }
+
+    private static void check(MemorySegment segment, long size, long alignment) {
+        assertThat(segment.byteSize()).isEqualTo(size);
+        assertThat(segment.address() % alignment).isZero();
+        for (long at = 0; at < size; at += 61) {
+            assertThat(segment.get(ValueLayout.JAVA_BYTE, at)).isZero();
+        }
+        segment.fill((byte) -1);
+    }
+
+    static void slab(CallLog log, Hostile in) {
+        int size = likely(in, 16, 2049);
+        int objects = likely(in, 1, 600);
+        Gfp gfp = anyGfp(in);
+        log.note("size=" + size + " objects=" + objects + " " + gfp);
+        boolean good = size >= 16 && size <= 2048 && objects >= 1;
+        try (Labyrinth labyrinth = Labyrinth.builder("slabs").frames(FRAMES).locking(Locking.NONE).open()) {
+            Slab slab = log.made(Call.SLAB, good ? null : InvalidRequest.class, () -> labyrinth.slab(size, objects));
+            if (slab == null) {
+                return;
+            }
+            Long made = log.made(Call.SLAB_OBJECT, gfp == null ? NullPointerException.class : null,
+                    () -> slab.alloc(gfp));
+            if (made != null) {
+                objects(log, in, slab, made, gfp.isExclusive());
+            }
+            log.made(Call.SLAB, null, () -> {
+                slab.close();
+                return null;
+            });
+            log.made(Call.SLAB, Closed.class, () -> slab.alloc(Gfp.NOWAIT));
+            labyrinth.validate();
+            assertThat(labyrinth.stats().free()).isEqualTo(FRAMES);
+        }
+    }
+
+    /** One is out. */
+    private static void objects(CallLog log, Hostile in, Slab slab, long good, boolean exclusive) {
+        int inFrame = (int) Machine.pageSize() / slab.objectBytes();
+        int words = slab.objects() / inFrame << Shelves.shift(inFrame);
+        slab.putLong(good, 0, good);
+        for (int i = 0; i < 6; i++) {
+            long handle = in.handleLike(good);
+            long offset = likely(in, 0, 2048);
+            log.note(PageWord.describeHandle(handle) + " offset=" + offset);
+            Class<? extends Throwable> refusal = handle == good ? null
+                    : PageWord.pfn(handle) >= words ? Foreign.class : Stale.class;
+            Class<? extends Throwable> outside = refusal != null ? refusal
+                    : offset < 0 || offset > slab.objectBytes() - 8 ? IndexOutOfBoundsException.class : null;
+            Long read = log.made(Call.SLAB_OBJECT, outside, () -> slab.getLong(handle, offset));
+            long value = read == null ? 0 : read;
+            log.made(Call.SLAB_OBJECT, outside, () -> {
+                slab.putLong(handle, offset, value);
+                return null;
+            });
+            log.made(Call.SLAB_OBJECT, refusal, () -> slab.address(handle));
+            log.made(Call.SLAB_OBJECT, refusal == null && exclusive ? InvalidRequest.class : refusal,
+                    () -> slab.segment(handle));
+            if (handle != good) {
+                log.made(Call.SLAB_OBJECT, refusal, () -> slab.accept(handle));
+                log.made(Call.SLAB_OBJECT, refusal, () -> slab.handOff(handle));
+                log.made(Call.SLAB_OBJECT, refusal, () -> {
+                    slab.free(handle);
+                    return null;
+                });
+            }
+        }
+        log.made(Call.SLAB, FramesOut.class, () -> {
+            slab.close();
+            return null;
+        });
+        assertThat(slab.out()).isEqualTo(1);
+        assertThat(slab.getLong(good, 0)).as("untouched").isEqualTo(good);
+        slab.free(good);
+        log.made(Call.SLAB_OBJECT, Stale.class, () -> {
+            slab.free(good);
+            return null;
+        });
+        slab.validate();
     }
 }

@@ -12,8 +12,8 @@ import org.jetbrains.lincheck.datastructures.Param;
 import org.jetbrains.lincheck.datastructures.ThreadIdGen;
 
 /**
- * What {@link LincheckTest} runs in JVMs of their own: two frames, claimed, given up and passed on by whoever comes. The
- * first is anybody's, the other EXCLUSIVE.
+ * What {@link LincheckTest} runs in JVMs of their own: two frames, claimed, given up and passed on by whoever comes.
+ * The first is anybody's, the other EXCLUSIVE.
  */
 @Param(name = "pfn", gen = IntGen.class, conf = "0:1")
 @Param(name = "thread", gen = ThreadIdGen.class)

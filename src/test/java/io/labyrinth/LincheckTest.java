@@ -30,7 +30,7 @@ class LincheckTest {
 
     private static final Set<String> ACCESS = Set.of("lv", "so", "cas");
 
-    /** In JVMs of their own, side by side. 3 threads with 3 operations each take three times as long. */
+    /** In JVMs of their own, side by side. 3 threads with 3 operations each take half as long again. */
     private static final List<Shape> SHAPES = List.of(new Shape(3, 2), new Shape(2, 3));
     private static final int SCENARIOS = 100;
     private static final int INVOCATIONS = 10_000;
