@@ -66,8 +66,8 @@ public final class Pairs {
             args.addAll(List.of("-iters", "3", "-time", "200", "-sc", "false", "-jvmArgs",
                     "-XX:+StressLCM -XX:+StressGCM -XX:+StressIGVN -XX:+StressCCP"));
         } else {
-            // Interpreter, C1, C2 and C2 shuffled: 4 JVMs for each pair. (Each actor's with each of the other's would be
-            // 14, and half an hour.)
+            // Interpreter, C1, C2 and C2 shuffled: 4 JVMs for each pair. (Each actor's with each of the other's would
+            // be 14, and half an hour.)
             args.addAll(List.of("-iters", "5", "-time", "300", "-sc", "false"));
         }
         Options options = new Options(args.toArray(String[]::new)) {

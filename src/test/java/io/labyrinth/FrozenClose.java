@@ -4,8 +4,8 @@ import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
- * A program for {@link SharedCloseTest}: a thread allocates a frame or accepts a ticket, and stops in front of the first
- * store, load or compare-and-set that it makes on a word of the map, then of the second, and so on. Each time its
+ * A program for {@link SharedCloseTest}: a thread allocates a frame or accepts a ticket, and stops in front of the
+ * first store, load or compare-and-set that it makes on a word of the map, then of the second, and so on. Each time its
  * labyrinth closes before it goes on. Whatever it gets then is no frame; and nothing is lost to the other tenant.
  */
 final class FrozenClose {
@@ -34,7 +34,8 @@ final class FrozenClose {
                 int stops = 0;
                 boolean stopped = true;
                 while (stopped) {
-                    stopped = new FrozenClose(host, Labyrinth.attach(host.sharedPath(), Locking.NONE), accepts).stopsAt(++stops);
+                    Labyrinth closing = Labyrinth.attach(host.sharedPath(), Locking.NONE);
+                    stopped = new FrozenClose(host, closing, accepts).stopsAt(++stops);
                 }
                 System.out.println((accepts ? "accept=" : "alloc=") + (stops - 1));
             }
