@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -226,8 +227,10 @@ static void prepare_workers(void)
     }
 }
 
-int main(void)
+/* bench: all of it. bench pair: the pair alone, of a library that is called and not compiled into this program. */
+int main(int argc, char **argv)
 {
+    bool alone = argc > 1 && strcmp(argv[1], "pair") == 0;
     if (labyrinth_create_memfd(&labyrinth, "bench", FRAMES, 64, LABYRINTH_LOCK_PREFERRED, &fd) != LABYRINTH_OK) {
         fail("create");
     }
@@ -239,6 +242,9 @@ int main(void)
         bare[at] = ns_each(bare_pairs);
         calls[at] = ns_each(bare_calls);
         pair[at] = ns_each(exclusive_pairs);
+        if (alone) {
+            continue;
+        }
         shared[at] = ns_each(shared_pairs);
         hand_over[at] = ns_each(hand_overs);
         threads[at] = two_threads();
@@ -250,13 +256,18 @@ int main(void)
     double least = least_of(bare);
     double by_calls = least_of(calls);
     double cost = least_of(pair);
+    if (alone) {
+        printf("the same by liblabyrinth.a     %6.1f ns  %.2f of the bare, %.2f of that in functions\n", cost,
+               cost / least, cost / by_calls);
+        return 0;
+    }
     double of_threads = most_of(threads);
     double of_processes = most_of(processes);
     printf("bare CAS + release store       %6.1f ns\n", least);
     printf("the same in two functions      %6.1f ns\n", by_calls);
-    printf("alloc + free, EXCLUSIVE        %6.1f ns  %.2f of the bare, %.2f of that in functions (goal: 2.00 at most);"
-           " 1/%.1f of LLFree's %.0f ns (goal: 1/5)\n",
-           cost, cost / least, cost / by_calls, LLFREE_NS / cost, LLFREE_NS);
+    printf("alloc + free, EXCLUSIVE, -flto %6.1f ns  %.2f of the bare (goal: 2.00 at most); 1/%.1f of LLFree's %.0f ns"
+           " (goal: 1/5)\n",
+           cost, cost / least, LLFREE_NS / cost, LLFREE_NS);
     printf("alloc + free, by anybody       %6.1f ns\n", least_of(shared));
     printf("hand-over + accept             %6.1f ns\n", least_of(hand_over));
     printf("two threads of one process     %6.1f pairs/us\n", of_threads);
