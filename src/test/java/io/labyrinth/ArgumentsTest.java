@@ -37,6 +37,8 @@ class ArgumentsTest {
             ChildJvm.Result ended = jazzer().jvm("-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error").with(
                     "--target_class=" + Arguments.class.getName(), "--instrumentation_includes=io.labyrinth.**",
                     "--reproducer_path=" + folder, "-artifact_prefix=" + folder + "/", "-seed=" + seed,
+                    // No limit of its own for memory: what counts there is inherited from the JVM that started it.
+                    "-rss_limit_mb=0",
                     "-runs=" + INPUTS, "-max_len=" + LENGTH, "-print_final_stats=1", beginning(seed).toString()).run();
 
             assertThat(ended.exit()).as(ended.out() + ended.err()).isZero();

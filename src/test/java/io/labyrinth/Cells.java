@@ -3,8 +3,8 @@ package io.labyrinth;
 import java.util.concurrent.atomic.AtomicLongArray;
 
 /**
- * The page map's memory, where {@link LincheckTest} can see it: lv, so and cas of the shipped class end here, and all
- * else of it runs as it is.
+ * The page map's memory, where {@link LincheckTest} can see it: lv, so and cas of the shipped class end here, for words
+ * and owners, and all else of it runs as it is.
  */
 final class Cells {
 
@@ -34,6 +34,14 @@ final class Cells {
 
     static boolean cas(long address, long from, long to) {
         return cells.compareAndSet(at(address), from, to);
+    }
+
+    static long lvOwnerAt(long wordAt) {
+        return lv(wordAt + Long.BYTES);
+    }
+
+    static void soOwnerAt(long wordAt, long owner) {
+        so(wordAt + Long.BYTES, owner);
     }
 
     /** The planted bug: a CAS that reads, then writes. */

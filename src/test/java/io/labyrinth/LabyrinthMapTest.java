@@ -245,10 +245,10 @@ class LabyrinthMapTest {
             }
 
             assertThat(labyrinth.map().tenants()).extracting(Tenant::number, Tenant::pid, Tenant::alive)
-                    .containsExactly(tuple(1, ProcessHandle.current().pid(), true), tuple(2, other.pid(), false));
+                    .containsExactly(tuple(2, ProcessHandle.current().pid(), true), tuple(3, other.pid(), false));
             assertThat(LabyrinthMap.of(path).tenants()).isEqualTo(labyrinth.map().tenants());
             assertThat(new MapWatch(labyrinth::map).look().text(By.OWNER, false))
-                    .contains(" of pid " + other.pid() + " (dead tenant 2)");
+                    .contains(" of pid " + other.pid() + " (dead tenant 3)");
             assertThat(labyrinth.sweepDeadOwners()).isEqualTo(1);
             assertThat(labyrinth.map().tenants()).singleElement().matches(Tenant::alive);
             labyrinth.validate();

@@ -136,9 +136,10 @@ public final class LincheckProgram {
                 .actorsPerThread(Integer.parseInt(args[3])).actorsBefore(1).actorsAfter(1)
                 .sequentialSpecification(Model.class)
                 // A thread may stop in front of each of these, but not within.
-                .addGuarantee(forClasses(Cells.class.getName()).methods("lv", "so", "cas").treatAsAtomic())
+                .addGuarantee(forClasses(Cells.class.getName())
+                        .methods("lv", "so", "cas", "lvOwnerAt", "soOwnerAt").treatAsAtomic())
                 // They look at nothing but their arguments: no thread needs to stop in them.
-                .addGuarantee(forClasses(PageMap.class.getName()).methods("wordAt", "ownerAt", "adviceAt", "inBounds")
+                .addGuarantee(forClasses(PageMap.class.getName()).methods("wordAt", "adviceAt", "inBounds")
                         .ignore())
                 .addGuarantee(forClasses(PageWord.class.getName(), LabyrinthException.class.getName(),
                         LabyrinthException.Stale.class.getName(), LabyrinthException.NotOwner.class.getName())

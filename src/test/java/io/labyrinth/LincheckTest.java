@@ -23,12 +23,12 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * Claims, frees, hand-overs and accepts are linearizable. Lincheck 3.7 does not see the VarHandles of segments: with
  * the planted race in the page map itself, on real memory, it said "linearizable" after 10 scenarios of 1,000
- * invocations. So the three methods of the shipped page map that have them are sent to {@link Cells}, where it finds
+ * invocations. So the five methods of the shipped page map that have them are sent to {@link Cells}, where it finds
  * that race. Their acquire and release are volatile there: the order of memory is jcstress' part.
  */
 class LincheckTest {
 
-    private static final Set<String> ACCESS = Set.of("lv", "so", "cas");
+    private static final Set<String> ACCESS = Set.of("lv", "so", "cas", "lvOwnerAt", "soOwnerAt");
 
     /** In JVMs of their own, side by side. 3 threads with 3 operations each take half as long again. */
     private static final List<Shape> SHAPES = List.of(new Shape(3, 2), new Shape(2, 3));
