@@ -115,8 +115,12 @@ class KilledTenantsTest {
                 for (int i = 0; i < AT_ONCE; i++) {
                     tenants.add(ChildJvm.of(Tenant.class).with(path.toString()).start());
                 }
-                for (Process tenant : tenants) {
-                    freed += kill(labyrinth, tenant);
+                try {
+                    for (Process tenant : tenants) {
+                        freed += kill(labyrinth, tenant);
+                    }
+                } finally {
+                    tenants.forEach(Process::destroyForcibly);
                 }
                 assertThat(labyrinth.stats().claimed()).isEqualTo(claimed);
                 assertThat(labyrinth.stats().inTransit()).isZero();
