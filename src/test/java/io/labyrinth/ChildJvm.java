@@ -18,7 +18,7 @@ import org.slf4j.LoggerFactory;
 public final class ChildJvm {
 
     /** A hung child fails its test instead of the whole build. */
-    private static final int PATIENCE_SECONDS = 180;
+    private static final int PATIENCE_SECONDS = 600;
 
     private final List<String> wrapper = new ArrayList<>();
     private final List<String> options = new ArrayList<>(
