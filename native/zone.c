@@ -15,9 +15,10 @@
  */
 enum {
     SPRINT_LOOKS = 21,
-    SPRINT_LOOKS_WHEN_DRY = 8,
     LOOKS_OF_SPAN = 5,
+    SPRINT_LOOKS_WHEN_DRY = 1 + LOOKS_OF_SPAN,
     SPRINT_GROUPS = 4,
+    SPRINT_SPAN_SHIFT = 6, /* of the spans that a sprint settles, which looks at all of one */
 };
 
 /* What a walk is for and how far it may go. */
@@ -82,6 +83,15 @@ static bool is_all_free(const struct labyrinth *l, uint32_t pfn, unsigned order)
     return next == end;
 }
 
+/* The span that a sprint begins in the middle of, if it may settle it at its end: others have seen its beginning. */
+static int64_t resumed_span(const struct labyrinth *l, uint32_t from)
+{
+    uint32_t group = from >> LABYRINTH_GROUP_ORDER;
+    bool none = l->span_shift < 0 || l->span_shift > SPRINT_SPAN_SHIFT || is_span_start(l, group)
+                || !span_may_be_free(l, group >> l->span_shift);
+    return none ? -1 : (int64_t) (group >> l->span_shift);
+}
+
 /* Skips spans without advice in one small loop: an exhausted labyrinth is little else. Where to go on. */
 static uint32_t skip_spans(const struct labyrinth *l, uint32_t span, uint32_t to, int32_t *looks, uint64_t *steps)
 {
@@ -108,7 +118,8 @@ static uint64_t search(const struct walk *walk, uint32_t from, uint32_t to, uint
     uint64_t steps = 0;
     int32_t looks = walk->looks;
     int32_t groups = walk->groups;
-    int64_t whole_span = -1; /* the one that we are in, if nothing was free since its start */
+    /* The one that we are in, if nothing was free since its start, as far as is known. */
+    int64_t whole_span = walk->looks == INT32_MAX ? -1 : resumed_span(l, from);
     while (pfn < to && looks > 0 && groups > 0) {
         uint32_t group = pfn >> LABYRINTH_GROUP_ORDER;
         looks--;

@@ -174,7 +174,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * Allocates a run of 2^order frames for the calling thread. Lock-free. Makes no system call, and allocates nothing
      * on the heap but the {@link Frame}, which escape analysis removes where it does not escape. Looks at no more than
      * 3 (frames + groups) + 2,000 words of the page map (a group is 64 frames), usually at 1; with {@link Gfp#ATOMIC}
-     * at no more than 3,200 for orders up to 6. Once after an error (StackOverflowError, say) that struck inside an
+     * at no more than 3,500 for orders up to 6. Once after an error (StackOverflowError, say) that struck inside an
      * earlier call, a request that finds nothing mends what that left, and looks at every frame once more.
      *
      * @return the frame; {@code null} if nothing was found: with NOWAIT and no other thread at work, exactly if no free

@@ -57,13 +57,16 @@ final class Zone {
      * get from one to the next. A look at a span counts for more, as it stands for 64 groups or so.
      */
     private static final int SPRINT_LOOKS = 21;
-    /**
-     * The same for a lane whose last request got nothing, not even of the reserve: it goes on where that one ended, and
-     * costs half as much (30 ns instead of 58 in an exhausted labyrinth), until a walk finds something again.
-     */
-    private static final int SPRINT_LOOKS_WHEN_DRY = 8;
     private static final int LOOKS_OF_SPAN = 5;
+    /**
+     * The same for a lane whose last request got nothing, not even of the reserve: it goes on where that one ended,
+     * until a walk finds something again. A refusal costs 23 ns in an exhausted labyrinth by these two spans; 8 looks
+     * took 35, and SPRINT_LOOKS 58.
+     */
+    private static final int SPRINT_LOOKS_WHEN_DRY = 1 + LOOKS_OF_SPAN;
     private static final int SPRINT_GROUPS = 4;
+    /** Of the spans that a sprint settles, which looks at all of one: spans are larger beyond 2^20 frames. */
+    private static final int SPRINT_SPAN_SHIFT = 6;
 
     private static final int GROUP_FRAMES = 1 << PageMap.GROUP_ORDER;
 
@@ -252,7 +255,7 @@ final class Zone {
         int steps = 0;
         int looksLeft = looks;
         int groupsLeft = groups;
-        int wholeSpan = -1;
+        int wholeSpan = looks == Integer.MAX_VALUE ? -1 : resumedSpan(from);
         long handle = 0;
         while (pfn < to && looksLeft > 0 && groupsLeft > 0) {
             int group = pfn >> PageMap.GROUP_ORDER;
@@ -315,6 +318,18 @@ final class Zone {
         return 0;
     }
 
+    /**
+     * The span that a sprint begins in the middle of, if it may settle it at its end; -1 if none. Others have seen its
+     * beginning by then, mostly this lane's own last one: where each settled only what it saw as a whole, sprints alone
+     * never settled a span, and looked at every group of an exhausted labyrinth again and again.
+     */
+    private int resumedSpan(int from) {
+        int group = from >> PageMap.GROUP_ORDER;
+        boolean none = map.spanShift < 0 || map.spanShift > SPRINT_SPAN_SHIFT || isSpanStart(group)
+                || !map.spanMayBeFree(spanOf(group));
+        return none ? -1 : spanOf(group);
+    }
+
     private boolean isSpanStart(int group) {
         return map.spanShift >= 0 && (group & (1 << map.spanShift) - 1) == 0;
     }
@@ -367,7 +382,8 @@ final class Zone {
 
     /** The most looks that a sprint takes: its budget up to the end and from the start, and for the reserve as well. */
     static int sprintBound(int order) {
-        return 4 * (SPRINT_LOOKS + SPRINT_GROUPS * (2 * GROUP_FRAMES + Math.max(GROUP_FRAMES, 1 << order)));
+        return 4 * (2 * SPRINT_LOOKS + (1 << SPRINT_SPAN_SHIFT)
+                + SPRINT_GROUPS * (2 * GROUP_FRAMES + Math.max(GROUP_FRAMES, 1 << order)));
     }
 
     /** Requests that got {@code null}, those with NOWARN included. Approximate: lanes count by plain increments. */

@@ -221,7 +221,7 @@ class WalkStepsTest {
      * by group, as the reserve is a part of it. The first refusal settles the advice, and looks at every word for that.
      */
     @ParameterizedTest
-    @CsvSource({"4096, 127, 63, 1126, 137", "1048576, 2064535, 318, 662, 133"})
+    @CsvSource({"4096, 127, 63, 855, 135", "1048576, 2064535, 318, 492, 195"})
     void aRefusalLooksAtTheAdviceAlone(int frames, long first, long nowait, long atomic, long longestSprint) {
         open(frames, 64);
         long[] live = claimAll(EXCLUSIVE, frames - 64, giver);
