@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -42,17 +43,22 @@ public final class Load {
             """.formatted(String.join(", ", Arrays.stream(SIZES).mapToObj(String::valueOf).toList()));
 
     /** One server's run. */
-    private record Run(double requestsPerSecond, long p50, long p99, long resident, long peak, String left) {
+    private record Run(double requestsPerSecond, double cpu, long p50, long p99, long resident, long peak, String left) {
         @Override
         public String toString() {
-            return String.format(Locale.ROOT, "%8.0f req/s  p50 %6d us  p99 %6d us  resident %4d MiB  peak %4d MiB",
-                    requestsPerSecond, p50, p99, resident >> 10, peak >> 10);
+            return String.format(Locale.ROOT, "%8.0f req/s  cpu %5.1f us/req  p50 %6d us  p99 %6d us"
+                    + "  resident %4d MiB  peak %4d MiB", requestsPerSecond, cpu, p50, p99, resident >> 10, peak >> 10);
         }
     }
 
     private record Pair(Run netty, Run labyrinth) {
         double throughput() {
             return labyrinth.requestsPerSecond / netty.requestsPerSecond;
+        }
+
+        /** The server's own, kernel included: what the machine's other guests disturb least. */
+        double cpu() {
+            return labyrinth.cpu / netty.cpu;
         }
 
         double p99() {
@@ -94,12 +100,13 @@ public final class Load {
             Run second = load.run(i % 2 == 0 ? "labyrinth" : "netty");
             pairs[i] = i % 2 == 0 ? new Pair(first, second) : new Pair(second, first);
             System.out.printf(Locale.ROOT, "pair %d  netty      %s%n        labyrinth  %s%n        labyrinth / netty:"
-                    + "  throughput %.3f  p99 %.3f  resident %.2f%n", i + 1, pairs[i].netty, pairs[i].labyrinth,
-                    pairs[i].throughput(), pairs[i].p99(), pairs[i].resident());
+                    + "  throughput %.3f  cpu %.3f  p99 %.3f  resident %.2f%n", i + 1, pairs[i].netty, pairs[i].labyrinth,
+                    pairs[i].throughput(), pairs[i].cpu(), pairs[i].p99(), pairs[i].resident());
         }
         System.out.println(pairs[0].netty.left + System.lineSeparator() + pairs[count - 1].labyrinth.left);
-        System.out.printf(Locale.ROOT, "median of %d pairs, labyrinth / netty:  throughput %.3f  p99 %.3f"
-                + "  resident %.2f%n", count, median(pairs, Pair::throughput), median(pairs, Pair::p99),
+        System.out.printf(Locale.ROOT, "median of %d pairs, labyrinth / netty:  throughput %.3f  cpu %.3f"
+                + "  p99 %.3f  resident %.2f%n", count, median(pairs, Pair::throughput), median(pairs, Pair::cpu),
+                median(pairs, Pair::p99),
                 median(pairs, Pair::resident));
     }
 
@@ -122,7 +129,9 @@ public final class Load {
             String address = "http://127.0.0.1:" + port.group(1);
             check(address);
             wrk(address, warmUpSeconds);
+            Duration before = cpuOf(server);
             Matcher measured = wrk(address, seconds);
+            double cpu = cpuOf(server).minus(before).toNanos() / 1e3 / Double.parseDouble(measured.group(1));
             double rate = Double.parseDouble(measured.group(1)) * 1e6 / Double.parseDouble(measured.group(2));
             long resident = status(server.pid(), "VmRSS");
             long peak = status(server.pid(), "VmHWM");
@@ -131,7 +140,7 @@ public final class Load {
             if (server.waitFor() != 0 || left == null) {
                 throw new IllegalStateException("the server failed: allocator=" + allocator + " " + left);
             }
-            return new Run(rate, Long.parseLong(measured.group(3)), Long.parseLong(measured.group(4)), resident, peak,
+            return new Run(rate, cpu, Long.parseLong(measured.group(3)), Long.parseLong(measured.group(4)), resident, peak,
                     left);
         } finally {
             server.destroy();
@@ -164,6 +173,10 @@ public final class Load {
             throw new IllegalStateException("wrk failed or saw errors: " + out);
         }
         return measured;
+    }
+
+    private static Duration cpuOf(Process server) {
+        return server.info().totalCpuDuration().orElseThrow();
     }
 
     private static long status(long pid, String key) throws IOException {
