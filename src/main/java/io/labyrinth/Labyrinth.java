@@ -88,10 +88,11 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * returned when this process ends, however it ends. The pages must be locked.
      *
      * @param path of its file, or {@code /proc/PID/fd/N} of its memfd: {@link #sharedPath}
-     * @throws LabyrinthException.NotALabyrinth if the file is none, or not complete, or damaged
-     * @throws LabyrinthException.NoVacancy     if 254 tenants that live have it open
-     * @throws LabyrinthException.MapRefused    if the file cannot be opened or mapped
-     * @throws LabyrinthException.LockRefused   if the lock limit is too low
+     * @throws LabyrinthException.NotALabyrinth  if the file is none, or not complete, or damaged
+     * @throws LabyrinthException.InvalidRequest if it is on no memory file system
+     * @throws LabyrinthException.NoVacancy      if 254 tenants that live have it open
+     * @throws LabyrinthException.MapRefused     if the file cannot be opened or mapped
+     * @throws LabyrinthException.LockRefused    if the lock limit is too low
      */
     public static Labyrinth attach(Path path) {
         return attach(path, Locking.REQUIRED);
@@ -99,6 +100,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
 
     /** As {@link #attach(Path)}, with a choice about the lock. */
     public static Labyrinth attach(Path path, Locking locking) {
+        Objects.requireNonNull(locking, "locking");
         Machine.requireNativeAccess();
         Rehearsal.done();
         return join(SharedFile.open(path), locking, false, 0);
@@ -493,8 +495,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
          * to it can do anything to its frames; whoever cuts it short kills all others: {@link #memfd} cannot be cut.
          */
         public Builder shared(Path path) {
+            this.path = Objects.requireNonNull(path, "path");
             this.shared = true;
-            this.path = path;
             return this;
         }
 
@@ -509,7 +511,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
          * Maps, faults in and locks the pages. Blocks, for about 0.3 s a GiB.
          * On failure nothing stays mapped or locked.
          *
-         * @throws LabyrinthException.InvalidRequest     if the reserve is not less than the frames
+         * @throws LabyrinthException.InvalidRequest     if the reserve is not less than the frames, or the file is on
+         *                                               no memory file system
          * @throws LabyrinthException.MapRefused         if the system has not so much memory or address space to give
          * @throws LabyrinthException.LockRefused        if locking is REQUIRED and the lock limit is too low
          * @throws LabyrinthException.NativeAccessDenied if the JVM does not let the library call native code

@@ -120,7 +120,10 @@ public final class Arguments {
             case ACCEPT_NUMBER -> acceptNumber();
             case WATERMARKS -> ArgumentsAlone.watermarks(log, in, labyrinth, closed);
             case ARENA -> ArgumentsAlone.arena(log, in);
-            case SLAB, SLAB_OBJECT -> ArgumentsAlone.slab(log, in);
+            case SLAB, SLAB_OBJECT, OBJECT -> ArgumentsAlone.slab(log, in);
+            case SAMPLE_CLAIMS -> ArgumentsShared.sampleClaims(log, in);
+            case ATTACH -> ArgumentsShared.attach(log, in);
+            case MAP -> ArgumentsShared.map(log, in);
         }
     }
 

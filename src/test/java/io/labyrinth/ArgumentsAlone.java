@@ -9,6 +9,7 @@ import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.OutOfFrames;
 import io.labyrinth.LabyrinthException.Stale;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.function.BiConsumer;
@@ -81,6 +82,7 @@ final class ArgumentsAlone {
         log.made(Call.BUILDER, framesGood ? null : InvalidRequest.class, () -> builder.frames(frames));
         log.made(Call.BUILDER, reserveGood ? null : InvalidRequest.class, () -> builder.reserve(reserve));
         log.made(Call.BUILDER, NullPointerException.class, () -> builder.locking(null));
+        log.made(Call.BUILDER, NullPointerException.class, () -> builder.shared(null));
         log.made(Call.BUILDER, NullPointerException.class, () -> Labyrinth.builder(null));
         // What was refused must have changed nothing: it is as large as it was.
         long opened = framesGood ? frames : 8;
@@ -133,10 +135,12 @@ final class ArgumentsAlone {
         for (int i = in.below(4); i >= 0; i--) {
             long size = likely(in, 0, 20_000);
             long alignment = in.next() % 2 == 0 ? 1L << in.below(Long.SIZE) : in.number();
-            log.note("size=" + size + " alignment=" + alignment);
+            boolean zeroed = in.next() % 2 == 0;
+            SegmentAllocator allocator = zeroed ? arena : arena.unzeroed();
+            log.note("size=" + size + " alignment=" + alignment + " zeroed=" + zeroed);
             log.made(Call.ARENA, refusalOf(labyrinth, size, alignment), () -> {
                 try {
-                    check(arena.allocate(size, alignment), size, alignment);
+                    check(allocator.allocate(size, alignment), size, alignment, zeroed);
                 } catch (OutOfFrames e) {
                     assertThat(e).hasMessageContaining("no free run");
                 }
@@ -148,6 +152,7 @@ final class ArgumentsAlone {
             return null;
         });
         log.made(Call.ARENA, IllegalStateException.class, () -> arena.allocate(8, 8));
+        log.made(Call.ARENA, IllegalStateException.class, () -> arena.unzeroed().allocate(8, 8));
         labyrinth.validate();
         assertThat(labyrinth.stats().free()).isEqualTo(FRAMES);
     }
@@ -163,10 +168,10 @@ final class ArgumentsAlone {
         return fits ? null : InvalidRequest.class;
     }
 
-    private static void check(MemorySegment segment, long size, long alignment) {
+    private static void check(MemorySegment segment, long size, long alignment, boolean zeroed) {
         assertThat(segment.byteSize()).isEqualTo(size);
         assertThat(segment.address() % alignment).isZero();
-        for (long at = 0; at < size; at += 61) {
+        for (long at = 0; zeroed && at < size; at += 61) {
             assertThat(segment.get(ValueLayout.JAVA_BYTE, at)).isZero();
         }
         segment.fill((byte) -1);
@@ -188,6 +193,11 @@ final class ArgumentsAlone {
             if (made != null) {
                 objects(log, in, slab, made, gfp.isExclusive());
             }
+            SlabObject object = log.made(Call.OBJECT, gfp == null ? NullPointerException.class : null,
+                    () -> slab.allocObject(gfp));
+            if (object != null) {
+                object(log, in, slab, object);
+            }
             log.made(Call.SLAB, null, () -> {
                 slab.close();
                 return null;
@@ -196,6 +206,31 @@ final class ArgumentsAlone {
             labyrinth.validate();
             assertThat(labyrinth.stats().free()).isEqualTo(FRAMES);
         }
+    }
+
+    private static void object(CallLog log, Hostile in, Slab slab, SlabObject object) {
+        MemorySegment segment = log.made(Call.OBJECT, null, object::segment);
+        assertThat(segment.byteSize()).isEqualTo(slab.objectBytes());
+        long offset = likely(in, 0, 2048);
+        log.note("object at " + offset);
+        boolean within = offset >= 0 && offset <= slab.objectBytes() - 8;
+        log.made(Call.OBJECT, within ? null : IndexOutOfBoundsException.class,
+                () -> segment.get(ValueLayout.JAVA_LONG_UNALIGNED, offset));
+        if (object.isExclusive()) {
+            log.made(Call.SLAB_OBJECT, InvalidRequest.class, () -> {
+                slab.free(object.handle);
+                return null;
+            });
+        }
+        for (int i = 0; i < 2; i++) {
+            log.made(Call.OBJECT, i == 0 ? null : Stale.class, () -> {
+                object.close();
+                return null;
+            });
+            log.made(Call.OBJECT, Stale.class, object::segment);
+            assertThat(segment.scope().isAlive()).as("dead if its object's alone").isEqualTo(!object.isExclusive());
+        }
+        assertThat(slab.out()).isZero();
     }
 
     /** One is out. */
