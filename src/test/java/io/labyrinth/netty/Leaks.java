@@ -25,6 +25,7 @@ final class Leaks {
         } else {
             leaking(allocator);
         }
+        allocator.trim();
         System.out.println("out=" + labyrinth.stats().claimed() + " bytes=" + allocator.metric().usedDirectMemory());
         labyrinth.validate();
     }
