@@ -6,8 +6,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
@@ -65,8 +63,6 @@ public final class Labyrinth extends Face implements AutoCloseable {
     private final Census census;
     private final long firstGeneration;
     private final Handles handles;
-    /** Those that are open. */
-    private final Set<Slab> slabs = ConcurrentHashMap.newKeySet();
 
     /** @param sampleClaims 1 claim in so many, or 0 for none */
     private Labyrinth(String name, PageMap map, Zone zone, Region region, long firstGeneration, int sampleClaims) {
@@ -257,14 +253,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
      */
     public Slab slab(int size, int objects) {
         checkOpen();
-        Slab slab = Slab.open(this, size, objects);
-        slabs.add(slab);
-        return slab;
-    }
-
-    /** A slab has closed. */
-    void forget(Slab slab) {
-        slabs.remove(slab);
+        return Slab.open(this, size, objects);
     }
 
     private <T extends @Nullable Object> T pass(Supplier<T> overAllWords) {
@@ -361,9 +350,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
     }
 
     /**
-     * Unlocks and unmaps. Refused while frames or tickets are out, and without any change, but that slabs have then
-     * given back the frames of which no object is out; while it finds out, others may be told that nothing is free. May
-     * call the system, and handshakes with every thread. Closing again does nothing.
+     * Unlocks and unmaps. Refused, without any change, while frames or tickets are out; while it finds out, others may
+     * be told that nothing is free. May call the system, and handshakes with every thread. Closing again does nothing.
      * (The page map's addresses, emptied, stay reserved until this object is unreachable:
      * late calls are refused by them.)
      *
@@ -403,7 +391,6 @@ public final class Labyrinth extends Face implements AutoCloseable {
             return 0;
         }
         map.strays.mend(map);
-        slabs.forEach(Slab::shrink);
         // Of a shared labyrinth the others go on claiming, and what this process claims to the last is swept: leave().
         List<Census.Seen> out = region.file == null ? census.drain(now) : census.out();
         if (!out.isEmpty() && !now) {

@@ -24,9 +24,9 @@ import org.jspecify.annotations.Nullable;
  * }
  * }
  *
- * <p>A slab begins without a frame. It takes one when it has no free object left, and keeps it until {@link #shrink},
- * {@link #close}, or the labyrinth closes. Objects are aligned to 16 bytes, those of 32, 64 ... 2,048 bytes to their
- * size. An object keeps what its last owner left in it, unless it is asked for with {@link Gfp#ZERO}.
+ * <p>A slab begins without a frame. It takes one when it has no free object left, and keeps it until {@link #shrink} or
+ * {@link #close}. Objects are aligned to 16 bytes, those of 32, 64 ... 2,048 bytes to their size. An object keeps what
+ * its last owner left in it, unless it is asked for with {@link Gfp#ZERO}.
  *
  * <p><b>Threads.</b> All methods may be called by any thread at any time. Allocation is lock-free, freeing an EXCLUSIVE
  * object wait-free.
@@ -273,12 +273,6 @@ public final class Slab implements AutoCloseable {
         return region.address(0) + place(handle, "address");
     }
 
-    /** Where the object begins: in bytes from the labyrinth's first frame on. Checked as an access is. */
-    public long offset(long handle) {
-        checked(handle, "offset");
-        return place(handle, "offset");
-    }
-
     /** {@link Handles#segment}. */
     public MemorySegment segment(long handle) {
         if (PageWord.isExclusive(checked(handle, "segment"))) {
@@ -407,7 +401,6 @@ public final class Slab implements AutoCloseable {
                     .replaceAll("runs=(\\d+) frames=\\d+", "objects=$1")
                     + ": free them, or sweepDeadOwners() if their owners have ended");
         }
-        labyrinth.forget(this);
     }
 
     @Override

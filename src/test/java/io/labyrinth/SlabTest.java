@@ -331,26 +331,6 @@ class SlabTest {
         assertThat(labyrinth.stats().claimed()).isZero();
     }
 
-    /** A slab that was dropped with all its objects free is no reason to keep the memory. */
-    @Test
-    void theLabyrinthClosesOverWhatSlabsHaveLeft() {
-        Labyrinth other = Labyrinth.builder("other").frames(16).locking(Locking.NONE).open();
-        Slab slab = other.slab(64);
-        Slab large = other.slab(2048);
-        long first = slab.alloc(Gfp.NOWAIT);
-        long second = large.alloc(Gfp.NOWAIT);
-        assertThat(slab.offset(first)).isEqualTo(slab.address(first) - other.region.address(0));
-        assertThat(large.offset(second)).isBetween(0L, 15L * 4096);
-        slab.free(first);
-        assertThat(other.stats().claimed()).isEqualTo(2);
-        assertThatThrownBy(other::close).isExactlyInstanceOf(FramesOut.class);
-        assertThat(slab.frames()).as("what it could give back, it did").isZero();
-        large.free(second);
-        other.close();
-        assertThatThrownBy(() -> slab.alloc(Gfp.NOWAIT)).isExactlyInstanceOf(Closed.class);
-        assertThatThrownBy(() -> slab.offset(first)).isExactlyInstanceOf(Closed.class);
-    }
-
     @Test
     void refusesToCloseWhileAnythingIsOut() {
         Slab slab = labyrinth.slab(64);

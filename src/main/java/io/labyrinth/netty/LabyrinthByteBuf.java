@@ -1,6 +1,5 @@
 package io.labyrinth.netty;
 
-import io.labyrinth.Slab;
 import io.netty.buffer.AbstractReferenceCountedByteBuf;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
@@ -16,7 +15,7 @@ import java.nio.channels.GatheringByteChannel;
 import java.nio.channels.ScatteringByteChannel;
 import org.jspecify.annotations.Nullable;
 
-/** A direct buffer in a run of frames, in an object of a slab, or in what another allocator gave when it was dry. */
+/** A direct buffer in a run of frames, or in what another allocator gave when the labyrinth was dry. */
 final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
 
     /*
@@ -38,10 +37,9 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
 
     private final Recycler.Handle<LabyrinthByteBuf> recycling;
     private LabyrinthByteBufAllocator allocator;
-    /** Of the object, if there is a slab, or of the run; 0 if there is neither. */
+    /** Of the run; 0 if there is none. */
     private long handle;
-    private @Nullable Slab slab;
-    /** What holds the memory if no handle does. */
+    /** What holds the memory if no run does. */
     private @Nullable ByteBuf other;
     private ByteBuffer memory = NOTHING;
     private int offset;
@@ -72,8 +70,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
     // --------------------------------------------------------------------------------------------------- its memory
 
     /** Called by the allocator, right behind the claim: nothing here can fail. */
-    void moveInto(@Nullable Slab slab, long handle, ByteBuffer memory, int offset, int held) {
-        this.slab = slab;
+    void moveInto(long handle, ByteBuffer memory, int offset, int held) {
         this.handle = handle;
         this.other = null;
         hold(memory, offset, held);
@@ -82,7 +79,6 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
     /** As the other, of what another allocator gave. */
     void moveInto(ByteBuf other) {
         ByteBuffer whole = other.nioBuffer(0, other.capacity());
-        this.slab = null;
         this.handle = 0;
         this.other = other;
         hold(whole, 0, whole.capacity());
@@ -99,26 +95,24 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         length = capacity;
     }
 
-    private void giveBack(@Nullable Slab slab, long handle, @Nullable ByteBuf other, int held) {
+    private void giveBack(long handle, @Nullable ByteBuf other, int held) {
         if (other != null) {
             allocator.free(other, held);
         } else if (handle != 0) {
-            allocator.free(slab, handle, held);
+            allocator.free(handle, held);
         }
     }
 
     @Override
     protected void deallocate() {
-        Slab slab = this.slab;
         long handle = this.handle;
         ByteBuf other = this.other;
         int held = this.held;
-        this.slab = null;
         this.handle = 0;
         this.other = null;
         // No byte is within reach from now on, even where Netty was told not to ask whether a buffer is released.
         hold(NOTHING, 0, 0);
-        giveBack(slab, handle, other, held);
+        giveBack(handle, other, held);
         recycling.recycle(this);
     }
 
@@ -127,7 +121,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         return length;
     }
 
-    /** In place where there is room, and where a smaller one would not do; otherwise by a copy. */
+    /** In place where the run has room, and where a smaller one would not do; otherwise by a copy. */
     @Override
     public ByteBuf capacity(int newCapacity) {
         checkNewCapacity(newCapacity);
@@ -135,7 +129,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
             move(newCapacity, true);
         } else if (newCapacity < length) {
             trimIndicesToCapacity(newCapacity);
-            if (handle == 0 || allocator.heldFor(newCapacity) < held) {
+            if (handle == 0 || allocator.orderOf(newCapacity) < allocator.orderOf(held)) {
                 move(newCapacity, false);
             }
         }
@@ -145,7 +139,6 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
 
     /** @param needed whether to fail rather than stay if there is nothing to move into */
     private void move(int newCapacity, boolean needed) {
-        Slab oldSlab = slab;
         long oldHandle = handle;
         ByteBuf oldOther = other;
         ByteBuffer oldMemory = memory;
@@ -157,7 +150,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
             return;
         }
         memory.put(offset, oldMemory, oldOffset, Math.min(length, newCapacity));
-        giveBack(oldSlab, oldHandle, oldOther, oldHeld);
+        giveBack(oldHandle, oldOther, oldHeld);
     }
 
     @Override
@@ -216,7 +209,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
     public long memoryAddress() {
         ensureAccessible();
         ByteBuf other = this.other;
-        return other == null ? allocator.address(slab, handle) : other.memoryAddress();
+        return other == null ? allocator.address(handle) : other.memoryAddress();
     }
 
     @Override

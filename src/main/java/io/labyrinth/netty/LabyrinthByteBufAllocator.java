@@ -3,8 +3,6 @@ package io.labyrinth.netty;
 import io.labyrinth.Gfp;
 import io.labyrinth.Handles;
 import io.labyrinth.Labyrinth;
-import io.labyrinth.LabyrinthException;
-import io.labyrinth.Slab;
 import io.netty.buffer.AbstractByteBufAllocator;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
@@ -15,19 +13,18 @@ import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Netty's direct buffers in the frames of a labyrinth: each is a run of 2^order frames, or a part of one, locked and
- * faulted in, and the last release gives it back. Heap buffers are Netty's unpooled ones.
+ * Netty's direct buffers in the frames of a labyrinth: each is a run of 2^order frames, locked and faulted in, and the
+ * last release gives it back. Heap buffers are Netty's unpooled ones.
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("http").frames(1024).open()) {
  *     var allocator = new LabyrinthByteBufAllocator(labyrinth, Gfp.NOWAIT, UnpooledByteBufAllocator.DEFAULT);
- *     allocator.directBuffer(1500).writeLong(42L).release();    // half a frame; when it is dry, unpooled memory
+ *     allocator.directBuffer(1500).writeLong(42L).release();    // a frame; when the labyrinth is dry, unpooled memory
  * }
  * }
  *
- * <p><b>Sizes.</b> A buffer of up to 2 KiB takes an object of a {@link Slab}, of 256, 512, 1,024 or 2,048 bytes; a
- * larger one the smallest run that has its bytes. It grows within that in place, and beyond by a larger one and a copy.
- * The largest run is 4 MiB of 4 KiB pages. Slabs keep their frames for the next buffers: {@link #trim}.
+ * <p><b>Sizes.</b> A buffer of up to a page takes one frame, and one of n bytes the smallest run that has them. It
+ * grows within its run in place, and beyond by a larger run and a copy. The largest run is 4 MiB of 4 KiB pages.
  *
  * <p><b>A dry labyrinth.</b> A buffer for which there is no run, or that would be larger than the largest, is refused
  * by {@link OutOfFramesError}, or is asked of another allocator, if one was named.
@@ -44,12 +41,6 @@ import org.jspecify.annotations.Nullable;
 public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         implements ByteBufAllocatorMetricProvider {
 
-    /** Netty's own default for a buffer; a smaller one takes as much. */
-    private static final int SMALLEST_OBJECT = 256;
-    private static final int LARGEST_OBJECT = 2048;
-    /** A slab may fill half of the labyrinth, or of this if that is less: its words are 9% of its smallest objects. */
-    private static final long MOST_SMALL = 1L << 28;
-
     private final Labyrinth labyrinth;
     private final Handles handles;
     private final Gfp gfp;
@@ -57,11 +48,9 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
     private final Metric metric = new Metric();
     private final int frames;
     private final int frameShift;
+    /** A power of two, as frames and runs are. */
+    private final int windowFrames;
     private final @Nullable Window[] windows;
-    /** By size, each twice the one before; null where the system had no memory for its words. */
-    private final @Nullable Slab[] slabs;
-    /** Whether an object was freed since the last time; by races, as what they miss comes with the next. */
-    private boolean mayTrim;
 
     /**
      * Refuses by {@link OutOfFramesError} what the labyrinth has no run for.
@@ -92,20 +81,8 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         this.whenDry = whenDry;
         this.frames = labyrinth.stats().frames();
         this.frameShift = Long.numberOfTrailingZeros(labyrinth.frameSize());
-        this.windows = new Window[(int) (((long) frames << frameShift) - 1 >>> Window.MAX_BYTES_SHIFT) + 1];
-        this.slabs = new Slab[1 + Integer.numberOfTrailingZeros(LARGEST_OBJECT / SMALLEST_OBJECT)];
-        for (int i = 0; i < slabs.length; i++) {
-            slabs[i] = slab(SMALLEST_OBJECT << i);
-        }
-    }
-
-    private @Nullable Slab slab(int bytes) {
-        long most = Math.min((long) frames << frameShift, MOST_SMALL) / 2;
-        try {
-            return labyrinth.slab(bytes, (int) Math.max(1, most / bytes));
-        } catch (LabyrinthException.MapRefused | LabyrinthException.LockRefused e) {
-            return null;
-        }
+        this.windowFrames = (int) (Window.MAX_BYTES >> frameShift);
+        this.windows = new Window[(frames + windowFrames - 1) / windowFrames];
     }
 
     @Override
@@ -152,24 +129,12 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         return Integer.SIZE - Integer.numberOfLeadingZeros(Math.max(bytes - 1, 0) >>> frameShift);
     }
 
-    /** Bytes that a buffer of so many, no more than the largest run has, holds if there is room for it. */
-    int heldFor(int bytes) {
-        Slab slab = slabFor(bytes);
-        return slab != null ? slab.objectBytes() : 1 << orderOf(bytes) + frameShift;
-    }
-
-    /** Whose objects are the smallest that have so many bytes; null if those are a run's. */
-    private @Nullable Slab slabFor(int bytes) {
-        return bytes > LARGEST_OBJECT ? null
-                : slabs[Integer.SIZE - Integer.numberOfLeadingZeros(Math.max(bytes - 1, 0) / SMALLEST_OBJECT)];
-    }
-
     /**
      * Gives a buffer memory for so many bytes, instead of what it has, which stays its caller's to give back.
      * On failure nothing has changed.
      */
     void place(LabyrinthByteBuf buffer, int bytes) {
-        if (placeInFrames(buffer, bytes) || trim() > 0 && placeInFrames(buffer, bytes)) {
+        if (placeInFrames(buffer, bytes)) {
             return;
         }
         metric.dry.increment();
@@ -191,87 +156,48 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         }
     }
 
-    /** @return false if there is neither an object nor a run for so many bytes; nothing has changed then */
+    /** @return false if there is no run for so many bytes; nothing has changed then */
     boolean placeInFrames(LabyrinthByteBuf buffer, int bytes) {
-        Slab slab = slabFor(bytes);
-        long object = slab == null ? 0 : slab.alloc(gfp);
-        if (object != 0) {
-            hold(buffer, slab, object, slab.offset(object), slab.objectBytes());
-            return true;
-        }
         int order = orderOf(bytes);
-        long run = order > Labyrinth.MAX_ORDER ? 0 : handles.alloc(gfp, order);
-        if (run == 0) {
+        long handle = order > Labyrinth.MAX_ORDER ? 0 : handles.alloc(gfp, order);
+        if (handle == 0) {
             return false;
         }
-        hold(buffer, null, run, (long) handles.pfn(run) << frameShift, 1 << order + frameShift);
+        int pfn = handles.pfn(handle);
+        Window window = windows[pfn / windowFrames];
+        if (window == null || pfn < window.firstPfn()) {
+            window = open(handle, pfn);
+        }
+        buffer.moveInto(handle, window.memory(), pfn - window.firstPfn() << frameShift, 1 << order + frameShift);
+        metric.inFrames.add(1L << order + frameShift);
         return true;
     }
 
-    /** @param offset within the labyrinth's memory */
-    private void hold(LabyrinthByteBuf buffer, @Nullable Slab slab, long handle, long offset, int bytes) {
-        Window window = windows[(int) (offset / Window.MAX_BYTES)];
-        if (window == null || offset < window.start()) {
-            window = open(slab, handle, offset);
-        }
-        buffer.moveInto(slab, handle, window.memory(), (int) (offset - window.start()), bytes);
-        metric.inFrames.add(bytes);
-    }
-
-    /** Rare: a window begins at the lowest place that was ever used in it. Two threads that race make one too many. */
-    private Window open(@Nullable Slab slab, long handle, long offset) {
+    /** Rare: a window begins at the lowest run that was ever seen in it. Two threads that race make one too many. */
+    private Window open(long handle, int pfn) {
         boolean opened = false;
         try {
-            int index = (int) (offset / Window.MAX_BYTES);
-            long end = Math.min((long) frames << frameShift, (index + 1) * Window.MAX_BYTES);
-            Window window = Window.from(slab == null ? handles.segment(handle) : slab.segment(handle), offset, end);
+            int index = pfn / windowFrames;
+            int end = Math.min(frames, (index + 1) * windowFrames);
+            Window window = Window.from(handles.segment(handle), pfn, (long) (end - pfn) << frameShift);
             windows[index] = window;
             opened = true;
             return window;
         } finally {
             if (!opened) {
-                end(slab, handle);
+                handles.free(handle);
             }
         }
     }
 
-    /** Address of what a buffer holds. */
-    long address(@Nullable Slab slab, long handle) {
-        return slab == null ? handles.address(handle) : slab.address(handle);
+    /** Address of a run that a buffer holds. */
+    long address(long handle) {
+        return handles.address(handle);
     }
 
-    private void end(@Nullable Slab slab, long handle) {
-        if (slab == null) {
-            handles.free(handle);
-        } else {
-            slab.free(handle);
-            if (!mayTrim) {
-                mayTrim = true;
-            }
-        }
-    }
-
-    void free(@Nullable Slab slab, long handle, int bytes) {
-        end(slab, handle);
+    void free(long handle, int bytes) {
+        handles.free(handle);
         metric.inFrames.add(-bytes);
-    }
-
-    /**
-     * Gives the frames back that small buffers have left; looks at each that they had. The allocator does so itself
-     * before it calls the labyrinth dry, if a small buffer was released since the last time; and so does the labyrinth
-     * when it closes.
-     *
-     * @return the number of frames freed
-     */
-    public int trim() {
-        int freed = 0;
-        if (mayTrim) {
-            mayTrim = false;
-            for (Slab slab : slabs) {
-                freed += slab == null ? 0 : slab.shrink();
-            }
-        }
-        return freed;
     }
 
     void free(ByteBuf other, int bytes) {

@@ -8,18 +8,17 @@ import java.nio.ByteBuffer;
  * Its scope is that of the labyrinth: once that is closed every access is refused, and while a channel uses it, that
  * cannot close. A record, as the memory model publishes a record's fields safely through a plain array.
  *
- * @param memory what is behind {@code start}
- * @param start  the lowest place that has been used so far: an offset within the labyrinth's memory
+ * @param memory   starts at frame {@code firstPfn}
+ * @param firstPfn the lowest run that has been seen so far
  */
-record Window(ByteBuffer memory, long start) {
+record Window(ByteBuffer memory, int firstPfn) {
 
     /** Less than 2 GiB, the most that a ByteBuffer has, and a multiple of the largest run. */
-    static final int MAX_BYTES_SHIFT = 30;
-    static final long MAX_BYTES = 1L << MAX_BYTES_SHIFT;
+    static final long MAX_BYTES = 1L << 30;
 
-    /** From what its caller holds to the window's end. */
+    /** From this run, which its caller holds, to the window's end. */
     @SuppressWarnings("restricted")
-    static Window from(MemorySegment held, long start, long end) {
-        return new Window(held.reinterpret(end - start).asByteBuffer(), start);
+    static Window from(MemorySegment run, int firstPfn, long bytes) {
+        return new Window(run.reinterpret(bytes).asByteBuffer(), firstPfn);
     }
 }

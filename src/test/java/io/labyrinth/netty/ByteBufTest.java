@@ -37,7 +37,6 @@ class ByteBufTest {
 
     @AfterEach
     void nothingIsOut() {
-        allocator.trim();
         assertThat(labyrinth.stats().claimed()).isZero();
         assertThat(allocator.metric().usedDirectMemory()).isZero();
         labyrinth.validate();

@@ -16,7 +16,7 @@ class LeakTest {
         assertThat(result.exit()).as(result.toString()).isZero();
         assertThat(result.err()).containsOnlyOnce("LEAK: ByteBuf.release() was not called before it's garbage-coll")
                 .contains("the last who saw it");
-        assertThat(result.out()).contains("out=1 bytes=256");
+        assertThat(result.out()).contains("out=1 bytes=4096");
     }
 
     /** What fails between the claim and the return gives the frame back. */

@@ -25,7 +25,6 @@ final class Leaks {
         } else {
             leaking(allocator);
         }
-        allocator.trim();
         System.out.println("out=" + labyrinth.stats().claimed() + " bytes=" + allocator.metric().usedDirectMemory());
         labyrinth.validate();
     }
