@@ -43,7 +43,8 @@ public final class Load {
             """.formatted(String.join(", ", Arrays.stream(SIZES).mapToObj(String::valueOf).toList()));
 
     /** One server's run. */
-    private record Run(double requestsPerSecond, double cpu, long p50, long p99, long resident, long peak, String left) {
+    private record Run(double requestsPerSecond, double cpu, long p50, long p99, long resident, long peak,
+            String left) {
         @Override
         public String toString() {
             return String.format(Locale.ROOT, "%8.0f req/s  cpu %5.1f us/req  p50 %6d us  p99 %6d us"
@@ -100,8 +101,8 @@ public final class Load {
             Run second = load.run(i % 2 == 0 ? "labyrinth" : "netty");
             pairs[i] = i % 2 == 0 ? new Pair(first, second) : new Pair(second, first);
             System.out.printf(Locale.ROOT, "pair %d  netty      %s%n        labyrinth  %s%n        labyrinth / netty:"
-                    + "  throughput %.3f  cpu %.3f  p99 %.3f  resident %.2f%n", i + 1, pairs[i].netty, pairs[i].labyrinth,
-                    pairs[i].throughput(), pairs[i].cpu(), pairs[i].p99(), pairs[i].resident());
+                    + "  throughput %.3f  cpu %.3f  p99 %.3f  resident %.2f%n", i + 1, pairs[i].netty,
+                    pairs[i].labyrinth, pairs[i].throughput(), pairs[i].cpu(), pairs[i].p99(), pairs[i].resident());
         }
         System.out.println(pairs[0].netty.left + System.lineSeparator() + pairs[count - 1].labyrinth.left);
         System.out.printf(Locale.ROOT, "median of %d pairs, labyrinth / netty:  throughput %.3f  cpu %.3f"
@@ -140,8 +141,8 @@ public final class Load {
             if (server.waitFor() != 0 || left == null) {
                 throw new IllegalStateException("the server failed: allocator=" + allocator + " " + left);
             }
-            return new Run(rate, cpu, Long.parseLong(measured.group(3)), Long.parseLong(measured.group(4)), resident, peak,
-                    left);
+            return new Run(rate, cpu, Long.parseLong(measured.group(3)), Long.parseLong(measured.group(4)), resident,
+                    peak, left);
         } finally {
             server.destroy();
         }

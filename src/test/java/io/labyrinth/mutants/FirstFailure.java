@@ -45,13 +45,14 @@ final class FirstFailure implements TestExecutionListener {
     }
 
     private static void select(String test, List<DiscoverySelector> tests) throws ClassNotFoundException {
-        String[] names = test.split("\\.");
-        Class<?> type = Class.forName("io.labyrinth." + names[0]);
-        if (names.length == 1) {
-            tests.add(selectClass(type));
+        int dot = test.lastIndexOf('.');
+        String name = test.substring(dot + 1);
+        if (Character.isUpperCase(name.charAt(0))) {
+            tests.add(selectClass(Class.forName("io.labyrinth." + test)));
             return;
         }
-        List<Method> methods = Stream.of(type.getDeclaredMethods()).filter(method -> method.getName().equals(names[1]))
+        Class<?> type = Class.forName("io.labyrinth." + test.substring(0, dot));
+        List<Method> methods = Stream.of(type.getDeclaredMethods()).filter(method -> method.getName().equals(name))
                 .toList();
         if (methods.isEmpty()) {
             throw new IllegalArgumentException("there is no test " + test);
@@ -78,7 +79,7 @@ final class FirstFailure implements TestExecutionListener {
     }
 
     private static String simple(String className) {
-        return className.substring(className.lastIndexOf('.') + 1);
+        return className.substring("io.labyrinth.".length());
     }
 
     /** At once: what a bug left running is of no interest. */

@@ -11,16 +11,17 @@ import java.util.stream.Stream;
 
 /**
  * A planted bug, as a file of {@code src/test/mutants} describes it: what it breaks, in a sentence; where; which test
- * should find it; and the text of that source that it replaces, which must be there exactly once.
+ * should find it, or which several, each by itself; and the text of that source that it replaces, which must be there
+ * exactly once.
  *
  * @param source a class of the core
- * @param test   {@code Class.method}
+ * @param tests  {@code Class.method} each, of this package or of one below: {@code misuse.MisuseTest.endsAsItMust}
  */
-record Mutant(String name, String sentence, String source, String test, String from, String to) {
+record Mutant(String name, String sentence, String source, List<String> tests, String from, String to) {
 
     private static final Path FOLDER = Path.of("src", "test", "mutants");
     private static final Path CORE = Path.of("src", "main", "java", "io", "labyrinth");
-    private static final Pattern FORM = Pattern.compile("(?s)(.+?)\nsource: (\\w+)\ntest: (\\w+\\.\\w+)\n"
+    private static final Pattern FORM = Pattern.compile("(?s)(.+?)\nsource: (\\w+)\ntest: ([\\w., ]+)\n"
             + "=== from\n(.+?\n)=== to\n(.*)");
 
     /** All there are, by name. */
@@ -40,8 +41,8 @@ record Mutant(String name, String sentence, String source, String test, String f
             throw new IllegalStateException(file + " is not a sentence, source:, test:, === from and === to");
         }
         String name = file.getFileName().toString().replaceFirst("\\.txt$", "");
-        return new Mutant(name, form.group(1).replace('\n', ' '), form.group(2), form.group(3), form.group(4),
-                form.group(5));
+        return new Mutant(name, form.group(1).replace('\n', ' '), form.group(2), List.of(form.group(3).split(", ")),
+                form.group(4), form.group(5));
     }
 
     Path original() {
