@@ -1,6 +1,6 @@
 # Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven.
 .PHONY: help which-java build run run-native test verify mutants model bench jcstress bindings native native-test
-.PHONY: native-bench uring browser load clean
+.PHONY: native-bench uring browser load ownership clean
 
 # JAVA_HOME if it is new enough, then what PATH and the usual places have; the first JDK >= 25 wins.
 JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v javac || echo /)")")")" \
@@ -19,6 +19,7 @@ help:
 	@echo "make verify          every proof in its long form, and one table of what held, 75 minutes; QUICK=1: 15"
 	@echo "make model           the protocol's models, checked exhaustively with spin, and the bugs that they must find"
 	@echo "make mutants         plants one bug after the other, and says which test finds it; QUICK=1 takes some of them"
+	@echo "make ownership       a crowd's frames, stamped and read back, 10^9 operations, hours; N=10000000 for so many"
 	@echo "make browser         the page of labyrinth map in a headless Chromium, if there is one"
 	@echo "make bench           the benchmarks, side by side; make bench QUICK=1 takes 4 minutes at most"
 	@echo "make load            an HTTP server's throughput and p99, Netty's allocator and this, in turns; QUICK=1: 30 s"
@@ -69,6 +70,12 @@ mutants: jdk
 	@$(MVN) -q test-compile dependency:build-classpath -Dmdep.outputFile=target/mutants.classpath
 	@"$(JDK)/bin/java" -cp "target/test-classes:target/classes:$$(cat target/mutants.classpath)" \
 		io.labyrinth.mutants.Mutants $(if $(QUICK),quick) $(MUTANT)
+
+ownership: jdk
+	@$(MVN) -q test-compile dependency:build-classpath -Dmdep.outputFile=target/test.classpath
+	@"$(JDK)/bin/java" -Xmx256m --enable-native-access=ALL-UNNAMED \
+		-cp "target/test-classes:target/classes:$$(cat target/test.classpath)" \
+		io.labyrinth.OwnershipStress $(or $(N),1000000000)
 
 browser: jdk
 	@$(MVN) -q -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/test.classpath

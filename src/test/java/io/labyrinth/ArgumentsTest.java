@@ -12,6 +12,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,6 +27,9 @@ class ArgumentsTest {
     private static final int LENGTH = 200;
     private static final long SEEDS = Verify.scale(1, 10);
 
+    /** What libFuzzer says in the end. */
+    private static final Pattern EDGES = Pattern.compile("(?s).*cov: (\\d+) ft: .*");
+
     private static final Set<Call> NEVER_REFUSED = EnumSet.of(Call.THREAD_ENDS, Call.CLOSE_NOW);
 
     @TempDir
@@ -33,6 +38,7 @@ class ArgumentsTest {
     @Test
     void hostileOnesGetTheRightResultOrTheTypedRefusal() throws ClassNotFoundException, IOException {
         Map<Call, int[]> counts = new HashMap<>();
+        int fewestEdges = Integer.MAX_VALUE;
         for (long seed = 1; seed <= SEEDS; seed++) {
             ChildJvm.Result ended = jazzer().jvm("-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error").with(
                     "--target_class=" + Arguments.class.getName(), "--instrumentation_includes=io.labyrinth.**",
@@ -43,6 +49,9 @@ class ArgumentsTest {
 
             assertThat(ended.exit()).as(ended.out() + ended.err()).isZero();
             assertThat(ended.err()).contains("stat::number_of_executed_units: " + INPUTS);
+            Matcher edges = EDGES.matcher(ended.err());
+            assertThat(edges.matches()).as("it sees what its inputs reach").isTrue();
+            fewestEdges = Math.min(fewestEdges, Integer.parseInt(edges.group(1)));
             ended.out().lines().filter(line -> line.matches("[A-Z_]+ taken=\\d+ refused=\\d+"))
                     .forEach(line -> add(counts, line));
         }
@@ -51,9 +60,10 @@ class ArgumentsTest {
             assertThat(count[0]).as("%s taken", call).isPositive();
             assertThat(count[1] > 0).as("%s refused", call).isEqualTo(!NEVER_REFUSED.contains(call));
         }
+        assertThat(fewestEdges).as("edges of the core that inputs reached").isGreaterThan(1000);
         long calls = counts.values().stream().flatMapToInt(Arrays::stream).asLongStream().sum();
         Verify.held("A refusal is typed, says fact, limit and remedy, and changes nothing.", "ArgumentsTest",
-                SEEDS + " x " + INPUTS + " inputs by Jazzer, " + calls + " calls");
+                SEEDS + " x " + INPUTS + " inputs by Jazzer, " + calls + " calls, " + fewestEdges + " edges");
     }
 
     /** Jazzer makes longer inputs of shorter ones, slowly: so it is given long ones, of random bytes, to begin with. */

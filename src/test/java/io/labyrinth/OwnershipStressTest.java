@@ -11,7 +11,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class OwnershipStressTest {
 
     private static final String PROPERTY = "a frame has one owner at most; no frame is lost; misuse is refused";
-    private static final long IN_OTHER_MODES = 300_000;
+    private static final long IN_OTHER_MODES = 1_000_000;
     private static final int PATIENCE_SECONDS = (int) Verify.scale(180, 3600);
 
     /** How a JVM runs. */
