@@ -30,7 +30,7 @@
 
 /* Kinds of calls; a test chooses by them, and is told of which kind the refused one was. */
 enum kind { MMAP = 1, MUNMAP = 2, ADVISE = 4, POPULATE = 8, LOCK2_ON_FAULT = 16, LOCK2 = 32, LOCK = 64, UNLOCK = 128,
-    OPEN = 256, THREAD = 512 };
+    OPEN = 256, THREAD = 512, SHARED = 1024 };
 
 static atomic_int counted, first_refused, last_refused, kinds_refused, error_given, refused_kind;
 static atomic_int asker;
@@ -165,6 +165,41 @@ int mlock2(const void *address, size_t length, unsigned flags)
 int munlock(const void *address, size_t length)
 {
     return is_refused(UNLOCK) ? -1 : (int) syscall(SYS_munlock, address, length);
+}
+
+/* What a shared labyrinth is made with, and joined. (No close: Linux closes, whatever it answers.) */
+
+int memfd_create(const char *name, unsigned flags)
+{
+    return is_refused(SHARED) ? -1 : (int) syscall(SYS_memfd_create, name, flags);
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list more;
+    va_start(more, flags);
+    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(more, mode_t) : 0;
+    va_end(more);
+    return is_refused(SHARED) ? -1 : openat(AT_FDCWD, path, flags, mode);
+}
+
+int ftruncate(int fd, off_t length)
+{
+    return is_refused(SHARED) ? -1 : (int) syscall(SYS_ftruncate, fd, length);
+}
+
+off_t lseek(int fd, off_t offset, int whence)
+{
+    return is_refused(SHARED) ? -1 : (off_t) syscall(SYS_lseek, fd, offset, whence);
+}
+
+int fcntl(int fd, int command, ...)
+{
+    va_list more;
+    va_start(more, command);
+    long argument = va_arg(more, long);
+    va_end(more);
+    return is_refused(SHARED) ? -1 : (int) syscall(SYS_fcntl, fd, command, argument);
 }
 
 /* As if the machine had none, for this process from now on. */

@@ -135,9 +135,13 @@ public final class Pairs {
         String name = result.getName();
         System.out.printf(Locale.ROOT, "%n%-60s %,15d%n", name, result.getTotalCount());
         boolean isWeak = false;
+        int possible = 0;
+        int seen = 0;
         for (GradingResult outcome : result.grading().gradingResults.values()) {
             System.out.printf(Locale.ROOT, "    %-56s %,15d  %s%s%n", outcome.id, outcome.count,
                     outcome.expect == Expect.FORBIDDEN ? "FORBIDDEN: " : "", outcome.description);
+            possible += outcome.expect == Expect.ACCEPTABLE ? 1 : 0;
+            seen += outcome.expect == Expect.ACCEPTABLE && outcome.count > 0 ? 1 : 0;
             if (outcome.expect == Expect.FORBIDDEN && outcome.count > 0) {
                 failures.add(name + " showed " + outcome.id + ": " + outcome.description);
             } else if (outcome.expect == Expect.ACCEPTABLE_INTERESTING) {
@@ -147,6 +151,9 @@ public final class Pairs {
                     failures.add(name + " did not show " + outcome.id + ": the others mean nothing then");
                 }
             }
+        }
+        if (possible > 1 && seen < 2) {
+            failures.add(name + " always went one way of " + possible + ": its actors never met");
         }
         if (isWeak) {
             weak++;

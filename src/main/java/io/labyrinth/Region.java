@@ -110,7 +110,7 @@ final class Region {
         Unmap unmapMetadata = new Unmap(start + frameBytes, metadataBytes);
         boolean opened = false;
         try {
-            long locked = makeResident(name, start, length, pageSize, locking);
+            long locked = makeResident(name, start, length, pageSize, locking, false);
             Region region = new Region(pageSize, start, frameBytes, unmapMetadata, locking, locked);
             Flight.opened(name, frames, region, since);
             opened = true;
@@ -130,7 +130,8 @@ final class Region {
         long since = System.nanoTime();
         boolean opened = false;
         try {
-            long locked = makeResident(header.name(), file.base, header.fileBytes(), header.pageSize(), locking);
+            long locked =
+                    makeResident(header.name(), file.base, header.fileBytes(), header.pageSize(), locking, true);
             Region region = new Region(file, unmapMetadata, locking, locked);
             Flight.opened(header.name(), header.frames(), region, since);
             opened = true;
@@ -150,7 +151,7 @@ final class Region {
         Unmap unmap = new Unmap(map(name, length), length);
         boolean mapped = false;
         try {
-            makeResident(name, unmap.address, length, pageSize, locking);
+            makeResident(name, unmap.address, length, pageSize, locking, false);
             MemorySegment memory = unmap.whenUnreachable();
             mapped = true;
             return memory;
@@ -161,12 +162,13 @@ final class Region {
         }
     }
 
-    /** Returns the bytes that are locked. */
-    private static long makeResident(String name, long start, long length, long pageSize, Locking locking) {
+    /** Returns the bytes that are locked. Where they are {@code shared}, others may be at work in them. */
+    private static long makeResident(String name, long start, long length, long pageSize, Locking locking,
+            boolean shared) {
         advise(start, length);
         long since = System.nanoTime();
         boolean lock = locking != Locking.NONE && lock(name, start, length, locking, Native.MLOCK_ONFAULT());
-        populate(name, start, length, pageSize);
+        populate(name, start, length, pageSize, shared);
         if (lock) {
             lock = lock(name, start, length, locking, 0);
         }
@@ -246,7 +248,7 @@ final class Region {
     }
 
     /** Faults in every page, on all cores. */
-    private static void populate(String name, long start, long length, long pageSize) {
+    private static void populate(String name, long start, long length, long pageSize, boolean shared) {
         int chunks = (int) ((length + CHUNK - 1) / CHUNK);
         AtomicInteger next = new AtomicInteger();
         AtomicInteger done = new AtomicInteger();
@@ -254,7 +256,7 @@ final class Region {
         Runnable work = () -> {
             for (int i = next.getAndIncrement(); i < chunks && errno.get() == 0; i = next.getAndIncrement()) {
                 long from = start + i * CHUNK;
-                errno.compareAndSet(0, populateChunk(from, Math.min(CHUNK, start + length - from), pageSize));
+                errno.compareAndSet(0, populateChunk(from, Math.min(CHUNK, start + length - from), pageSize, shared));
                 done.getAndIncrement();
             }
         };
@@ -306,7 +308,7 @@ final class Region {
     }
 
     /** Returns 0 or errno. */
-    private static int populateChunk(long from, long length, long pageSize) {
+    private static int populateChunk(long from, long length, long pageSize, boolean shared) {
         Libc.Result result = Libc.madvise(from, length, Native.MADV_POPULATE_WRITE());
         if (!result.failed()) {
             return 0;
@@ -314,10 +316,15 @@ final class Region {
         if (result.errno() != Native.EINVAL()) {
             return result.errno();
         }
-        // Before Linux 5.14. New pages are zero, so to write a zero is only to touch.
+        // Before Linux 5.14. A file's page is there once it is read (by a load that no compiler leaves out), and others
+        // may be at work in it. A page of our own has to be written: it is new, so a zero changes nothing.
         MemorySegment chunk = segment(from, length);
         for (long at = 0; at < length; at += pageSize) {
-            chunk.set(ValueLayout.JAVA_BYTE, at, (byte) 0);
+            if (shared) {
+                PageMap.lv(from + at);
+            } else {
+                chunk.set(ValueLayout.JAVA_BYTE, at, (byte) 0);
+            }
         }
         return 0;
     }

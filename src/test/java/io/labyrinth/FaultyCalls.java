@@ -29,6 +29,7 @@ final class FaultyCalls {
     static final int UNLOCK = 128;
     static final int OPEN = 256;
     static final int THREAD = 512;
+    static final int SHARED = 1024;
     static final int ANY = -1;
 
     private static final String LIBRARY = "labyrinth.faults";
