@@ -14,6 +14,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** The memory limit of a cgroup: found before a page is touched, as behind it the kernel kills, and does not refuse. */
 class CgroupTest {
 
+    private static final String PROPERTY = "opening: refused before a page is touched if the cgroup has no room";
+
     private static final Path HIERARCHIES = Path.of("/sys/fs/cgroup");
     private static final long MIB = 1L << 20;
     /** What cgroup v1 says where there is no limit. */
@@ -90,6 +92,7 @@ class CgroupTest {
         Optional<Path> cgroup = limited(512 * MIB);
         if (cgroup.isEmpty()) {
             theTightestLimitOnTheWayUpCounts("100", "200", 90);
+            Verify.held(PROPERTY, "CgroupTest", "by its files alone: this user may make no cgroup here");
             return;
         }
         ChildJvm.Result child;
@@ -107,6 +110,7 @@ class CgroupTest {
                 touched -> assertThat(Long.parseLong(touched)).as("KiB more than before").isLessThan(64 << 10),
                 opened -> assertThat(opened).isEqualTo("opened frames=25600"));
         assertThat(failures).as("times that the kernel met the limit").isEqualTo("0");
+        Verify.held(PROPERTY, "CgroupTest", "a cgroup of 512 MiB");
     }
 
     /** A cgroup of its own, if this user may make one and put a process into it. */

@@ -63,6 +63,8 @@ class LimitsTest {
         assertThat(told.get(step)).startsWith("LockRefused: labyrinth=limited requested=").contains(
                 "errno=" + errno, limit, "hard=8MiB", "CAP_IPC_LOCK=no", "ulimit -l", "LimitMEMLOCK=",
                 "ask for fewer frames", "locking(PREFERRED)");
+        Verify.held("opening: refused by the lock limit, and told by what", "LimitsTest",
+                step + ", CAP_IPC_LOCK dropped");
     }
 
     @ParameterizedTest
@@ -98,6 +100,7 @@ class LimitsTest {
         assertThat(told.get("over as")).startsWith("MapRefused: labyrinth=limited requested=").contains(
                 "errno=12(Cannot allocate memory)", "limit=" + told.get("as"), "mapped=", "ask for fewer frames",
                 "ulimit -v");
+        Verify.held("opening: refused by the address space, and told by what", "LimitsTest", "RLIMIT_AS");
     }
 
     @Test

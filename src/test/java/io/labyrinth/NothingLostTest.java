@@ -122,6 +122,8 @@ class NothingLostTest {
                 assertThat(Thread.interrupted()).isTrue();
             }
         });
+        Verify.held("an interrupt is neither lost, nor acted upon, nor made", "NothingLostTest",
+                "each step, by a " + (virtual ? "virtual" : "platform") + " thread");
     }
 
     @ParameterizedTest

@@ -73,6 +73,7 @@ class OpeningTest {
     void hugePagesAreNotNeeded() {
         assertThat(numbersOf(child(NoHugePages.class, FaultyCalls.compiled(folder)).run()))
                 .containsEntry("opened", 4);
+        Verify.held("opening: huge pages are not needed", "OpeningTest", "4 openings with none to be had");
     }
 
     @Test

@@ -38,6 +38,8 @@ class RegionTest {
             labyrinth.validate();
         }
         assertThat(ChildJvm.status("VmLck", 10)).isEqualTo(before);
+        Verify.held("What is reported as locked is what /proc/self/smaps says is locked.", "RegionTest",
+                "4 MiB of frames, and VmLck before and behind");
     }
 
     @Test

@@ -204,6 +204,7 @@ public final class Mutants {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx1g",
                 "--enable-native-access=ALL-UNNAMED",
+                "-Dlabyrinth.verify=" + WORK.resolve("verify"),
                 "-Djava.io.tmpdir=" + Files.createDirectories(WORK.resolve("tmp")).toAbsolutePath(),
                 "-cp", classPath(classes), FirstFailure.class.getName(), verdict.toString()));
         command.addAll(tests);
