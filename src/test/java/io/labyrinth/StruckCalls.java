@@ -1,5 +1,6 @@
 package io.labyrinth;
 
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -25,6 +26,7 @@ final class StruckCalls {
         });
         Thread.ofPlatform().start(StruckCalls::all).join();
         Thread.ofVirtual().start(StruckCalls::all).join();
+        Thread.ofPlatform().start(StruckCalls::sweepsOfTheOnlyFreeFrame).join();
         for (String place : args) {
             System.out.println((Hook.struck().contains(place) ? "struck " : "never ") + place);
         }
@@ -42,6 +44,48 @@ final class StruckCalls {
                 }
             }
             labyrinth.validate();
+        }
+    }
+
+    /** As no other frame is freed, only the sweep itself, or who mends after it, can say that this one is free. */
+    private static void sweepsOfTheOnlyFreeFrame() {
+        Gfp mine = Gfp.NOWAIT.with(Gfp.EXCLUSIVE).with(Gfp.NOWARN);
+        try (Labyrinth labyrinth = Labyrinth.builder("lonely").frames(192).open()) {
+            for (Hook.Error error : Hook.Error.values()) {
+                boolean struck = true;
+                for (int call = 1; struck; call++) {
+                    join(Thread.ofPlatform().start(() -> labyrinth.allocPage(mine)));
+                    List<Frame> others = new ArrayList<>();
+                    for (Frame frame = labyrinth.allocPage(mine); frame != null; frame = labyrinth.allocPage(mine)) {
+                        others.add(frame);
+                    }
+                    Hook.failAt(call, error);
+                    try {
+                        labyrinth.sweepDeadOwners();
+                    } catch (StackOverflowError e) {
+                        // Struck.
+                    }
+                    struck = Hook.happened();
+                    Frame found = labyrinth.allocPage(mine);
+                    if (found == null && labyrinth.sweepDeadOwners() == 1) {
+                        found = labyrinth.allocPage(mine);
+                    }
+                    if (found == null || others.size() != 191) {
+                        throw new AssertionError("sweep error=" + error + " call=" + call + " hid the frame");
+                    }
+                    found.close();
+                    others.forEach(Frame::close);
+                }
+            }
+            labyrinth.validate();
+        }
+    }
+
+    private static void join(Thread thread) {
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
         }
     }
 
