@@ -57,8 +57,11 @@ run-native: build native
 			"$(JDK)"/bin/* > target/relay.sums && sha256sum -c --quiet target/relay.sums \
 			&& echo "sha256sum agrees on all $$(wc -l < target/relay.sums) files" || exit 1; done
 
+# No hang is waited for: a test has 20 minutes (src/test/resources), all have 50.
 test: jdk
-	@$(MVN) verify $(if $(T),-Dtest=$(T) -Dsurefire.failIfNoSpecifiedTests=false) $(if $(LONG),-Dlabyrinth.long=true)
+	@$(MVN) verify $(if $(T),-Dtest=$(T) -Dsurefire.failIfNoSpecifiedTests=false) \
+		$(if $(LONG),-Dlabyrinth.long=true -Djunit.jupiter.execution.timeout.default=100m) \
+		-Dsurefire.timeout=$(if $(LONG),9000,3000)
 
 verify: jdk
 	@src/test/verify/verify $(if $(QUICK),quick)

@@ -3,6 +3,8 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -37,9 +39,18 @@ public class NativeTest {
         make.command().addAll(List.of(arguments));
         // Of a make that runs this test, nothing is to be passed on.
         make.environment().keySet().removeAll(List.of("MAKEFLAGS", "MFLAGS", "MAKELEVEL"));
-        Process process = make.redirectErrorStream(true).start();
-        String said = new String(process.getInputStream().readAllBytes());
-        assertThat(process.waitFor()).as("make %s: %s", String.join(" ", arguments), said).isZero();
-        return said;
+        Path out = Files.createTempFile("labyrinth", ".make");
+        // Not by a pipe: to wait for a line that does not come could not be ended.
+        Process process = make.redirectErrorStream(true).redirectOutput(out.toFile()).start();
+        try {
+            int exit = process.waitFor();
+            String said = Files.readString(out);
+            assertThat(exit).as("make %s: %s", String.join(" ", arguments), said).isZero();
+            return said;
+        } finally {
+            process.descendants().forEach(ProcessHandle::destroyForcibly);
+            process.destroyForcibly();
+            Files.delete(out);
+        }
     }
 }

@@ -2,7 +2,6 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -143,11 +142,18 @@ class TwinsTest {
         try (Labyrinth host = create(frames)) {
             Path script = Files.createTempFile("twins", ".txt");
             Files.write(script, lines);
+            Path answers = Files.createTempFile("twins", ".out");
             Process c = new ProcessBuilder("target/native/test/scenario", path.toString())
-                    .redirectInput(script.toFile()).redirectError(ProcessBuilder.Redirect.INHERIT).start();
-            List<String> said = new String(c.getInputStream().readAllBytes(), StandardCharsets.UTF_8).lines().toList();
-            assertThat(c.waitFor()).isZero();
+                    .redirectInput(script.toFile()).redirectOutput(answers.toFile())
+                    .redirectError(ProcessBuilder.Redirect.INHERIT).start();
+            try {
+                assertThat(c.waitFor()).isZero();
+            } finally {
+                c.destroyForcibly();
+            }
+            List<String> said = Files.readAllLines(answers);
             Files.delete(script);
+            Files.delete(answers);
             host.sweepDeadOwners();
             assertThat(host.stats().claimed() + host.stats().inTransit()).isZero();
             host.validate();

@@ -68,14 +68,19 @@ final class Cli {
     Result runProcess(List<String> command) throws IOException, InterruptedException {
         Path out = Files.createTempFile("labyrinth", ".out");
         Path err = Files.createTempFile("labyrinth", ".err");
+        Process process = null;
         try {
             ProcessBuilder builder = new ProcessBuilder(command).directory(folder.toFile())
                     .redirectOutput(out.toFile()).redirectError(err.toFile());
             builder.environment().putAll(environment);
-            int code = builder.start().waitFor();
+            process = builder.start();
+            int code = process.waitFor();
             return new Result(code, Files.readString(out, StandardCharsets.ISO_8859_1),
                     Files.readString(err, StandardCharsets.ISO_8859_1));
         } finally {
+            if (process != null) {
+                process.destroyForcibly();    // where the test's own time was over
+            }
             Files.delete(out);
             Files.delete(err);
         }

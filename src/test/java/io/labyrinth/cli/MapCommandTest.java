@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -143,7 +144,7 @@ class MapCommandTest {
             }
         } finally {
             process.destroy();
-            process.onExit().join();
+            assertThat(process.waitFor(30, TimeUnit.SECONDS)).as("it ends as soon as it is asked to").isTrue();
         }
     }
 }

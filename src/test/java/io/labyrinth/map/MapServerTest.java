@@ -25,6 +25,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The page, asked for by plain sockets: a client that may send anything. (make browser looks at it with a browser.) */
 class MapServerTest {
 
+    private static final int PATIENCE_MILLIS = 60_000;
+
     /** An answer in bytes, one char each. */
     record Answer(int code, String head, String body) {
         byte[] bytes() {
@@ -34,6 +36,7 @@ class MapServerTest {
 
     static Answer ask(int port, String request) throws IOException {
         try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
+            socket.setSoTimeout(PATIENCE_MILLIS);
             socket.getOutputStream().write(request.getBytes(StandardCharsets.ISO_8859_1));
             String all = new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
             int end = all.indexOf("\r\n\r\n");
