@@ -9,7 +9,8 @@ JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$
 	v=$$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$$d/release" 2>/dev/null); \
 	if [ "$${v:-0}" -ge 25 ] && [ -x "$$d/bin/javac" ]; then echo "$$d"; break; fi; done)
 NO_JDK := Labyrinth needs a JDK >= 25 and found none: install one (Debian, Ubuntu: temurin-25-jdk or openjdk-25-jdk; others: https://adoptium.net) or point JAVA_HOME at it.
-MVN := JAVA_HOME="$(JDK)" mvn -B -ntp
+# A download that stalls is given up after a minute (up to Maven 3.8, and later): Maven's own limit is half an hour.
+MVN := JAVA_HOME="$(JDK)" mvn -B -ntp -Dmaven.wagon.rto=60000 -Daether.connector.requestTimeout=60000
 
 help:
 	@echo "make run             build, and digest the JDK's own files through locked frames, checked by sha256sum"
