@@ -18,6 +18,13 @@ final class Advice {
                 || map.groupMayBeFree(group) && (map.spanShift < 0 || map.spanMayBeFree(group >> map.spanShift));
     }
 
+    /** Gives it all anew, where some may have been lost. */
+    static void giveAll(PageMap map) {
+        for (int group = 0; group < map.groups; group++) {
+            map.advise(group << PageMap.GROUP_ORDER);
+        }
+    }
+
     /** What this thread puts into advice while it looks: its own among all threads of all tenants, never 0 or 1. */
     static long stamp(PageMap map, Thread me) {
         return (me.threadId() << Native.LABYRINTH_TENANT_BITS() | PageWord.tenantNumber(map.tenant)) << 1;

@@ -113,7 +113,7 @@ final class Census {
                 freed += PageWord.frames(word);
             }    // else somebody freed it, or accepted its ticket: look again
         }
-        map.adviseAll();
+        Advice.giveAll(map);
         return freed;
     }
 

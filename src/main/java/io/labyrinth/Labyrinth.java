@@ -6,6 +6,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
@@ -63,6 +65,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
     private final Census census;
     private final long firstGeneration;
     private final Handles handles;
+    /** Those that are open. */
+    private final Set<Slab> slabs = ConcurrentHashMap.newKeySet();
 
     /** @param sampleClaims 1 claim in so many, or 0 for none */
     private Labyrinth(String name, PageMap map, Zone zone, Region region, long firstGeneration, int sampleClaims) {
@@ -235,7 +239,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
         return new FrameArena(this, gfp);
     }
 
-    /** {@link #slab(int, int)} for up to 2^16 objects. */
+    /** {@link #slab(int, int)} for up to 2^14 objects: with more of them, a pair costs a nanosecond or two more. */
     public Slab slab(int size) {
         return slab(size, Slab.DEFAULT_OBJECTS);
     }
@@ -253,7 +257,18 @@ public final class Labyrinth extends Face implements AutoCloseable {
      */
     public Slab slab(int size, int objects) {
         checkOpen();
-        return Slab.open(this, size, objects);
+        Slab slab = Slab.open(this, size, objects);
+        slabs.add(slab);
+        if (!region.isOpen() && forget(slab)) {
+            slab.end();
+        }
+        checkOpen();
+        return slab;
+    }
+
+    /** Whether that slab was open: it ends by one call, its own or its labyrinth's. */
+    boolean forget(Slab slab) {
+        return slabs.remove(slab);
     }
 
     private <T extends @Nullable Object> T pass(Supplier<T> overAllWords) {
@@ -278,7 +293,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
 
     /**
      * Checks every invariant of a labyrinth at rest from the page words alone: runs tile it, each is aligned, a claimed
-     * one has an owner, and what is free can be found. Meaningless while others allocate.
+     * one has an owner, and what is free can be found; and those of its slabs. Meaningless while others allocate.
      *
      * @throws AssertionError that names the first violation
      */
@@ -286,6 +301,12 @@ public final class Labyrinth extends Face implements AutoCloseable {
         String violation = pass(census::violation);
         if (violation != null) {
             throw new AssertionError("labyrinth=" + name + " " + violation);
+        }
+        for (Slab slab : slabs) {
+            String ofSlab = slab.violation();
+            if (ofSlab != null) {
+                throw new AssertionError(ofSlab);
+            }
         }
     }
 
@@ -305,7 +326,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
     /**
      * Who holds what, now, most frames first; of a shared labyrinth, what this process's threads hold. Looks at every
      * page word; safe while others allocate, exact at rest. When and where is told of claims that were sampled:
-     * {@link Builder#sampleClaims}.
+     * {@link Builder#sampleClaims}. Who holds the objects of a slab, {@link Slab#owners} says.
      */
     public List<Owner> owners() {
         return pass(() -> Owner.of(census.out(), map, samples));
@@ -350,8 +371,9 @@ public final class Labyrinth extends Face implements AutoCloseable {
     }
 
     /**
-     * Unlocks and unmaps. Refused, without any change, while frames or tickets are out; while it finds out, others may
-     * be told that nothing is free. May call the system, and handshakes with every thread. Closing again does nothing.
+     * Unlocks and unmaps. Refused while frames or tickets are out, without any change, but that slabs have given back
+     * the frames of which no object is out; while it finds out, others may be told that nothing is free. May call the
+     * system, and handshakes with every thread. Closing again does nothing.
      * (The page map's addresses, emptied, stay reserved until this object is unreachable:
      * late calls are refused by them.)
      *
@@ -376,13 +398,11 @@ public final class Labyrinth extends Face implements AutoCloseable {
         return close(true);
     }
 
-    /** A line for each place, where claims are sampled; else nothing. */
-    private String whereSampled(List<Census.Seen> out) {
-        if (samples == null) {
-            return "";
-        }
-        StringBuilder text = new StringBuilder();
-        Owner.of(out, map, samples).forEach(owner -> text.append("\n").append(owner));
+    /** What slabs have, and a line for each place, where claims are sampled; else nothing. */
+    private String details(List<Census.Seen> out) {
+        StringBuilder text = new StringBuilder(Owner.places(out, map, samples));
+        slabs.stream().map(Slab::describeFrames).filter(line -> !line.isEmpty()).sorted()
+                .forEach(line -> text.append("\n").append(line));
         return text.toString();
     }
 
@@ -391,28 +411,34 @@ public final class Labyrinth extends Face implements AutoCloseable {
             return 0;
         }
         map.strays.mend(map);
+        if (!now) {
+            slabs.forEach(Slab::shrink);
+        }
         // Of a shared labyrinth the others go on claiming, and what this process claims to the last is swept: leave().
         List<Census.Seen> out = region.file == null ? census.drain(now) : census.out();
         if (!out.isEmpty() && !now) {
             throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: " + census.describeOut(out)
-                    + ": free them, sweepDeadOwners() if their owners have ended, or closeNow()" + whereSampled(out));
+                    + ": free them, sweepDeadOwners() if their owners have ended, or closeNow()" + details(out));
         }
         if (!out.isEmpty() && samples != null) {
-            LOG.warn("labyrinth={} closes now although frames are out:{}", name, whereSampled(out));
+            LOG.warn("labyrinth={} closes now although frames are out:{}", name, details(out));
         }
         try {
             zone.watched = true;
+            slabs.forEach(slab -> slab.watch(true));
             // Of a shared one, frames may be out that were claimed since. Once the arena is closed no more are: its
             // handshake lets every thread see that the zone is watched.
             region.close(() -> !out.isEmpty() || region.file != null && !census.out().isEmpty());
         } catch (IllegalStateException inUse) {
             zone.watched = samples != null;
+            slabs.forEach(slab -> slab.watch(false));
             if (region.file == null) {
                 census.undrain(map.frames);
             }
             throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: a native call or a channel"
                     + " is using one of its segments (" + inUse.getMessage() + "): close it afterwards");
         }
+        slabs.stream().filter(this::forget).forEach(Slab::end);
         if (region.file != null) {
             region.file.leave((words, tenant) ->
                     new Census(new PageMap(words, map.frames, map.frames - map.ordinary, tenant)).evict(tenant));

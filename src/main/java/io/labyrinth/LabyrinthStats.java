@@ -24,9 +24,9 @@ import java.util.List;
  * @param reserveHitsApprox requests that the reserve has served; counted likewise
  * @param lostApprox      claims whose compare-and-set failed, by a race or an outdated hint: each cost the time of one,
  *                        and the search went on; counted likewise
- * @param mappedBytes     of frames and page map together
- * @param lockedBytes     of these, what {@code /proc/self/smaps} showed as locked when the labyrinth had opened
- * @param metadataBytes   of the mapped bytes, those of the page map
+ * @param mappedBytes     of frames, page map, and slabs' words together
+ * @param lockedBytes     of these, what {@code /proc/self/smaps} showed as locked when they had been mapped
+ * @param metadataBytes   of the mapped bytes, those of the page map and of slabs' words
  */
 public record LabyrinthStats(String name, int frames, long frameSize, int free, int reserve, int reserveFree,
         int claimed, int inTransit, int quarantined, List<Integer> freeRuns, long livesEnded, long refusedApprox,
@@ -70,8 +70,7 @@ public record LabyrinthStats(String name, int frames, long frameSize, int free, 
                     byState[PageWord.FREE] - reserveFree, zone.map.frames - zone.map.ordinary, reserveFree,
                     byState[PageWord.HEAD], byState[PageWord.IN_TRANSIT], byState[PageWord.QUARANTINED],
                     List.of(freeRuns), livesEnded, zone.refused(), zone.reserveHits(), zone.lost(),
-                    region.frames.byteSize() + region.metadata.byteSize(), region.lockedBytes,
-                    region.metadata.byteSize());
+                    region.mappedBytes(), region.lockedBytes(), region.metadataBytes());
         }
     }
 }

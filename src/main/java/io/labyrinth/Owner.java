@@ -24,7 +24,7 @@ public record Owner(Holding holding, long thread, boolean virtual, @Nullable Str
         List<Claim> sampled) {
 
     private static final int PLACES_TOLD = 10;
-    private static final int LINES_TOLD = 6;
+    private static final int LINES_TOLD = 10;
 
     /** What the thread is to its frames. */
     public enum Holding {
@@ -72,6 +72,15 @@ public record Owner(Holding holding, long thread, boolean virtual, @Nullable Str
         text.append("\n  sampled=").append(claims.size()).append(" oldest=").append(oldest.since)
                 .append(" pfn=").append(oldest.pfn).append(" claimed at");
         oldest.where.stream().limit(LINES_TOLD).forEach(line -> text.append("\n    ").append(line));
+    }
+
+    /** A line for each owner and each place, where claims are sampled; else nothing. */
+    static String places(List<Census.Seen> out, PageMap map, @Nullable Samples samples) {
+        StringBuilder text = new StringBuilder();
+        if (samples != null) {
+            of(out, map, samples).forEach(owner -> text.append("\n").append(owner));
+        }
+        return text.toString();
     }
 
     /** By owner and holding, most frames first. */

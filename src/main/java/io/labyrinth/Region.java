@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -56,6 +57,9 @@ final class Region {
     final long pageSize;
     /** Bytes of this mapping that smaps says are locked, read once after opening. */
     final long lockedBytes;
+    /** Of what slabs have of their own, mapped and locked. */
+    private final AtomicLong moreMapped = new AtomicLong();
+    private final AtomicLong moreLocked = new AtomicLong();
     final MemorySegment frames;
     final MemorySegment metadata;
 
@@ -144,22 +148,50 @@ final class Region {
         }
     }
 
-    /** More memory under the same lock, zeroed, mapped as long as it can be reached. On failure nothing stays. */
-    MemorySegment more(String name, long bytes) {
+    /** More memory under the same lock, zeroed. On failure nothing stays. */
+    More more(String name, long bytes) {
         long length = (bytes + pageSize - 1) / pageSize * pageSize;
         Machine.requireMemory(name, length);
         Unmap unmap = new Unmap(map(name, length), length);
         boolean mapped = false;
         try {
-            makeResident(name, unmap.address, length, pageSize, locking, false);
-            MemorySegment memory = unmap.whenUnreachable();
+            long locked = makeResident(name, unmap.address, length, pageSize, locking, false);
+            More more = new More(unmap.whenUnreachable(), length, locked);
+            moreMapped.addAndGet(length);
+            moreLocked.addAndGet(locked);
             mapped = true;
-            return memory;
+            return more;
         } finally {
             if (!mapped) {
                 unmap.run();
             }
         }
+    }
+
+    /** Memory beside the labyrinth's own. Its addresses stay as long as {@code memory} can be reached. */
+    record More(MemorySegment memory, long bytes, long locked) {
+    }
+
+    /** Unlocks and empties what {@link #more} has given: from now on it reads as zeros. Once. */
+    void giveBack(More more) {
+        empty(more.memory.address(), more.bytes);
+        moreMapped.addAndGet(-more.bytes);
+        moreLocked.addAndGet(-more.locked);
+    }
+
+    /** Bytes that are mapped, those of slabs among them. */
+    long mappedBytes() {
+        return frames.byteSize() + metadataBytes();
+    }
+
+    /** Of these, what is not frames. */
+    long metadataBytes() {
+        return metadata.byteSize() + moreMapped.get();
+    }
+
+    /** Of these, what was locked when it was mapped. */
+    long lockedBytes() {
+        return lockedBytes + moreLocked.get();
     }
 
     /** Returns the bytes that are locked. Where they are {@code shared}, others may be at work in them. */
@@ -401,8 +433,7 @@ final class Region {
     /** Unlocks and empties: what is read there from now on is zero, and what is written stays this process's. */
     private void giveBack(long from, long length) {
         if (file == null) {
-            Libc.munlock(from, length);
-            Libc.madvise(from, length, Native.MADV_DONTNEED());
+            empty(from, length);
             return;
         }
         // In one step, so that a thread that is late writes to the file or to nobody, and to no other mapping.
@@ -412,6 +443,11 @@ final class Region {
             throw new IllegalStateException("file=" + file.path + " cannot be replaced in memory: errno="
                     + result.error());
         }
+    }
+
+    private static void empty(long from, long length) {
+        Libc.munlock(from, length);
+        Libc.madvise(from, length, Native.MADV_DONTNEED());
     }
 
     static MemorySegment segment(long address, long bytes) {

@@ -38,7 +38,8 @@ final class Samples {
 
     /** Whose lines on top of a stack say nothing about who claimed. */
     private static final Set<String> OWN = Set.of(Samples.class.getName(), Face.class.getName(),
-            Labyrinth.class.getName(), Handles.class.getName(), Ticket.class.getName());
+            Labyrinth.class.getName(), Handles.class.getName(), Ticket.class.getName(), FrameArena.class.getName(),
+            Slab.class.getName(), Shelves.class.getName());
 
     private final int every;
     /** By the pfn of a run's head. Benign races: a frame is claimed by one thread at a time, and a place is final. */
@@ -48,6 +49,11 @@ final class Samples {
         this.every = every;
         this.places = new Place[frames];
         places[0] = new Place(0);    // loads what the first sample would load, right behind a claim
+    }
+
+    /** For a slab's objects. */
+    Samples ofAsMany(int objects) {
+        return new Samples(objects, every);
     }
 
     void claimed(long handle) {

@@ -32,19 +32,22 @@ final class Shelves {
 
     final int bytes;
     final int perFrame;
-    private final int shift;
+    final int shift;
     private final Labyrinth labyrinth;
     private final PageMap map;
 
     /** By shelf: the handle of its frame; 0 for none. */
     private final AtomicLongArray frames;
     /**
-     * By shelf: the address of its frame; 0 for none. Written before the objects are FREE, so whoever has claimed one
-     * sees it: a plain array, as a volatile read makes a pair too large to be inlined.
+     * By shelf: where object 0 would lie if all were in a row that comes by its frame; 0 for none. Written before the
+     * objects are FREE, so whoever has claimed one sees it: a plain array, as a volatile read makes a pair too large to
+     * be inlined.
      */
-    private final long[] addresses;
+    final long[] addresses;
     private final boolean[] torn;
     private volatile boolean anyTorn;
+    /** Below it no shelf was empty the last time that one was looked for. Advice: written by races. */
+    private int fullBelow;
     private volatile int state;
     /** 1 while a thread mends, shrinks or closes; given up by a store, as a call could throw. */
     private volatile int turn;
@@ -88,7 +91,12 @@ final class Shelves {
 
     /** Address of an object; below a page's if another thread has freed it just now. */
     long address(int object) {
-        return addresses[object >> shift] + (object & (1 << shift) - 1) * (long) bytes;
+        return addresses[object >> shift] + object * (long) bytes;
+    }
+
+    /** Of an object's address, its number and the size are all that is left to add. */
+    private long base(int shelf, long frame) {
+        return labyrinth.region.address(PageWord.pfn(frame)) - ((long) shelf << shift) * bytes;
     }
 
     boolean isEmpty(int object) {
@@ -104,7 +112,7 @@ final class Shelves {
                 turn = 0;
             }
         }
-        int shelf = emptyShelf(0);
+        int shelf = emptyShelf(fullBelow);
         int forFrame = bits & ~(Gfp.EXCLUSIVE.bits() | Gfp.ZERO.bits());
         long frame = shelf < 0 ? 0 : labyrinth.claim(forFrame, 0, me);
         if (frame == 0) {
@@ -125,12 +133,17 @@ final class Shelves {
         return shelved ? fill(shelf, frame, Gfp.wordFlags(bits), me) : 0;
     }
 
+    /** From there on, or else from the start; -1 if none is. */
     private int emptyShelf(int from) {
-        int shelf = from;
-        while (shelf < frames.length() && frames.get(shelf) != 0) {
-            shelf++;
+        int count = frames.length();
+        for (int i = 0; i < count; i++) {
+            int shelf = from + i < count ? from + i : from + i - count;
+            if (frames.get(shelf) == 0) {
+                fullBelow = shelf;
+                return shelf;
+            }
         }
-        return shelf < frames.length() ? shelf : -1;
+        return -1;
     }
 
     /** Makes the shelf's objects FREE, and claims one before others come by. */
@@ -144,7 +157,7 @@ final class Shelves {
                 labyrinth.map.strays.any = true;
                 return 0;
             }
-            addresses[shelf] = labyrinth.region.address(PageWord.pfn(frame));
+            addresses[shelf] = base(shelf, frame);
             for (int object = shelf << shift; object < end; object++) {
                 map.reopen(object, map.lvWord(object));
                 long word = map.lvWord(object);
@@ -170,6 +183,9 @@ final class Shelves {
         int first = shelf << shift;
         int end = first + perFrame;
         int object = first;
+        if (!isAllFree(first, end)) {
+            return false;    // and nobody was disturbed
+        }
         try {
             long word = map.lvWord(object);
             while (PageWord.isFree(word) && map.quarantine(object, word) && ++object < end) {
@@ -179,6 +195,7 @@ final class Shelves {
                 addresses[shelf] = 0;
                 labyrinth.free(frames.get(shelf), me, PageWord.EXCLUSIVE);
                 frames.set(shelf, 0);
+                fullBelow = Math.min(fullBelow, shelf);
                 return true;
             }
             reopen(first, object);
@@ -189,6 +206,14 @@ final class Shelves {
             map.strays.adviceLost = true;
             throw e;
         }
+    }
+
+    private boolean isAllFree(int from, int to) {
+        int object = from;
+        while (object < to && PageWord.isFree(map.lvWord(object))) {
+            object++;
+        }
+        return object == to;
     }
 
     private void reopen(int from, int to) {
@@ -205,7 +230,7 @@ final class Shelves {
             for (int shelf = 0; shelf < torn.length; shelf++) {
                 if (torn[shelf]) {
                     if (isLive(frames.get(shelf), me)) {
-                        addresses[shelf] = labyrinth.region.address(PageWord.pfn(frames.get(shelf)));
+                        addresses[shelf] = base(shelf, frames.get(shelf));
                         reopen(shelf << shift, (shelf << shift) + perFrame);
                     } else {
                         frames.set(shelf, 0);

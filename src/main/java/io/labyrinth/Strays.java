@@ -54,7 +54,7 @@ final class Strays {
                 }
             }
             adviceLost = false;
-            map.adviseAll();
+            Advice.giveAll(map);
             return true;
         } catch (Throwable e) {
             any = true;

@@ -3,6 +3,44 @@
  *
  * <p>Start at {@link io.labyrinth.Labyrinth}. Nothing here is {@code null} unless it says so.
  *
+ * <p><b>Channels.</b> A frame's {@code ByteBuffer} is the frame itself, direct and aligned to a page
+ * ({@link io.labyrinth.Frame#segment} says what it cannot do).
+ *
+ * {@snippet :
+ * try (Labyrinth labyrinth = Labyrinth.builder("io").frames(64).open();
+ *         FileChannel file = FileChannel.open(Path.of("/proc/self/exe"));
+ *         Frame frame = labyrinth.allocPage(Gfp.NOWAIT)) {
+ *     ByteBuffer page = frame.segment().asByteBuffer();
+ *     file.read(page);
+ *     Pipe pipe = Pipe.open();                                         // or a SocketChannel
+ *     System.out.println(pipe.sink().write(page.flip()));              // 4096
+ * }
+ * }
+ *
+ * <p><b>Scarce frames.</b> A listener, called outside of any allocation, when few are left, and when there are enough
+ * again: {@link io.labyrinth.Labyrinth#watermarks}.
+ *
+ * {@snippet :
+ * var told = new LinkedBlockingQueue<Watermarks.Mark>();
+ * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(32).open();
+ *         Watermarks looks = labyrinth.watermarks(0, 16, Duration.ofMillis(10), (mark, stats) -> told.add(mark));
+ *         Frame all = labyrinth.allocPages(Gfp.NOWAIT, 5)) {
+ *     System.out.println(told.take());                                 // LOW
+ * }
+ * }
+ *
+ * <p><b>Who holds what.</b> By owner, and with the line that took it for 1 claim in N;
+ * {@link io.labyrinth.Labyrinth#close}, where it is refused, says the same.
+ *
+ * {@snippet :
+ * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(64).sampleClaims(1).open();
+ *         Frame leak = labyrinth.allocPages(Gfp.NOWAIT, 2)) {
+ *     Owner owner = labyrinth.owners().getFirst();
+ *     System.out.println(owner.holding() + " frames=" + owner.frames());          // SHARED frames=4
+ *     System.out.println(owner.sampled().getFirst().where().getFirst().getFileName());    // Recipes.java
+ * }
+ * }
+ *
  * <p><b>Between JVMs.</b> A labyrinth is shared by a file below {@code /dev/shm}, or by a memfd. All who attach are
  * equals; a frame passes from one to the other as a number, and nothing is copied.
  *

@@ -253,6 +253,7 @@ final class ArgumentsAlone {
                 return null;
             });
             log.made(Call.SLAB_OBJECT, refusal, () -> slab.address(handle));
+            log.made(Call.SLAB_OBJECT, refusal, () -> slab.offset(handle));
             log.made(Call.SLAB_OBJECT, refusal == null && exclusive ? InvalidRequest.class : refusal,
                     () -> slab.segment(handle));
             if (handle != good) {

@@ -130,7 +130,7 @@ public final class ChildJvm {
      * Without CAP_IPC_LOCK, and with a hard limit of locked memory, below which the child may set its own. Who has not
      * the right needs not to lose it, and is not allowed to ask for that.
      */
-    ChildJvm mayLock(long bytes) {
+    public ChildJvm mayLock(long bytes) {
         wrapper.addAll(List.of("prlimit", "--memlock=" + bytes + ":" + bytes));
         if (Machine.mayLockAnything()) {
             wrapper.addAll(List.of("setpriv", "--inh-caps=-all", "--bounding-set=-all"));

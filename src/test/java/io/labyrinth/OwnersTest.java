@@ -112,6 +112,33 @@ class OwnersTest {
     }
 
     @Test
+    void aLeakedObjectIsToldWithItsLine() {
+        Labyrinth labyrinth = Labyrinth.builder("slabs").frames(64).sampleClaims(1).open();
+        Slab slab = labyrinth.slab(64);
+        long leak = slab.alloc(Gfp.NOWAIT);
+        long ticket = slab.handOff(slab.alloc(Gfp.ATOMIC_EXCLUSIVE));
+        slab.free(slab.alloc(Gfp.NOWAIT));
+
+        List<Owner> owners = slab.owners();
+        assertThat(owners).extracting(Owner::holding).containsExactlyInAnyOrder(Owner.Holding.SHARED,
+                Owner.Holding.TICKET);
+        for (Owner owner : owners) {
+            assertThat(owner.sampled().getFirst().where().getFirst().getMethodName())
+                    .isEqualTo("aLeakedObjectIsToldWithItsLine");
+        }
+        long accepted = slab.accept(ticket);
+        assertThat(slab.owners()).hasSize(2).allSatisfy(owner -> assertThat(owner.sampled()).hasSize(1));
+        slab.free(accepted);
+        for (AutoCloseable closing : List.of(slab, labyrinth)) {
+            assertThatThrownBy(closing::close).isInstanceOf(LabyrinthException.FramesOut.class)
+                    .hasMessageContaining("OwnersTest.aLeakedObjectIsToldWithItsLine(OwnersTest.java:");
+        }
+        slab.free(leak);
+        labyrinth.validate();
+        labyrinth.close();
+    }
+
+    @Test
     void aTicketIsToldWithTheClaimBeforeItAndAnAcceptedOneWithItsAccept() {
         try (Labyrinth labyrinth = builder().sampleClaims(1).open()) {
             Ticket ticket = labyrinth.allocPage(MINE).handOff();

@@ -60,7 +60,7 @@ class ReadmeTest {
         assertThat(recipes).containsKeys("Labyrinth", "FrameArena", "Slab", "netty/LabyrinthByteBufAllocator",
                 "arrow/LabyrinthAllocation", "jmx/LabyrinthBean", "micrometer/LabyrinthMetrics", "map/MapServer",
                 "map/MapWatch");
-        assertThat(recipes.get("package-info")).as("shared, and recorded").hasSize(2);
+        assertThat(recipes.get("package-info")).as("channels, watermarks, owners, shared, recorded").hasSize(5);
         List<String> all = recipes.values().stream().flatMap(List::stream).toList();
         StringBuilder calls = new StringBuilder();
         StringBuilder methods = new StringBuilder();
@@ -82,6 +82,11 @@ class ReadmeTest {
                 import java.io.*;
                 import java.lang.foreign.*;
                 import java.lang.management.*;
+                import java.nio.ByteBuffer;
+                import java.nio.channels.*;
+                import java.nio.file.Path;
+                import java.time.Duration;
+                import java.util.concurrent.LinkedBlockingQueue;
                 import javax.management.*;
                 import jdk.jfr.*;
                 import jdk.jfr.consumer.*;

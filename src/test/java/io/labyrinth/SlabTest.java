@@ -331,6 +331,89 @@ class SlabTest {
         assertThat(labyrinth.stats().claimed()).isZero();
     }
 
+    /** A slab that was dropped with all its objects free is no reason to keep the memory. */
+    @Test
+    void theLabyrinthClosesOverWhatSlabsHaveLeft() {
+        Labyrinth other = Labyrinth.builder("other").frames(16).locking(Locking.NONE).open();
+        Slab slab = other.slab(64);
+        Slab large = other.slab(2048);
+        long first = slab.alloc(Gfp.NOWAIT);
+        long second = large.alloc(Gfp.NOWAIT);
+        assertThat(slab.offset(first)).isEqualTo(slab.address(first) - other.region.address(0));
+        assertThat(large.offset(second)).isBetween(0L, 15L * 4096);
+        slab.free(first);
+        assertThat(other.stats().claimed()).isEqualTo(2);
+        assertThatThrownBy(other::close).isExactlyInstanceOf(FramesOut.class)
+                .hasMessageContaining("slab size=2048 labyrinth=other frames=1: ")
+                .hasMessageContaining("thread=" + Thread.currentThread().threadId() + " objects=1")
+                .hasMessageNotContaining("slab size=64");
+        assertThat(slab.frames()).as("what it could give back, it did").isZero();
+        large.free(second);
+        other.close();
+        assertThatThrownBy(() -> slab.alloc(Gfp.NOWAIT)).isExactlyInstanceOf(Closed.class);
+        assertThatThrownBy(() -> slab.offset(first)).isExactlyInstanceOf(Closed.class);
+    }
+
+    /** Its words are locked as its labyrinth's are, and no longer than it is open. */
+    @Test
+    void itsWordsAreCountedAndGivenBack() {
+        LabyrinthStats before = labyrinth.stats();
+        long locked = ChildJvm.status("VmLck", 10);
+        Slab slab = labyrinth.slab(64);
+        long bytes = labyrinth.stats().mappedBytes() - before.mappedBytes();
+        assertThat(bytes).isBetween(16L * slab.objects(), 20L * slab.objects());
+        assertThat(labyrinth.stats().metadataBytes() - before.metadataBytes()).isEqualTo(bytes);
+        assertThat(labyrinth.stats().lockedBytes() - before.lockedBytes()).isEqualTo(bytes);
+        assertThat(ChildJvm.status("VmLck", 10) - locked).isEqualTo(bytes / 1024);
+        end(slab);
+        assertThat(labyrinth.stats()).isEqualTo(before);
+        assertThat(ChildJvm.status("VmLck", 10)).isEqualTo(locked);
+
+        Labyrinth other = Labyrinth.builder("other").frames(64).open();
+        Slab open = other.slab(64);
+        long mine = open.alloc(MINE);
+        assertThat(other.closeNow()).isEqualTo(1);
+        assertThat(ChildJvm.status("VmLck", 10)).as("all of a labyrinth that has closed").isEqualTo(locked);
+        assertThatThrownBy(() -> open.free(mine)).isExactlyInstanceOf(Closed.class);
+        assertThatThrownBy(open::close).isExactlyInstanceOf(Closed.class);
+    }
+
+    @Test
+    void theLabyrinthsValidateLooksIntoItsSlabs() {
+        Labyrinth other = Labyrinth.builder("other").frames(64).locking(Locking.NONE).open();
+        Slab slab = other.slab(64);
+        slab.free(slab.alloc(MINE));
+        other.validate();
+        Census.Seen frame = new Census(other.map).out().getFirst();
+        other.handles().free(PageWord.handle(frame.word(), frame.pfn()));
+
+        assertThatThrownBy(other::validate).isExactlyInstanceOf(AssertionError.class)
+                .hasMessageContaining("slab size=64 labyrinth=other shelf=0");
+        other.closeNow();
+    }
+
+    /** The frames that it took first are looked through for an empty place last. */
+    @Test
+    void whatItGaveBackItTakesAgain() {
+        Slab slab = labyrinth.slab(2048, 8);
+        for (int round = 0; round < 3; round++) {
+            List<Long> all = new ArrayList<>();
+            for (long handle = slab.alloc(MINE); handle != 0; handle = slab.alloc(MINE)) {
+                all.add(handle);
+            }
+            assertThat(all).hasSize(8);
+            long page = slab.offset(all.get(round)) / 4096;
+            List<Long> ofOnePage = all.stream().filter(object -> slab.offset(object) / 4096 == page).toList();
+            all.removeAll(ofOnePage);
+            ofOnePage.forEach(slab::free);
+            assertThat(slab.shrink()).isEqualTo(1);
+            all.add(slab.alloc(MINE));
+            assertThat(slab.frames()).isEqualTo(4);
+            all.forEach(slab::free);
+        }
+        end(slab);
+    }
+
     @Test
     void refusesToCloseWhileAnythingIsOut() {
         Slab slab = labyrinth.slab(64);

@@ -27,7 +27,7 @@ class WalkTest {
                 map.release(handle, ME, PageWord.EXCLUSIVE);
             }
         }
-        map.adviseAll();
+        Advice.giveAll(map);
     }
 
     @AfterEach
@@ -73,7 +73,7 @@ class WalkTest {
                 map.release(handle, ME, PageWord.EXCLUSIVE);
             }
             if (i % 5 == 4) {
-                map.adviseAll();
+                Advice.giveAll(map);
             }
         }
     }

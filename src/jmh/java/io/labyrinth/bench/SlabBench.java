@@ -57,10 +57,9 @@ public class SlabBench {
 
     /** By a segment that is confined to its owner and dies with the object. */
     @Benchmark
-    public long objectPair() {
+    public void objectPair() {
         try (SlabObject object = Objects.requireNonNull(slab.allocObject(Gfp.ATOMIC_EXCLUSIVE))) {
             Rig.write(object.segment());
-            return bytes;
         }
     }
 
