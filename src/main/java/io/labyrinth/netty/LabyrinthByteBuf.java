@@ -1,5 +1,6 @@
 package io.labyrinth.netty;
 
+import io.labyrinth.Slab;
 import io.netty.buffer.AbstractReferenceCountedByteBuf;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
@@ -15,7 +16,7 @@ import java.nio.channels.GatheringByteChannel;
 import java.nio.channels.ScatteringByteChannel;
 import org.jspecify.annotations.Nullable;
 
-/** A direct buffer in a run of frames, or in what another allocator gave when the labyrinth was dry. */
+/** A direct buffer in a run of frames, in an object of a slab, or in what another allocator gave when it was dry. */
 final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
 
     /*
@@ -37,9 +38,10 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
 
     private final Recycler.Handle<LabyrinthByteBuf> recycling;
     private LabyrinthByteBufAllocator allocator;
-    /** Of the run; 0 if there is none. */
+    /** Of the object, if there is a slab, or else of the run; 0 if there is neither. */
     private long handle;
-    /** What holds the memory if no run does. */
+    private @Nullable Slab slab;
+    /** What holds the memory if no handle does. */
     private @Nullable ByteBuf other;
     private ByteBuffer memory = NOTHING;
     private int offset;
@@ -69,22 +71,22 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
 
     // --------------------------------------------------------------------------------------------------- its memory
 
-    /** Called by the allocator, right behind the claim: nothing here can fail. */
-    void moveInto(long handle, ByteBuffer memory, int offset, int held) {
-        this.handle = handle;
-        this.other = null;
-        hold(memory, offset, held);
+    /** @param start of the object or the run, in bytes from the labyrinth's first frame on */
+    void moveInto(@Nullable Slab slab, long handle, Window window, long start, int held) {
+        hold(slab, handle, null, window.memory(), (int) (start - window.start()), held);
     }
 
     /** As the other, of what another allocator gave. */
     void moveInto(ByteBuf other) {
         ByteBuffer whole = other.nioBuffer(0, other.capacity());
-        this.handle = 0;
-        this.other = other;
-        hold(whole, 0, whole.capacity());
+        hold(null, 0, other, whole, 0, whole.capacity());
     }
 
-    private void hold(ByteBuffer memory, int offset, int held) {
+    private void hold(@Nullable Slab slab, long handle, @Nullable ByteBuf other, ByteBuffer memory, int offset,
+            int held) {
+        this.slab = slab;
+        this.handle = handle;
+        this.other = other;
         this.memory = memory;
         this.offset = offset;
         this.held = held;
@@ -95,24 +97,23 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         length = capacity;
     }
 
-    private void giveBack(long handle, @Nullable ByteBuf other, int held) {
+    private void giveBack(@Nullable Slab slab, long handle, @Nullable ByteBuf other, int held) {
         if (other != null) {
             allocator.free(other, held);
         } else if (handle != 0) {
-            allocator.free(handle, held);
+            allocator.free(slab, handle, held);
         }
     }
 
     @Override
     protected void deallocate() {
+        Slab slab = this.slab;
         long handle = this.handle;
         ByteBuf other = this.other;
         int held = this.held;
-        this.handle = 0;
-        this.other = null;
         // No byte is within reach from now on, even where Netty was told not to ask whether a buffer is released.
-        hold(NOTHING, 0, 0);
-        giveBack(handle, other, held);
+        hold(null, 0, null, NOTHING, 0, 0);
+        giveBack(slab, handle, other, held);
         recycling.recycle(this);
     }
 
@@ -121,7 +122,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         return length;
     }
 
-    /** In place where the run has room, and where a smaller one would not do; otherwise by a copy. */
+    /** In place where there is room, and where a smaller one would not do; otherwise by a copy. */
     @Override
     public ByteBuf capacity(int newCapacity) {
         checkNewCapacity(newCapacity);
@@ -129,7 +130,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
             move(newCapacity, true);
         } else if (newCapacity < length) {
             trimIndicesToCapacity(newCapacity);
-            if (handle == 0 || allocator.orderOf(newCapacity) < allocator.orderOf(held)) {
+            if (allocator.heldFor(newCapacity) < held) {
                 move(newCapacity, false);
             }
         }
@@ -137,20 +138,36 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         return this;
     }
 
-    /** @param needed whether to fail rather than stay if there is nothing to move into */
+    /** @param needed whether to fail rather than stay if there is nothing to move into; else it has to be smaller */
     private void move(int newCapacity, boolean needed) {
+        Slab oldSlab = slab;
         long oldHandle = handle;
         ByteBuf oldOther = other;
         ByteBuffer oldMemory = memory;
         int oldOffset = offset;
         int oldHeld = held;
-        if (needed) {
-            allocator.place(this, newCapacity);
-        } else if (!allocator.placeInFrames(this, newCapacity)) {
-            return;
+        boolean moved = false;
+        try {
+            if (needed) {
+                allocator.place(this, newCapacity);
+            } else if (!allocator.placeInFrames(this, newCapacity) || held >= oldHeld) {
+                return;
+            }
+            memory.put(offset, oldMemory, oldOffset, Math.min(length, newCapacity));
+            moved = true;
+        } finally {
+            // Whichever of the two it is not in.
+            if (moved) {
+                giveBack(oldSlab, oldHandle, oldOther, oldHeld);
+            } else if (memory != oldMemory || offset != oldOffset) {
+                Slab newSlab = slab;
+                long newHandle = handle;
+                ByteBuf newOther = other;
+                int newHeld = held;
+                hold(oldSlab, oldHandle, oldOther, oldMemory, oldOffset, oldHeld);
+                giveBack(newSlab, newHandle, newOther, newHeld);
+            }
         }
-        memory.put(offset, oldMemory, oldOffset, Math.min(length, newCapacity));
-        giveBack(oldHandle, oldOther, oldHeld);
     }
 
     @Override
@@ -209,7 +226,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
     public long memoryAddress() {
         ensureAccessible();
         ByteBuf other = this.other;
-        return other == null ? allocator.address(handle) : other.memoryAddress();
+        return other == null ? allocator.address(slab, handle) : other.memoryAddress();
     }
 
     @Override

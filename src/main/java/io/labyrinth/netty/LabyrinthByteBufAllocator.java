@@ -3,39 +3,46 @@ package io.labyrinth.netty;
 import io.labyrinth.Gfp;
 import io.labyrinth.Handles;
 import io.labyrinth.Labyrinth;
+import io.labyrinth.Slab;
 import io.netty.buffer.AbstractByteBufAllocator;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.ByteBufAllocatorMetric;
 import io.netty.buffer.ByteBufAllocatorMetricProvider;
 import io.netty.buffer.UnpooledHeapByteBuf;
+import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Netty's direct buffers in the frames of a labyrinth: each is a run of 2^order frames, locked and faulted in, and the
- * last release gives it back. Heap buffers are Netty's unpooled ones.
+ * Netty's direct buffers in the frames of a labyrinth, locked and faulted in: a large one is a run of 2^order frames, a
+ * small one an object of a slab, and the last release gives it back. Heap buffers are Netty's unpooled ones.
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("http").frames(1024).open()) {
  *     var allocator = new LabyrinthByteBufAllocator(labyrinth, Gfp.NOWAIT, UnpooledByteBufAllocator.DEFAULT);
- *     allocator.directBuffer(1500).writeLong(42L).release();    // a frame; when the labyrinth is dry, unpooled memory
+ *     allocator.directBuffer(1500).writeLong(42L).release();    // half a frame; if there is none, unpooled memory
  * }
  * }
  *
- * <p><b>Sizes.</b> A buffer of up to a page takes one frame, and one of n bytes the smallest run that has them. It
- * grows within its run in place, and beyond by a larger run and a copy. The largest run is 4 MiB of 4 KiB pages.
+ * <p><b>Sizes.</b> A buffer of up to 2,048 bytes shares a frame with others of its size: 256, 512, 1,024 or 2,048. One
+ * of up to a page takes a frame, and one of n bytes the smallest run that has them. It grows within what it has in
+ * place, and beyond by a copy. The largest run is 4 MiB of 4 KiB pages. For each size, the first small buffer opens a
+ * {@link Slab} of up to 2^14; where the labyrinth cannot lock or map that one's words, small buffers take frames, and a
+ * warning is logged.
  *
- * <p><b>A dry labyrinth.</b> A buffer for which there is no run, or that would be larger than the largest, is refused
- * by {@link OutOfFramesError}, or is asked of another allocator, if one was named.
+ * <p><b>A dry labyrinth.</b> A buffer for which there is no room, or that would be larger than the largest run, is
+ * refused by {@link OutOfFramesError}, or is asked of another allocator, if one was named. The frames that small
+ * buffers have left are kept for the next ones, and given back by {@link #trim}: before a request is refused, too.
  *
  * <p><b>Threads.</b> As Netty has it: any thread may use and release a buffer, so the runs are not EXCLUSIVE. What was
  * released is refused by its reference count. The objects are recycled, as those of Netty's pooled buffers are: whoever
  * keeps one beyond its release may meet its next life, unless recycling is off
- * ({@code -Dio.netty.recycler.maxCapacityPerThread=0}); the run itself is freed once in each life, whoever does it.
+ * ({@code -Dio.netty.recycler.maxCapacityPerThread=0}); run or object are freed once in each life, whoever does it.
  *
  * <p>There is nothing to close. The labyrinth stays its opener's, whose {@code close()} is refused while buffers are
- * out.
+ * out, and else takes the slabs along. (Who has them, and where they were taken, its message tells if the labyrinth
+ * samples claims.)
  */
 @SuppressWarnings("exports")    // see module-info
 public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
@@ -45,11 +52,12 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
     private final Handles handles;
     private final Gfp gfp;
     private final @Nullable ByteBufAllocator whenDry;
-    private final Metric metric = new Metric();
-    private final int frames;
+    private final Metric metric;
+    private final SmallBuffers small;
     private final int frameShift;
-    /** A power of two, as frames and runs are. */
-    private final int windowFrames;
+    /** Of all frames. */
+    private final long bytes;
+    /** By the place's upper bits. */
     private final @Nullable Window[] windows;
 
     /**
@@ -79,10 +87,11 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         this.handles = labyrinth.handles();
         this.gfp = whenDry == null ? gfp : gfp.with(Gfp.NOWARN);
         this.whenDry = whenDry;
-        this.frames = labyrinth.stats().frames();
+        this.small = new SmallBuffers(labyrinth);
+        this.metric = new Metric(small, labyrinth.frameSize());
         this.frameShift = Long.numberOfTrailingZeros(labyrinth.frameSize());
-        this.windowFrames = (int) (Window.MAX_BYTES >> frameShift);
-        this.windows = new Window[(frames + windowFrames - 1) / windowFrames];
+        this.bytes = (long) labyrinth.stats().frames() << frameShift;
+        this.windows = new Window[(int) (bytes - 1 >> Window.MAX_BYTES_SHIFT) + 1];
     }
 
     @Override
@@ -124,8 +133,13 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
                 + (whenDry == null ? "refuse" : whenDry) + ")";
     }
 
+    /** What a buffer of so many bytes takes, if it can be had. */
+    long heldFor(int bytes) {
+        return bytes <= SmallBuffers.MOST ? SmallBuffers.bytesFor(bytes) : 1L << orderOf(bytes) + frameShift;
+    }
+
     /** The order of the smallest run that has so many bytes; beyond {@link Labyrinth#MAX_ORDER} if none has. */
-    int orderOf(int bytes) {
+    private int orderOf(int bytes) {
         return Integer.SIZE - Integer.numberOfLeadingZeros(Math.max(bytes - 1, 0) >>> frameShift);
     }
 
@@ -156,48 +170,107 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         }
     }
 
-    /** @return false if there is no run for so many bytes; nothing has changed then */
+    /** @return false if there is no room for so many bytes; nothing has changed then */
     boolean placeInFrames(LabyrinthByteBuf buffer, int bytes) {
-        int order = orderOf(bytes);
-        long handle = order > Labyrinth.MAX_ORDER ? 0 : handles.alloc(gfp, order);
-        if (handle == 0) {
+        if (orderOf(bytes) > Labyrinth.MAX_ORDER) {
             return false;
         }
-        int pfn = handles.pfn(handle);
-        Window window = windows[pfn / windowFrames];
-        if (window == null || pfn < window.firstPfn()) {
-            window = open(handle, pfn);
-        }
-        buffer.moveInto(handle, window.memory(), pfn - window.firstPfn() << frameShift, 1 << order + frameShift);
-        metric.inFrames.add(1L << order + frameShift);
-        return true;
+        return placeAtOnce(buffer, bytes) || trim() > 0 && placeAtOnce(buffer, bytes);
     }
 
-    /** Rare: a window begins at the lowest run that was ever seen in it. Two threads that race make one too many. */
-    private Window open(long handle, int pfn) {
-        boolean opened = false;
+    private boolean placeAtOnce(LabyrinthByteBuf buffer, int bytes) {
+        Slab slab = small.slab(bytes);
+        if (slab == null) {
+            return placeInRun(buffer, orderOf(bytes));
+        }
+        // A slab that finds no frame has been refused one, and so would be the run.
+        return placeInObject(buffer, slab) || small.isFull(slab) && placeInRun(buffer, 0);
+    }
+
+    private boolean placeInRun(LabyrinthByteBuf buffer, int order) {
+        long run = handles.alloc(gfp, order);
+        if (run == 0) {
+            return false;
+        }
+        int held = 1 << order + frameShift;
+        boolean placed = false;
         try {
-            int index = pfn / windowFrames;
-            int end = Math.min(frames, (index + 1) * windowFrames);
-            Window window = Window.from(handles.segment(handle), pfn, (long) (end - pfn) << frameShift);
-            windows[index] = window;
-            opened = true;
-            return window;
+            metric.inFrames.add(held);
+            long start = (long) handles.pfn(run) << frameShift;
+            Window window = window(start);
+            if (window == null) {
+                window = open(handles.segment(run), start);
+            }
+            buffer.moveInto(null, run, window, start, held);
+            placed = true;
+            return true;
         } finally {
-            if (!opened) {
-                handles.free(handle);
+            if (!placed) {
+                free(null, run, held);
             }
         }
     }
 
-    /** Address of a run that a buffer holds. */
-    long address(long handle) {
-        return handles.address(handle);
+    private boolean placeInObject(LabyrinthByteBuf buffer, Slab slab) {
+        long object = slab.alloc(gfp);
+        if (object == 0) {
+            return false;
+        }
+        int held = slab.objectBytes();
+        boolean placed = false;
+        try {
+            metric.inFrames.add(held);
+            long start = slab.offset(object);
+            Window window = window(start);
+            if (window == null) {
+                window = open(slab.segment(object), start);
+            }
+            buffer.moveInto(slab, object, window, start, held);
+            placed = true;
+            return true;
+        } finally {
+            if (!placed) {
+                free(slab, object, held);
+            }
+        }
     }
 
-    void free(long handle, int bytes) {
-        handles.free(handle);
+    /** That has this place; null if there is none. */
+    private @Nullable Window window(long start) {
+        Window window = windows[(int) (start >> Window.MAX_BYTES_SHIFT)];
+        return window == null || start < window.start() ? null : window;
+    }
+
+    /** Rare: a window begins at the lowest place that was ever used in it. Two threads that race make one too many. */
+    private Window open(MemorySegment held, long start) {
+        int index = (int) (start >> Window.MAX_BYTES_SHIFT);
+        Window window = Window.from(held, start, Math.min(bytes, (index + 1L) << Window.MAX_BYTES_SHIFT));
+        windows[index] = window;
+        return window;
+    }
+
+    /** Address of what a buffer holds. */
+    long address(@Nullable Slab slab, long handle) {
+        return slab == null ? handles.address(handle) : slab.address(handle);
+    }
+
+    void free(@Nullable Slab slab, long handle, int bytes) {
+        if (slab == null) {
+            handles.free(handle);
+        } else {
+            small.free(slab, handle);
+        }
         metric.inFrames.add(-bytes);
+    }
+
+    /**
+     * Gives back the frames that small buffers have left; looks at each that they had. Does nothing if none was
+     * released since the last time, or while another thread is at it.
+     *
+     * @return the number of frames freed
+     */
+    public int trim() {
+        return small.trim();
     }
 
     void free(ByteBuf other, int bytes) {
@@ -212,11 +285,15 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         private final LongAdder elsewhere = new LongAdder();
         private final LongAdder onHeap = new LongAdder();
         private final LongAdder dry = new LongAdder();
+        private final SmallBuffers small;
+        private final long frameSize;
 
-        private Metric() {
+        private Metric(SmallBuffers small, long frameSize) {
+            this.small = small;
+            this.frameSize = frameSize;
         }
 
-        /** Bytes of the runs that direct buffers hold, and of what they hold of the other allocator. */
+        /** Bytes of the runs and objects that direct buffers hold, and of what they hold of the other allocator. */
         @Override
         public long usedDirectMemory() {
             return usedFrameMemory() + usedOtherMemory();
@@ -227,9 +304,14 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
             return onHeap.sum();
         }
 
-        /** Bytes of the runs that direct buffers hold; a run is counted as a whole. */
+        /** Bytes of the runs and objects that direct buffers hold, each counted as a whole. */
         public long usedFrameMemory() {
             return inFrames.sum();
+        }
+
+        /** Bytes of the frames that small buffers share, those among them that are free. Looks at every such frame. */
+        public long sharedFrameMemory() {
+            return small.frames() * frameSize;
         }
 
         /** Bytes of direct buffers that the other allocator was asked for, as the labyrinth had no run for them. */
@@ -237,14 +319,15 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
             return elsewhere.sum();
         }
 
-        /** Requests that the labyrinth had no run for: refused, or passed on to the other allocator. */
+        /** Requests that the labyrinth had no room for: refused, or passed on to the other allocator. */
         public long requestsDry() {
             return dry.sum();
         }
 
         @Override
         public String toString() {
-            return "usedFrameMemory=" + usedFrameMemory() + " usedOtherMemory=" + usedOtherMemory() + " usedHeapMemory="
+            return "usedFrameMemory=" + usedFrameMemory() + " sharedFrameMemory=" + sharedFrameMemory()
+                    + " usedOtherMemory=" + usedOtherMemory() + " usedHeapMemory="
                     + usedHeapMemory() + " requestsDry=" + requestsDry();
         }
     }

@@ -32,6 +32,8 @@ class ByteBufAllocatorTest {
 
     @AfterEach
     void nothingIsOut() {
+        allocator.trim();
+        lenient.trim();
         assertThat(claimed()).isZero();
         for (LabyrinthByteBufAllocator each : List.of(allocator, lenient)) {
             assertThat(each.metric().usedDirectMemory()).as("direct").isZero();
@@ -57,7 +59,7 @@ class ByteBufAllocatorTest {
 
     @Test
     void aBufferTakesTheSmallestRunThatHasItsBytes() {
-        int[][] framesOf = {{0, 1}, {1, 1}, {PAGE, 1}, {PAGE + 1, 2}, {2 * PAGE, 2}, {2 * PAGE + 1, 4},
+        int[][] framesOf = {{2049, 1}, {PAGE, 1}, {PAGE + 1, 2}, {2 * PAGE, 2}, {2 * PAGE + 1, 4},
                 {100 * PAGE, 128}, {512 * PAGE, 512}};
         for (int[] pair : framesOf) {
             ByteBuf buffer = allocator.directBuffer(pair[0], Integer.MAX_VALUE);
@@ -67,6 +69,149 @@ class ByteBufAllocatorTest {
             buffer.release();
             assertThat(claimed()).isZero();
         }
+    }
+
+    @Test
+    void smallBuffersShareFrames() {
+        int[][] bytesOf = {{0, 256}, {1, 256}, {256, 256}, {257, 512}, {512, 512}, {513, 1024}, {1025, 2048},
+                {2048, 2048}};
+        for (int[] pair : bytesOf) {
+            ByteBuf buffer = allocator.directBuffer(pair[0], Integer.MAX_VALUE);
+            assertThat(buffer.capacity()).isEqualTo(pair[0]);
+            assertThat(allocator.metric().usedFrameMemory()).as("bytes=%s", pair[0]).isEqualTo(pair[1]);
+            buffer.release();
+        }
+        assertThat(allocator.trim()).as("a frame of each size").isEqualTo(4);
+
+        List<ByteBuf> buffers = new ArrayList<>();
+        for (int i = 0; i < 17; i++) {
+            buffers.add(allocator.directBuffer(200).writeZero(200).setInt(0, i).setInt(196, i));
+        }
+        assertThat(claimed()).as("16 to a frame").isEqualTo(2);
+        for (int i = 0; i < 17; i++) {
+            assertThat(buffers.get(i).getInt(0)).isEqualTo(i);
+            assertThat(buffers.get(i).getInt(196)).isEqualTo(i);
+            assertThat(buffers.get(i).memoryAddress() % 256).isZero();
+        }
+        assertThat(allocator.trim()).as("none is without a buffer").isZero();
+        buffers.removeLast().release();
+        assertThat(allocator.trim()).isEqualTo(1);
+        buffers.forEach(ByteBuf::release);
+        assertThat(claimed()).as("kept for the next ones").isEqualTo(1);
+    }
+
+    @Test
+    void aSmallBufferGrowsIntoARunAndShrinksBack() {
+        ByteBuf buffer = allocator.directBuffer(10).writeLong(42);
+        long first = buffer.memoryAddress();
+        buffer.capacity(200);
+        assertThat(buffer.memoryAddress()).as("within its object").isEqualTo(first);
+
+        buffer.capacity(3000);
+        allocator.trim();
+
+        assertThat(claimed()).isEqualTo(1);
+        assertThat(allocator.metric().usedFrameMemory()).isEqualTo(PAGE);
+        assertThat(buffer.setLong(2992, 43).getLong(0)).isEqualTo(42);
+        buffer.capacity(100);
+        assertThat(allocator.metric().usedFrameMemory()).isEqualTo(256);
+        assertThat(buffer.getLong(0)).isEqualTo(42);
+        buffer.release();
+    }
+
+    /** What small buffers have left is not lost to large ones. */
+    @Test
+    void emptyFramesOfSmallBuffersAreGivenBackBeforeItIsDry() {
+        List<ByteBuf> buffers = new ArrayList<>();
+        while (claimed() < 200) {
+            buffers.add(allocator.directBuffer(2048));
+        }
+        buffers.forEach(ByteBuf::release);
+        assertThat(claimed()).isEqualTo(200);
+        List<Frame> taken = drain();
+
+        ByteBuf buffer = allocator.directBuffer(64 * PAGE);
+
+        assertThat(allocator.metric().requestsDry()).isZero();
+        buffer.release();
+        taken.forEach(Frame::close);
+    }
+
+    /** A slab has its limit; it is not the labyrinth's. */
+    @Test
+    void smallBuffersBeyondTheSlabsLimitTakeFrames() {
+        Labyrinth large = Labyrinth.builder("large").frames(1100).locking(Locking.NONE).open();
+        LabyrinthByteBufAllocator its = new LabyrinthByteBufAllocator(large, Gfp.NOWAIT);
+        List<ByteBuf> buffers = new ArrayList<>();
+        for (int i = 0; i < 1 << 14; i++) {
+            buffers.add(its.directBuffer(256));
+        }
+        assertThat(its.metric().sharedFrameMemory()).isEqualTo(its.metric().usedFrameMemory()).isEqualTo(1024 * PAGE);
+
+        buffers.add(its.directBuffer(256));
+
+        assertThat(its.metric().sharedFrameMemory()).isEqualTo(1024 * PAGE);
+        assertThat(its.metric().usedFrameMemory()).isEqualTo(1025 * PAGE);
+        buffers.forEach(ByteBuf::release);
+        assertThat(large.stats().claimed()).isEqualTo(1024);
+        assertThat(its.metric().usedFrameMemory()).isZero();
+        large.close();
+    }
+
+    @Test
+    void aRefusedRequestIsCountedOnce() {
+        List<Frame> taken = drain();
+        long before = labyrinth.stats().refusedApprox();
+
+        assertThatThrownBy(() -> allocator.directBuffer(100)).isInstanceOf(OutOfFramesError.class);
+
+        assertThat(labyrinth.stats().refusedApprox()).isEqualTo(before + 1);
+        assertThat(allocator.metric().requestsDry()).isEqualTo(1);
+        taken.forEach(Frame::close);
+    }
+
+    /** One byte less is no reason to copy, nor is a place that would not be smaller. */
+    @Test
+    void shrinksOnlyIntoWhatIsSmaller() {
+        ByteBuf buffer = allocator.directBuffer(2000).setLong(0, 42);
+        long address = buffer.memoryAddress();
+        assertThat(buffer.capacity(1025).memoryAddress()).isEqualTo(address);
+        List<Frame> taken = drain();
+        buffer.capacity(100);
+        assertThat(buffer.memoryAddress()).as("nothing to move into").isEqualTo(address);
+        taken.forEach(Frame::close);
+        buffer.capacity(99);
+        assertThat(buffer.memoryAddress()).isNotEqualTo(address);
+        assertThat(buffer.getLong(0)).isEqualTo(42);
+        assertThat(allocator.metric().usedFrameMemory()).isEqualTo(256);
+        buffer.release();
+    }
+
+    @Test
+    void whoLeaksASmallBufferIsToldWithItsLine() {
+        Labyrinth other = Labyrinth.builder("other").frames(64).sampleClaims(1).locking(Locking.NONE).open();
+        ByteBuf leak = new LabyrinthByteBufAllocator(other, Gfp.NOWAIT).directBuffer(100);
+
+        assertThatThrownBy(other::close).isInstanceOf(LabyrinthException.FramesOut.class).hasMessageContainingAll(
+                "slab size=256 labyrinth=other frames=1", "objects=1",
+                "ByteBufAllocatorTest.whoLeaksASmallBufferIsToldWithItsLine(ByteBufAllocatorTest.java:");
+        leak.release();
+        other.close();
+    }
+
+    @Test
+    void theLabyrinthClosesOverTheFramesThatSmallBuffersHaveLeft() {
+        Labyrinth other = Labyrinth.builder("other").frames(64).locking(Locking.NONE).open();
+        LabyrinthByteBufAllocator its = new LabyrinthByteBufAllocator(other, Gfp.NOWAIT);
+        ByteBuf first = its.directBuffer(100);
+        ByteBuf second = its.directBuffer(1000);
+        first.release();
+        assertThatThrownBy(other::close).isInstanceOf(LabyrinthException.FramesOut.class);
+        second.release();
+
+        other.close();
+
+        assertThatThrownBy(() -> its.directBuffer(100)).isInstanceOf(LabyrinthException.Closed.class);
     }
 
     @Test
@@ -84,7 +229,7 @@ class ByteBufAllocatorTest {
 
     @Test
     void growsWithinItsRunInPlace() {
-        ByteBuf buffer = allocator.directBuffer(10).writeLong(42);
+        ByteBuf buffer = allocator.directBuffer(3000).writeLong(42);
         long address = buffer.memoryAddress();
 
         buffer.writeZero(PAGE - 8);
@@ -102,6 +247,7 @@ class ByteBufAllocatorTest {
             buffer.writeInt(i);
         }
 
+        assertThat(allocator.trim()).as("it was in one object of each size").isEqualTo(4);
         assertThat(claimed()).isEqualTo(128);
         assertThat(slice.getInt(4)).isEqualTo(1);
         for (int i = 0; i < 100_000; i++) {
@@ -227,6 +373,7 @@ class ByteBufAllocatorTest {
         assertThatThrownBy(() -> buffer.capacity(PAGE << 11)).isSameAs(theirs);
         assertThat(buffer.writeLong(42).readLong()).isEqualTo(42);
         buffer.release();
+        both.trim();
         assertThat(both.metric().usedDirectMemory()).isZero();
     }
 
@@ -252,7 +399,7 @@ class ByteBufAllocatorTest {
     void compositesAreMadeOfFramesAndFreeThem() {
         CompositeByteBuf composite = allocator.compositeDirectBuffer(8);
         for (int i = 0; i < 5; i++) {
-            composite.addComponent(true, allocator.directBuffer(16).writeLong(i));
+            composite.addComponent(true, allocator.directBuffer(PAGE).writeLong(i));
         }
         assertThat(claimed()).isEqualTo(5);
         assertThat(composite.alloc()).isSameAs(allocator);

@@ -37,6 +37,7 @@ class ByteBufTest {
 
     @AfterEach
     void nothingIsOut() {
+        allocator.trim();
         assertThat(labyrinth.stats().claimed()).isZero();
         assertThat(allocator.metric().usedDirectMemory()).isZero();
         labyrinth.validate();

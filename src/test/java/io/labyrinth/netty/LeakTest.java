@@ -16,7 +16,17 @@ class LeakTest {
         assertThat(result.exit()).as(result.toString()).isZero();
         assertThat(result.err()).containsOnlyOnce("LEAK: ByteBuf.release() was not called before it's garbage-coll")
                 .contains("the last who saw it");
-        assertThat(result.out()).contains("out=1 bytes=4096");
+        assertThat(result.out()).contains("out=1 bytes=256");
+    }
+
+    /** 64 frames and their words are 264 KiB, and a slab's words 20 more. */
+    @Test
+    void smallBuffersTakeFramesWhereTheWordsOfASlabCannotBeLocked() {
+        ChildJvm.Result result = ChildJvm.ofAll(Leaks.class).mayLock(276 << 10).with("tight").run();
+
+        assertThat(result.exit()).as(result.toString()).isZero();
+        assertThat(result.out()).contains("small=4096", "out=0 bytes=0");
+        assertThat(result.err()).containsOnlyOnce("buffers of up to 2048 bytes have a frame each from now on");
     }
 
     /** What fails between the claim and the return gives the frame back. */

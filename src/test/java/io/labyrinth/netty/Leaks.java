@@ -15,16 +15,24 @@ final class Leaks {
     }
 
     public static void main(String[] arguments) throws InterruptedException {
-        Labyrinth labyrinth = Labyrinth.builder("leaks").frames(64).locking(Locking.PREFERRED).open();
+        boolean tight = arguments[0].equals("tight");
+        Labyrinth labyrinth = Labyrinth.builder("leaks").frames(64)
+                .locking(tight ? Locking.REQUIRED : Locking.PREFERRED).open();
         if (arguments[0].equals("fail")) {
             ResourceLeakDetectorFactory.setResourceLeakDetectorFactory(new Failing());
         }
         LabyrinthByteBufAllocator allocator = new LabyrinthByteBufAllocator(labyrinth, Gfp.NOWAIT);
         if (arguments[0].equals("fail")) {
             failing(allocator);
+        } else if (tight) {
+            ByteBuf first = allocator.directBuffer(100);
+            System.out.println("small=" + allocator.metric().usedFrameMemory());
+            first.release();
+            allocator.directBuffer(1000).release();
         } else {
             leaking(allocator);
         }
+        allocator.trim();
         System.out.println("out=" + labyrinth.stats().claimed() + " bytes=" + allocator.metric().usedDirectMemory());
         labyrinth.validate();
     }

@@ -1,0 +1,117 @@
+package io.labyrinth.netty;
+
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.Slab;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Where buffers of up to half a page live: a slab for each power of two from 256 bytes to 2,048, opened by its first
+ * buffer. Any thread may call all of it.
+ */
+final class SmallBuffers {
+
+    /*
+     * A slab keeps the frames that its objects have left, as the next ones will want them; but a frame that small
+     * buffers have left must not be what a large one is refused for. So whoever finds the labyrinth dry gives them back
+     * first, if a small buffer was released since the last time: to look through all slabs takes microseconds, and at a
+     * labyrinth that stays dry each request would pay for them.
+     */
+
+    static final int LEAST = 256;
+    static final int MOST = 2048;
+
+    private static final Logger LOG = LoggerFactory.getLogger(SmallBuffers.class);
+    private static final int LEAST_SHIFT = Integer.numberOfTrailingZeros(LEAST);
+    private static final int SIZES = Integer.numberOfTrailingZeros(MOST) - LEAST_SHIFT + 1;
+
+    private final Labyrinth labyrinth;
+    private final AtomicReferenceArray<@Nullable Slab> slabs = new AtomicReferenceArray<>(SIZES);
+    /** The labyrinth could not have the words of a slab: small buffers have runs of their own from then on. */
+    private volatile boolean off;
+    /** Whether an object was freed since the last look at what could be given back. */
+    private volatile boolean anyFreed;
+    private final AtomicBoolean trimming = new AtomicBoolean();
+
+    SmallBuffers(Labyrinth labyrinth) {
+        this.labyrinth = labyrinth;
+    }
+
+    /** What a small buffer takes. */
+    static int bytesFor(int bytes) {
+        return 1 << LEAST_SHIFT + index(bytes);
+    }
+
+    /** ceil(log2(bytes)), from that of the least on. */
+    private static int index(int bytes) {
+        return Integer.SIZE - Integer.numberOfLeadingZeros(Math.max(bytes - 1, 0) >> LEAST_SHIFT);
+    }
+
+    /** For a buffer of so many bytes; null if it has to take a run. May open it, which may call the system. */
+    @Nullable Slab slab(int bytes) {
+        if (bytes > MOST) {
+            return null;
+        }
+        Slab slab = slabs.get(index(bytes));
+        return slab != null || off ? slab : open(index(bytes));
+    }
+
+    private synchronized @Nullable Slab open(int index) {
+        Slab slab = slabs.get(index);
+        if (slab == null && !off) {
+            try {
+                slab = labyrinth.slab(LEAST << index);
+                slabs.set(index, slab);
+            } catch (LabyrinthException.LockRefused | LabyrinthException.MapRefused refusal) {
+                off = true;
+                LOG.warn("{}: buffers of up to {} bytes have a frame each from now on, as there is no slab for them:"
+                        + " {}", labyrinth, MOST, refusal.getMessage());
+            }
+        }
+        return slab;
+    }
+
+    /** Whether it is its own limit that it gives nothing more, and not the labyrinth's. */
+    boolean isFull(Slab slab) {
+        return slab.frames() * (labyrinth.frameSize() / slab.objectBytes()) >= slab.objects();
+    }
+
+    void free(Slab slab, long object) {
+        slab.free(object);
+        if (!anyFreed) {
+            anyFreed = true;
+        }
+    }
+
+    /** @return the frames given back; 0 also where another thread is at it */
+    int trim() {
+        if (!anyFreed || !trimming.compareAndSet(false, true)) {
+            return 0;
+        }
+        try {
+            anyFreed = false;
+            int freed = 0;
+            for (int i = 0; i < SIZES; i++) {
+                Slab slab = slabs.get(i);
+                freed += slab == null ? 0 : slab.shrink();
+            }
+            return freed;
+        } finally {
+            trimming.set(false);
+        }
+    }
+
+    /** Frames that slabs have, whether buffers are in them or not. */
+    int frames() {
+        int frames = 0;
+        for (int i = 0; i < SIZES; i++) {
+            Slab slab = slabs.get(i);
+            frames += slab == null ? 0 : slab.frames();
+        }
+        return frames;
+    }
+}
