@@ -6,8 +6,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
@@ -65,8 +63,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
     private final Census census;
     private final long firstGeneration;
     private final Handles handles;
-    /** Those that are open. */
-    private final Set<Slab> slabs = ConcurrentHashMap.newKeySet();
+    final Slabs slabs = new Slabs(this);
 
     /** @param sampleClaims 1 claim in so many, or 0 for none */
     private Labyrinth(String name, PageMap map, Zone zone, Region region, long firstGeneration, int sampleClaims) {
@@ -239,9 +236,13 @@ public final class Labyrinth extends Face implements AutoCloseable {
         return new FrameArena(this, gfp);
     }
 
-    /** {@link #slab(int, int)} for up to 2^14 objects: with more of them, a pair costs a nanosecond or two more. */
+    /**
+     * {@link #slab(int, int)} for up to 2^14 objects, somewhat fewer where the size is no power of two: with more, a
+     * pair costs a nanosecond or two more.
+     */
     public Slab slab(int size) {
-        return slab(size, Slab.DEFAULT_OBJECTS);
+        checkOpen();
+        return slabs.add(Slab.open(this, size));
     }
 
     /**
@@ -257,18 +258,17 @@ public final class Labyrinth extends Face implements AutoCloseable {
      */
     public Slab slab(int size, int objects) {
         checkOpen();
-        Slab slab = Slab.open(this, size, objects);
-        slabs.add(slab);
-        if (!region.isOpen() && forget(slab)) {
-            slab.end();
-        }
-        checkOpen();
-        return slab;
+        return slabs.add(Slab.open(this, size, objects));
     }
 
-    /** Whether that slab was open: it ends by one call, its own or its labyrinth's. */
-    boolean forget(Slab slab) {
-        return slabs.remove(slab);
+    /**
+     * Gives those frames back that slabs keep and no object of which is out: {@link Slab#shrink}, for all of them.
+     *
+     * @return the number of frames freed
+     */
+    public int shrinkSlabs() {
+        checkOpen();
+        return slabs.shrink();
     }
 
     private <T extends @Nullable Object> T pass(Supplier<T> overAllWords) {
@@ -302,11 +302,9 @@ public final class Labyrinth extends Face implements AutoCloseable {
         if (violation != null) {
             throw new AssertionError("labyrinth=" + name + " " + violation);
         }
-        for (Slab slab : slabs) {
-            String ofSlab = slab.violation();
-            if (ofSlab != null) {
-                throw new AssertionError(ofSlab);
-            }
+        String ofSlab = slabs.violation();
+        if (ofSlab != null) {
+            throw new AssertionError(ofSlab);
         }
     }
 
@@ -400,10 +398,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
 
     /** What slabs have, and a line for each place, where claims are sampled; else nothing. */
     private String details(List<Census.Seen> out) {
-        StringBuilder text = new StringBuilder(Owner.places(out, map, samples));
-        slabs.stream().map(Slab::describeFrames).filter(line -> !line.isEmpty()).sorted()
-                .forEach(line -> text.append("\n").append(line));
-        return text.toString();
+        return Owner.places(out, map, samples) + slabs.describe();
     }
 
     private synchronized int close(boolean now) {
@@ -411,9 +406,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
             return 0;
         }
         map.strays.mend(map);
-        if (!now) {
-            slabs.forEach(Slab::shrink);
-        }
+        slabs.shrinkAtLast();
         // Of a shared labyrinth the others go on claiming, and what this process claims to the last is swept: leave().
         List<Census.Seen> out = region.file == null ? census.drain(now) : census.out();
         if (!out.isEmpty() && !now) {
@@ -425,23 +418,26 @@ public final class Labyrinth extends Face implements AutoCloseable {
         }
         try {
             zone.watched = true;
-            slabs.forEach(slab -> slab.watch(true));
+            slabs.watch(true);
             // Of a shared one, frames may be out that were claimed since. Once the arena is closed no more are: its
             // handshake lets every thread see that the zone is watched.
             region.close(() -> !out.isEmpty() || region.file != null && !census.out().isEmpty());
         } catch (IllegalStateException inUse) {
             zone.watched = samples != null;
-            slabs.forEach(slab -> slab.watch(false));
+            slabs.watch(false);
             if (region.file == null) {
                 census.undrain(map.frames);
             }
             throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: a native call or a channel"
                     + " is using one of its segments (" + inUse.getMessage() + "): close it afterwards");
         }
-        slabs.stream().filter(this::forget).forEach(Slab::end);
-        if (region.file != null) {
-            region.file.leave((words, tenant) ->
-                    new Census(new PageMap(words, map.frames, map.frames - map.ordinary, tenant)).evict(tenant));
+        try {
+            slabs.end();
+        } finally {
+            if (region.file != null) {
+                region.file.leave((words, tenant) ->
+                        new Census(new PageMap(words, map.frames, map.frames - map.ordinary, tenant)).evict(tenant));
+            }
         }
         if (zone.refusedUnexpectedly() > 0) {
             LOG.warn("labyrinth={} refused about {} requests that did not say NOWARN: more frames or a larger reserve?",
@@ -504,7 +500,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
          * Notes time and stack of 1 claim or accepted ticket in {@code every}, picked by chance, for
          * {@link Labyrinth#owners} and for the message of a {@code close()} that is refused. Each claim then takes some
          * 3 ns more, a sampled one some microseconds and about 1 KiB of heap, as long as its frame is not sampled anew;
-         * and the labyrinth takes 4 bytes of heap a frame. Default: none, at no cost. 1 notes all.
+         * and the labyrinth takes 4 bytes of heap a frame, a slab 4 an object. Default: none, at no cost. 1 notes all.
          */
         public Builder sampleClaims(int every) {
             if (every < 1) {

@@ -4,6 +4,7 @@ import io.labyrinth.bindings.Native;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -20,7 +21,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The mapped memory: frames, and behind them the page map. All that is asked of the system is asked here, through
- * {@link Libc}, when a labyrinth opens and when it closes; an allocation or a free asks for nothing.
+ * {@link Libc}, when a labyrinth or a slab opens and when it closes; an allocation or a free asks for nothing.
  */
 final class Region {
 
@@ -174,9 +175,13 @@ final class Region {
 
     /** Unlocks and empties what {@link #more} has given: from now on it reads as zeros. Once. */
     void giveBack(More more) {
-        empty(more.memory.address(), more.bytes);
-        moreMapped.addAndGet(-more.bytes);
-        moreLocked.addAndGet(-more.locked);
+        try {
+            empty(more.memory.address(), more.bytes);
+            moreMapped.addAndGet(-more.bytes);
+            moreLocked.addAndGet(-more.locked);
+        } finally {
+            Reference.reachabilityFence(more);    // or the collector could unmap it first, and another map there
+        }
     }
 
     /** Bytes that are mapped, those of slabs among them. */

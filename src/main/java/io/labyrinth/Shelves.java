@@ -27,6 +27,9 @@ final class Shelves {
     private static final int CLOSING = 1;
     private static final int CLOSED = 2;
 
+    /** No handle: its life would be the last one, which is never claimed. */
+    private static final long LOST = -1;
+
     private static final AtomicIntegerFieldUpdater<Shelves> TURN =
             AtomicIntegerFieldUpdater.newUpdater(Shelves.class, "turn");
 
@@ -89,18 +92,9 @@ final class Shelves {
         return taken;
     }
 
-    /** Address of an object; below a page's if another thread has freed it just now. */
-    long address(int object) {
-        return addresses[object >> shift] + object * (long) bytes;
-    }
-
     /** Of an object's address, its number and the size are all that is left to add. */
     private long base(int shelf, long frame) {
         return labyrinth.region.address(PageWord.pfn(frame)) - ((long) shelf << shift) * bytes;
-    }
-
-    boolean isEmpty(int object) {
-        return addresses[object >> shift] == 0;
     }
 
     /** A frame more, and the first of its objects; 0 if there is none to be had. */
@@ -112,6 +106,14 @@ final class Shelves {
                 turn = 0;
             }
         }
+        long handle;
+        do {    // again where others took all that the frame had, before this thread had one
+            handle = growOnce(bits, me);
+        } while (handle == LOST);
+        return handle;
+    }
+
+    private long growOnce(int bits, Thread me) {
         int shelf = emptyShelf(fullBelow);
         int forFrame = bits & ~(Gfp.EXCLUSIVE.bits() | Gfp.ZERO.bits());
         long frame = shelf < 0 ? 0 : labyrinth.claim(forFrame, 0, me);
@@ -152,9 +154,9 @@ final class Shelves {
         long handle = 0;
         try {
             if (state != OPEN) {    // closing, and whoever closes may have passed this shelf
-                frames.set(shelf, 0);
                 labyrinth.map.strays.marked[(int) (frame & PageWord.LOW_MASK)] = true;
                 labyrinth.map.strays.any = true;
+                frames.set(shelf, 0);
                 return 0;
             }
             addresses[shelf] = base(shelf, frame);
@@ -165,7 +167,7 @@ final class Shelves {
                     handle = map.claimSeen(object, word, 0, flags, me);
                 }
             }
-            return handle;
+            return handle == 0 ? LOST : handle;
         } catch (Throwable e) {
             if (handle != 0) {
                 map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
@@ -194,8 +196,10 @@ final class Shelves {
             if (object == end) {
                 addresses[shelf] = 0;
                 labyrinth.free(frames.get(shelf), me, PageWord.EXCLUSIVE);
-                frames.set(shelf, 0);
-                fullBelow = Math.min(fullBelow, shelf);
+                if (shelf < fullBelow) {
+                    fullBelow = shelf;
+                }
+                frames.set(shelf, 0);    // last, and nothing behind it may fail: the shelf is others' from here on
                 return true;
             }
             reopen(first, object);
@@ -229,11 +233,12 @@ final class Shelves {
             anyTorn = false;
             for (int shelf = 0; shelf < torn.length; shelf++) {
                 if (torn[shelf]) {
-                    if (isLive(frames.get(shelf), me)) {
-                        addresses[shelf] = base(shelf, frames.get(shelf));
+                    long frame = frames.get(shelf);
+                    if (isLive(frame, me)) {
+                        addresses[shelf] = base(shelf, frame);
                         reopen(shelf << shift, (shelf << shift) + perFrame);
                     } else {
-                        frames.set(shelf, 0);
+                        frames.compareAndSet(shelf, frame, 0);
                     }
                     torn[shelf] = false;
                 }

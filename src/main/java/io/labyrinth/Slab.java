@@ -8,7 +8,10 @@ import java.lang.foreign.ValueLayout;
 import java.lang.ref.Reference;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Objects of one size, smaller than a page, in frames of a labyrinth: {@link Labyrinth#slab}. What {@link Handles} is
@@ -53,10 +56,14 @@ public final class Slab implements AutoCloseable {
      */
 
     /**
-     * As many as need no spans: those would be one store more in each free, and the code of a pair larger than C2
-     * inlines twice, as a loop of a benchmark has it (15 ns instead of 11).
+     * Of a slab whose user names no limit: as many as need no spans. Those would be one store more in each free, and
+     * the code of a pair larger than C2 inlines twice, as a loop of a benchmark has it (15 ns instead of 11).
      */
-    static final int DEFAULT_OBJECTS = Native.LABYRINTH_MAX_SPANS() << Native.LABYRINTH_GROUP_ORDER();
+    private static final int DEFAULT_WORDS = Native.LABYRINTH_MAX_SPANS() << Native.LABYRINTH_GROUP_ORDER();
+
+    private static final Logger LOG = LoggerFactory.getLogger(Slab.class);
+    /** Looks for the end of another thread's shrinking. */
+    private static final int PATIENCE = 10_000;
 
     private static final int SMALLEST = 16;
     private static final int LARGEST = 2048;
@@ -95,15 +102,24 @@ public final class Slab implements AutoCloseable {
         watch(false);
     }
 
-    static Slab open(Labyrinth labyrinth, int size, int objects) {
+    static Slab open(Labyrinth labyrinth, int size) {
+        int perFrame = Shelves.perFrame(labyrinth, bytes(size));
+        return open(labyrinth, size, (DEFAULT_WORDS >> Shelves.shift(perFrame)) * perFrame);
+    }
+
+    private static int bytes(int size) {
         if (size < SMALLEST || size > LARGEST) {
             throw new LabyrinthException.InvalidRequest("size=" + size + " limit=" + LARGEST
                     + ": a slab's objects have " + SMALLEST + " to " + LARGEST + " bytes; take a frame for more");
         }
+        return (size + SMALLEST - 1) / SMALLEST * SMALLEST;
+    }
+
+    static Slab open(Labyrinth labyrinth, int size, int objects) {
+        int bytes = bytes(size);
         if (objects < 1) {
             throw new LabyrinthException.InvalidRequest("objects=" + objects + ": a slab has 1 at least");
         }
-        int bytes = (size + SMALLEST - 1) / SMALLEST * SMALLEST;
         int perFrame = Shelves.perFrame(labyrinth, bytes);
         int shift = Shelves.shift(perFrame);
         int shelves = Math.min((objects - 1) / perFrame + 1, labyrinth.map.frames);
@@ -113,11 +129,20 @@ public final class Slab implements AutoCloseable {
         }
         int words = shelves << shift;
         Region.More more = labyrinth.region.more("slab of " + labyrinth.name, PageMap.bytesFor(words));
-        long first = PageWord.first(1 + ThreadLocalRandom.current().nextLong(1L << 32), PageWord.QUARANTINED, 0);
-        for (int object = 0; object < words; object++) {
-            labyrinth_page.word(more.memory().asSlice(object * labyrinth_page.sizeof()), first);
+        boolean opened = false;
+        try {
+            long first = PageWord.first(1 + ThreadLocalRandom.current().nextLong(1L << 32), PageWord.QUARANTINED, 0);
+            for (int object = 0; object < words; object++) {
+                labyrinth_page.word(more.memory().asSlice(object * labyrinth_page.sizeof()), first);
+            }
+            Slab slab = new Slab(labyrinth, more, new PageMap(more.memory(), words, 0), bytes);
+            opened = true;
+            return slab;
+        } finally {
+            if (!opened) {
+                labyrinth.region.giveBack(more);
+            }
         }
-        return new Slab(labyrinth, more, new PageMap(more.memory(), words, 0), bytes);
     }
 
     /** While the labyrinth closes, each claim asks whether it has. */
@@ -147,8 +172,16 @@ public final class Slab implements AutoCloseable {
 
     /** Objects that are out. Looks at every word; exact at rest. */
     public int out() {
-        map.strays.mend(map);
-        return census.out().size();
+        return pass(() -> census.out().size());
+    }
+
+    private <T extends @Nullable Object> T pass(Supplier<T> overAllWords) {
+        try {
+            map.strays.mend(map);
+            return overAllWords.get();
+        } finally {
+            Reference.reachabilityFence(this);
+        }
     }
 
     /**
@@ -358,11 +391,11 @@ public final class Slab implements AutoCloseable {
 
     private long place(long handle, String verb) {
         int object = PageWord.pfn(handle);
-        long address = shelves.address(object);
-        if (shelves.isEmpty(object)) {
+        long base = addresses[object >> shift];
+        if (base == 0) {    // another thread has freed it just now
             throw ofObject(LabyrinthException.stale(verb, handle, map.lvWord(object)));
         }
-        return address - region.address(0);
+        return base + object * bytes - region.address(0);
     }
 
     /** The refusal of a frame, said of an object. */
@@ -388,14 +421,28 @@ public final class Slab implements AutoCloseable {
 
     /**
      * Gives those frames back of which no object is out. Looks at every object; while it does, others may be told that
-     * nothing is free. Does nothing while another thread is at it.
+     * nothing is free.
      *
-     * @return the number of frames freed
+     * @return the number of frames freed; -1 if it did nothing, as another thread is at it
+     * @throws LabyrinthException.Closed if the labyrinth is closed
      */
     public int shrink() {
         labyrinth.checkOpen();
-        map.strays.mend(map);
-        return Math.max(0, shelves.shrink());
+        return pass(shelves::shrink);
+    }
+
+    /**
+     * For a labyrinth that closes: waits a while for another thread that shrinks, and goes on without the slab's frames
+     * if somebody else has freed one of them by its handle.
+     */
+    void shrinkAtLast() {
+        try {
+            for (int tries = 0; shrink() < 0 && tries < PATIENCE; tries++) {
+                Thread.yield();
+            }
+        } catch (LabyrinthException.Stale notItsOwn) {
+            LOG.warn("{}: a frame of it was freed by another: {}", this, notItsOwn.getMessage());
+        }
     }
 
     /**
@@ -405,8 +452,7 @@ public final class Slab implements AutoCloseable {
      */
     public int sweepDeadOwners() {
         labyrinth.checkOpen();
-        map.strays.mend(map);
-        return census.sweep();
+        return pass(census::sweep);
     }
 
     /**
@@ -427,12 +473,13 @@ public final class Slab implements AutoCloseable {
         if (shelves.isClosed()) {
             return null;
         }
-        map.strays.mend(map);
-        String violation = census.violation();
-        if (violation == null) {
-            violation = shelves.violation();
-        }
-        return violation == null ? null : this + " " + violation;
+        return pass(() -> {
+            String violation = census.violation();
+            if (violation == null) {
+                violation = shelves.violation();
+            }
+            return violation == null ? null : this + " " + violation;
+        });
     }
 
     /**
@@ -441,18 +488,19 @@ public final class Slab implements AutoCloseable {
      */
     public List<Owner> owners() {
         labyrinth.checkOpen();
-        map.strays.mend(map);
-        return Owner.of(census.out(), map, samples);
+        return pass(() -> Owner.of(census.out(), map, samples));
     }
 
     /** What keeps its frames out, with a line for each place that was sampled; empty if it has none. */
     String describeFrames() {
-        return frames() == 0 ? "" : this + " frames=" + frames() + ": " + describeOut(census.out());
+        int frames = frames();
+        return frames == 0 ? "" : this + " frames=" + frames + ": free its objects, or sweepDeadOwners() of the slab if"
+                + " their owners have ended: " + describeOut(census.out());
     }
 
     private String describeOut(List<Census.Seen> out) {
-        return census.describeOut(out).replaceAll("runs=(\\d+) frames=\\d+", "objects=$1")
-                + Owner.places(out, map, samples);
+        String text = out.isEmpty() ? "none is out now" : census.describeOut(out) + Owner.places(out, map, samples);
+        return text.replaceAll("runs=(\\d+) frames=\\d+", "objects=$1").replace(" pfn=", " number=");
     }
 
     /**
@@ -476,7 +524,7 @@ public final class Slab implements AutoCloseable {
             throw new LabyrinthException.FramesOut(this + " cannot close: free them, or sweepDeadOwners() if their"
                     + " owners have ended: " + describeOut(census.out()));
         }
-        if (labyrinth.forget(this)) {
+        if (labyrinth.slabs.remove(this)) {
             region.giveBack(words);
         }
     }

@@ -23,6 +23,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -67,6 +69,42 @@ class CloseTest {
         }
     }
 
+    @Test
+    void noObjectIsHadFromALabyrinthThatClosedUnderItsUsers() throws InterruptedException {
+        Gfp any = Gfp.NOWAIT.with(Gfp.NOWARN);
+        for (int round = 0; round < 300; round++) {
+            Labyrinth labyrinth = Labyrinth.builder("race").frames(64).locking(Locking.NONE).open();
+            Slab slab = labyrinth.slab(1024, 100);
+            AtomicReference<Throwable> ended = new AtomicReference<>();
+            AtomicInteger pairs = new AtomicInteger();
+            AtomicBoolean closed = new AtomicBoolean();
+            Thread user = Thread.ofPlatform().start(() -> {
+                try {
+                    boolean late = false;
+                    while (!late) {
+                        late = closed.get();
+                        long object = slab.alloc(any.with(Gfp.EXCLUSIVE));
+                        if (object != 0) {
+                            slab.free(object);
+                        }
+                        pairs.getAndIncrement();
+                    }
+                } catch (Throwable e) {
+                    ended.set(e);
+                }
+            });
+            while (pairs.get() < 3) {
+                Thread.onSpinWait();
+            }
+            labyrinth.closeNow();
+            closed.set(true);
+            user.join();
+
+            assertThat(ended.get()).isExactlyInstanceOf(Closed.class);
+            assertThatThrownBy(() -> slab.alloc(any)).isExactlyInstanceOf(Closed.class);
+        }
+    }
+
     /** While a labyrinth drains, nothing is free. */
     private static void freeUnlessRefused(Handles handles, long handle) {
         if (handle != 0) {
@@ -105,7 +143,7 @@ class CloseTest {
                 Map.entry("picture", labyrinth::picture), Map.entry("map", labyrinth::map),
                 Map.entry("sweepDeadOwners", labyrinth::sweepDeadOwners),
                 Map.entry("owners", labyrinth::owners), Map.entry("arena", () -> labyrinth.arena(MINE)),
-                Map.entry("slab", () -> labyrinth.slab(64)),
+                Map.entry("slab", () -> labyrinth.slab(64)), Map.entry("shrinkSlabs", labyrinth::shrinkSlabs),
                 Map.entry("watermarks",
                         () -> labyrinth.watermarks(1, 2, Duration.ofSeconds(1), (mark, stats) -> { }))));
         refusesAll(Handles.class, Set.of("pfn", "generation"), Map.ofEntries(

@@ -30,10 +30,10 @@ import java.util.Set;
 final class Hooked extends ClassLoader {
 
     /** Where the words are changed, the advice is, the passes over both, and what else is done with a claim. */
-    static final List<String> MAP = List.of("PageMap", "Strays", "Zone", "Census", "Face");
+    static final List<String> MAP = List.of("PageMap", "Advice", "Strays", "Zone", "Census", "Face");
     /** Where frames are cut into smaller pieces, and books are kept of that. */
     static final List<String> ARENAS_AND_SLABS = List.of("FrameArena", "FrameArena$Run", "Slab", "Shelves",
-            "PageMap", "Strays");
+            "PageMap", "Advice", "Strays");
     private static final String PACKAGE = "io.labyrinth.";
     private static final ClassDesc HOOK = ClassDesc.of(PACKAGE + "Hook");
     private static final MethodTypeDesc AT = MethodTypeDesc.of(ConstantDescs.CD_void, ConstantDescs.CD_String,
@@ -41,7 +41,7 @@ final class Hooked extends ClassLoader {
     private static final String NAME = "hooked";
     /** What the try blocks of other methods call, and that alone. */
     private static final Set<String> ALWAYS_IN_TRY_BLOCKS = Set.of("PageMap.own", "PageMap.hideHeads",
-            "PageMap.advise", "PageMap.adviseAll", "PageMap.takeBack", "PageMap.reopen", "Shelves.reopen",
+            "PageMap.advise", "Advice.giveAll", "PageMap.takeBack", "PageMap.reopen", "Shelves.reopen",
             "Face.finish", "Slab.finish");
 
     /** All calls that have a try block of a class with hooks around them. */

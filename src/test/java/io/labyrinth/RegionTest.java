@@ -43,8 +43,8 @@ class RegionTest {
                 "4 MiB of frames, and VmLck before and behind");
     }
 
-    /** What earlier tests left unreachable, slabs' words among it, is unlocked whenever the collector finds it. */
-    private static long lockedOnceTheCollectorIsThrough() {
+    /** What earlier tests left unreachable, and open, is unlocked whenever the collector finds it. */
+    static long lockedOnceTheCollectorIsThrough() {
         long locked = ChildJvm.status("VmLck", 10);
         long before;
         do {

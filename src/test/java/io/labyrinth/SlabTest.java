@@ -358,7 +358,7 @@ class SlabTest {
     @Test
     void itsWordsAreCountedAndGivenBack() {
         LabyrinthStats before = labyrinth.stats();
-        long locked = ChildJvm.status("VmLck", 10);
+        long locked = RegionTest.lockedOnceTheCollectorIsThrough();
         Slab slab = labyrinth.slab(64);
         long bytes = labyrinth.stats().mappedBytes() - before.mappedBytes();
         assertThat(bytes).isBetween(16L * slab.objects(), 20L * slab.objects());

@@ -7,7 +7,7 @@ import java.lang.management.BufferPoolMXBean;
  * Those of the frames are counted anew for each, from all page words: exact at rest. What is approximate says so.
  *
  * <p>Of a {@link BufferPoolMXBean}: {@code Count} is the frames that are out, {@code TotalCapacity} the bytes of all
- * frames, {@code MemoryUsed} all bytes that are mapped, the page map's included.
+ * frames, {@code MemoryUsed} all bytes that are mapped, those of page map and slabs included.
  */
 public interface LabyrinthMXBean extends BufferPoolMXBean {
 
@@ -47,7 +47,7 @@ public interface LabyrinthMXBean extends BufferPoolMXBean {
     /** Claims that lost a race or followed an outdated hint; racing ones may be missed. */
     long getLostApprox();
 
-    /** What was shown as locked when the labyrinth had opened. */
+    /** What was shown as locked when it had been mapped. */
     long getLockedBytes();
 
     /** Who holds what, as text: {@link io.labyrinth.Labyrinth#owners}. Empty once closed. */

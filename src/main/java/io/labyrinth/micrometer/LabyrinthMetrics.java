@@ -88,9 +88,9 @@ public final class LabyrinthMetrics implements MeterBinder {
             gauge(registry, count, "labyrinth.runs.free", "Free runs of this order", "runs",
                     List.of("order", String.valueOf(order)), stats -> stats.freeRuns().get(index));
         }
-        gauge(registry, count, "labyrinth.mapped", "Frames and page map", BaseUnits.BYTES, List.of(),
+        gauge(registry, count, "labyrinth.mapped", "Frames, page map and slabs", BaseUnits.BYTES, List.of(),
                 LabyrinthStats::mappedBytes);
-        gauge(registry, count, "labyrinth.locked", "Of the mapped bytes, those locked when it opened",
+        gauge(registry, count, "labyrinth.locked", "Of the mapped bytes, those locked",
                 BaseUnits.BYTES, List.of(), LabyrinthStats::lockedBytes);
         counter(registry, count, "labyrinth.lives.ended", "Frees, hand-overs and sweeps",
                 LabyrinthStats::livesEnded);

@@ -28,21 +28,22 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Sizes.</b> A buffer of up to 2,048 bytes shares a frame with others of its size: 256, 512, 1,024 or 2,048. One
  * of up to a page takes a frame, and one of n bytes the smallest run that has them. It grows within what it has in
  * place, and beyond by a copy. The largest run is 4 MiB of 4 KiB pages. For each size, the first small buffer opens a
- * {@link Slab} of up to 2^14; where the labyrinth cannot lock or map that one's words, small buffers take frames, and a
- * warning is logged.
+ * {@link Slab} of up to 2^14, for which the system maps and locks up to 272 KiB more; where it refuses to, such buffers
+ * take frames, and a warning is logged. Beyond 2^14 of one size, too.
  *
  * <p><b>A dry labyrinth.</b> A buffer for which there is no room, or that would be larger than the largest run, is
  * refused by {@link OutOfFramesError}, or is asked of another allocator, if one was named. The frames that small
- * buffers have left are kept for the next ones, and given back by {@link #trim}: before a request is refused, too.
+ * buffers have left are kept for the next ones, and given back by {@link #trim}: before a request of this allocator is
+ * refused, too. For others {@link Labyrinth#shrinkSlabs} does it.
  *
  * <p><b>Threads.</b> As Netty has it: any thread may use and release a buffer, so the runs are not EXCLUSIVE. What was
  * released is refused by its reference count. The objects are recycled, as those of Netty's pooled buffers are: whoever
  * keeps one beyond its release may meet its next life, unless recycling is off
  * ({@code -Dio.netty.recycler.maxCapacityPerThread=0}); run or object are freed once in each life, whoever does it.
  *
- * <p>There is nothing to close. The labyrinth stays its opener's, whose {@code close()} is refused while buffers are
- * out, and else takes the slabs along. (Who has them, and where they were taken, its message tells if the labyrinth
- * samples claims.)
+ * <p>There is nothing to close: one allocator will do for a labyrinth, which keeps its slabs to the end. The labyrinth
+ * stays its opener's, whose {@code close()} is refused while buffers are out. (Who has them, and where they were taken,
+ * its message tells if the labyrinth samples claims.)
  */
 @SuppressWarnings("exports")    // see module-info
 public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
@@ -158,14 +159,17 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
                     + "; open it with more frames, or name an allocator for when it is dry");
         }
         ByteBuf other = whenDry.directBuffer(bytes, bytes);
+        boolean counted = false;
         boolean placed = false;
         try {
-            buffer.moveInto(other);
             metric.elsewhere.add(bytes);
+            counted = true;
+            buffer.moveInto(other);
             placed = true;
         } finally {
             if (!placed) {
                 other.release();
+                metric.elsewhere.add(counted ? -bytes : 0);
             }
         }
     }
@@ -268,6 +272,7 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
      * released since the last time, or while another thread is at it.
      *
      * @return the number of frames freed
+     * @throws io.labyrinth.LabyrinthException.Closed if the labyrinth is closed
      */
     public int trim() {
         return small.trim();

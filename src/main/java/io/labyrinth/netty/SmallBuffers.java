@@ -31,8 +31,8 @@ final class SmallBuffers {
 
     private final Labyrinth labyrinth;
     private final AtomicReferenceArray<@Nullable Slab> slabs = new AtomicReferenceArray<>(SIZES);
-    /** The labyrinth could not have the words of a slab: small buffers have runs of their own from then on. */
-    private volatile boolean off;
+    /** A bit for each size whose slab the labyrinth could not have the words of: such buffers take frames. */
+    private volatile int off;
     /** Whether an object was freed since the last look at what could be given back. */
     private volatile boolean anyFreed;
     private final AtomicBoolean trimming = new AtomicBoolean();
@@ -57,19 +57,23 @@ final class SmallBuffers {
             return null;
         }
         Slab slab = slabs.get(index(bytes));
-        return slab != null || off ? slab : open(index(bytes));
+        return slab != null || isOff(index(bytes)) ? slab : open(index(bytes));
+    }
+
+    private boolean isOff(int index) {
+        return (off >> index & 1) != 0;
     }
 
     private synchronized @Nullable Slab open(int index) {
         Slab slab = slabs.get(index);
-        if (slab == null && !off) {
+        if (slab == null && !isOff(index)) {
             try {
                 slab = labyrinth.slab(LEAST << index);
                 slabs.set(index, slab);
             } catch (LabyrinthException.LockRefused | LabyrinthException.MapRefused refusal) {
-                off = true;
-                LOG.warn("{}: buffers of up to {} bytes have a frame each from now on, as there is no slab for them:"
-                        + " {}", labyrinth, MOST, refusal.getMessage());
+                off |= 1 << index;
+                LOG.warn("{}: buffers of up to {} bytes take a frame each, as there is no slab for them: {}", labyrinth,
+                        LEAST << index, refusal.getMessage());
             }
         }
         return slab;
@@ -92,15 +96,23 @@ final class SmallBuffers {
         if (!anyFreed || !trimming.compareAndSet(false, true)) {
             return 0;
         }
+        boolean all = false;
         try {
             anyFreed = false;
             int freed = 0;
+            boolean busy = false;
             for (int i = 0; i < SIZES; i++) {
                 Slab slab = slabs.get(i);
-                freed += slab == null ? 0 : slab.shrink();
+                int ofSlab = slab == null ? 0 : slab.shrink();
+                busy |= ofSlab < 0;
+                freed += Math.max(0, ofSlab);
             }
+            all = !busy;
             return freed;
         } finally {
+            if (!all) {
+                anyFreed = true;    // what was not looked at is for the next time
+            }
             trimming.set(false);
         }
     }

@@ -28,6 +28,7 @@ final class Leaks {
             ByteBuf first = allocator.directBuffer(100);
             System.out.println("small=" + allocator.metric().usedFrameMemory());
             first.release();
+            allocator.directBuffer(100).release();
             allocator.directBuffer(1000).release();
         } else {
             leaking(allocator);
