@@ -29,9 +29,9 @@ import org.slf4j.LoggerFactory;
  * }
  * }
  *
- * <p>A slab begins without a frame. It takes one when it has no free object left, and keeps it until {@link #shrink} or
- * {@link #close}. Objects are aligned to 16 bytes, those of 32, 64 ... 2,048 bytes to their size. An object keeps what
- * its last owner left in it, unless it is asked for with {@link Gfp#ZERO}.
+ * <p>A slab begins without a frame. It takes one when it has no free object left, and keeps it until {@link #shrink},
+ * {@link #close}, or the labyrinth's close. Objects are aligned to 16 bytes, those of 32, 64 ... 2,048 bytes to their
+ * size. An object keeps what its last owner left in it, unless it is asked for with {@link Gfp#ZERO}.
  *
  * <p><b>Threads.</b> All methods may be called by any thread at any time. Allocation is lock-free, freeing an EXCLUSIVE
  * object wait-free.

@@ -3,6 +3,7 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -56,6 +57,26 @@ class CoreAloneTest {
                 if (refused != 0 || swept != 2 || read != 42 || owners.size() != 3 || stats.reserveHitsApprox() != 1
                         || stats.refusedApprox() != 1) {
                     throw new AssertionError(owners + " " + stats);
+                }
+            }
+            beyondFrames();
+        }
+
+        private static void beyondFrames() {
+            try (Labyrinth labyrinth = Labyrinth.builder("shared").frames(64).memfd().open();
+                    Labyrinth tenant = Labyrinth.attach(labyrinth.sharedPath());
+                    Slab slab = tenant.slab(64);
+                    FrameArena arena = labyrinth.arena(Gfp.ATOMIC_EXCLUSIVE);
+                    Watermarks looks = labyrinth.watermarks(1, 2, Duration.ofMillis(1), (mark, stats) -> { })) {
+                long object = slab.alloc(Gfp.NOWAIT);
+                slab.putLong(object, 56, 42);
+                arena.allocate(5000).fill((byte) 1);
+                boolean all = slab.getLong(object, 56) == 42 && slab.owners().size() == 1
+                        && labyrinth.map().tenants().size() == 2 && labyrinth.stats().claimed() == 3;
+                slab.free(object);
+                slab.validate();
+                if (!all || tenant.shrinkSlabs() != 1 || looks.toString().isEmpty()) {
+                    throw new AssertionError(labyrinth.picture() + " " + labyrinth.map().tenants());
                 }
             }
         }
