@@ -76,7 +76,7 @@ public final class Slab implements AutoCloseable {
     private final Labyrinth labyrinth;
     private final Region region;
     private final Region.More words;
-    private final PageMap map;
+    final PageMap map;
     /** Watched while the labyrinth closes, or if claims are sampled. */
     private final Zone zone;
     private final Census census;

@@ -378,6 +378,24 @@ class SlabTest {
         assertThatThrownBy(open::close).isExactlyInstanceOf(Closed.class);
     }
 
+    /** As a free leaves it that was under way while the labyrinth closed, and gave the words back. */
+    @Test
+    void aWordThatSaysFreeIsNoObjectOfALabyrinthThatHasClosed() {
+        Labyrinth other = Labyrinth.builder("other").frames(64).locking(Locking.NONE).open();
+        Slab slab = other.slab(64);
+        long mine = slab.alloc(MINE);
+        slab.free(mine);
+        int object = PageWord.pfn(mine);
+        long free = slab.map.lvWord(object);
+        other.closeNow();
+        assertThat(slab.map.lvWord(object)).as("given back").isZero();
+
+        PageMap.so(slab.map.descriptor(object).address(), free);
+
+        assertThatThrownBy(() -> slab.alloc(MINE)).isExactlyInstanceOf(Closed.class);
+        assertThatThrownBy(() -> slab.alloc(MINE)).isExactlyInstanceOf(Closed.class);
+    }
+
     @Test
     void theLabyrinthsValidateLooksIntoItsSlabs() {
         Labyrinth other = Labyrinth.builder("other").frames(64).locking(Locking.NONE).open();
