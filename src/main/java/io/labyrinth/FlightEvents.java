@@ -146,7 +146,7 @@ final class FlightEvents {
             if (event.shouldCommit()) {
                 event.labyrinth = labyrinth;
                 event.frames = frames;
-                event.mappedBytes = region.frames.byteSize() + region.metadata.byteSize();
+                event.mappedBytes = region.mappedBytes();
                 event.lockedBytes = region.lockedBytes;
                 event.took = nanos;
                 event.commit();

@@ -192,49 +192,32 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
     }
 
     private boolean placeInRun(LabyrinthByteBuf buffer, int order) {
-        long run = handles.alloc(gfp, order);
-        if (run == 0) {
-            return false;
-        }
-        int held = 1 << order + frameShift;
-        boolean placed = false;
-        try {
-            metric.inFrames.add(held);
-            long start = (long) handles.pfn(run) << frameShift;
-            Window window = window(start);
-            if (window == null) {
-                window = open(handles.segment(run), start);
-            }
-            buffer.moveInto(null, run, window, start, held);
-            placed = true;
-            return true;
-        } finally {
-            if (!placed) {
-                free(null, run, held);
-            }
-        }
+        return placeIn(buffer, null, handles.alloc(gfp, order), 1 << order + frameShift);
     }
 
     private boolean placeInObject(LabyrinthByteBuf buffer, Slab slab) {
-        long object = slab.alloc(gfp);
-        if (object == 0) {
+        return placeIn(buffer, slab, slab.alloc(gfp), slab.objectBytes());
+    }
+
+    /** In what was just claimed: an object, if there is a slab, or else a run; 0 if there was nothing. */
+    private boolean placeIn(LabyrinthByteBuf buffer, @Nullable Slab slab, long handle, int held) {
+        if (handle == 0) {
             return false;
         }
-        int held = slab.objectBytes();
         boolean placed = false;
         try {
             metric.inFrames.add(held);
-            long start = slab.offset(object);
+            long start = slab == null ? (long) handles.pfn(handle) << frameShift : slab.offset(handle);
             Window window = window(start);
             if (window == null) {
-                window = open(slab.segment(object), start);
+                window = open(slab == null ? handles.segment(handle) : slab.segment(handle), start);
             }
-            buffer.moveInto(slab, object, window, start, held);
+            buffer.moveInto(slab, handle, window, start, held);
             placed = true;
             return true;
         } finally {
             if (!placed) {
-                free(slab, object, held);
+                free(slab, handle, held);
             }
         }
     }
