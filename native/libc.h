@@ -14,11 +14,16 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* From <linux/mman.h> (Linux 5.14); older libc headers lack it, and the kernel says whether it knows it. */
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
+#endif
+/* The same, of Linux 5.4. */
+#ifndef MADV_COLD
+#define MADV_COLD 20
 #endif
 
 #endif
