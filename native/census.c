@@ -14,7 +14,7 @@ uint64_t census_of(const struct labyrinth *l, uint64_t tenant, uint64_t *runs)
     for (uint32_t pfn = 0; pfn < l->frames;) {
         uint64_t word = lv(&l->pages[pfn].word);
         if (word_is_out(word) && word_is_of(word, tenant)) {
-            frames += word_frames(word);
+            frames += word_end(pfn, word, l->frames) - pfn;
             *runs += 1;
         }
         pfn = word_next(pfn, word);
@@ -32,10 +32,13 @@ enum labyrinth_error labyrinth_count(struct labyrinth *l, struct labyrinth_stats
     memset(stats, 0, sizeof *stats);
     for (uint32_t pfn = 0; pfn < l->frames;) {
         uint64_t word = lv(&l->pages[pfn].word);
-        by_state[word_state(word)] += word_state(word) == LABYRINTH_TAIL ? 0 : word_frames(word);
+        uint32_t frames = word_end(pfn, word, l->frames) - pfn; /* whatever the word says */
+        by_state[word_state(word)] += word_state(word) == LABYRINTH_TAIL ? 0 : frames;
+        if (word_is_free(word)) {
+            stats->reserve_free += pfn >= l->ordinary ? frames : 0;
+        }
         if (word_is_free(word) && word_order(word) <= LABYRINTH_MAX_ORDER) {
             stats->free_runs[word_order(word)]++;
-            stats->reserve_free += pfn >= l->ordinary ? word_frames(word) : 0;
         }
         pfn = word_next(pfn, word);
     }

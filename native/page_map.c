@@ -44,7 +44,7 @@ static uint64_t claim_and_split(struct labyrinth *l, uint32_t pfn, uint64_t word
                                 uint64_t thread)
 {
     uint64_t head = word_claimed(word, l->tenant, flags);
-    if (!cas(word_at(l, pfn), word, head)) {
+    if (!word_fits(pfn, word, l->ordinary, l->frames) || !cas(word_at(l, pfn), word, head)) {
         return 0;
     }
     LABYRINTH_STEP("split.cas-won");
@@ -73,7 +73,8 @@ uint64_t map_claim_seen(struct labyrinth *l, uint32_t pfn, uint64_t word, unsign
     if (word_order(word) != order) {
         return claim_and_split(l, pfn, word, order, flags, thread);
     }
-    return claim(l, pfn, word, flags, thread) ? word_handle(word, pfn) : 0;
+    return word_fits(pfn, word, l->ordinary, l->frames) && claim(l, pfn, word, flags, thread) ? word_handle(word, pfn)
+                                                                                             : 0;
 }
 
 /* HEADs behind the first become TAILs of it: for the owner of all frames from pfn to end. */
@@ -150,6 +151,8 @@ enum labyrinth_error map_release(struct labyrinth *l, uint64_t handle, uint64_t 
         return refuse_handle(LABYRINTH_STALE, "free", handle, word, 0);
     } else if (word_is_exclusive(word)) {
         return map_refuse_exclusive(l, "free", handle, word);
+    } else if (!word_fits(pfn, word, l->ordinary, l->frames)) {
+        return refuse_handle(LABYRINTH_FOREIGN, "free", handle, word, 0);
     } else {
         LABYRINTH_STEP("free.seen");
         enum labyrinth_error error = leave_shared(page, handle, word, "free", word_released(word));
@@ -191,6 +194,9 @@ uint64_t map_hand_off(struct labyrinth *l, uint64_t handle, uint64_t thread)
     } else if (word_is_exclusive(word)) {
         map_refuse_exclusive(l, "hand-over", handle, word);
         return 0;
+    } else if (!word_fits(pfn, word, l->ordinary, l->frames)) {
+        refuse_handle(LABYRINTH_FOREIGN, "hand-over", handle, word, 0);
+        return 0;
     } else {
         LABYRINTH_STEP("hand-over.seen");
         if (leave_shared(page, handle, word, "hand-over", transit) != LABYRINTH_OK) {
@@ -213,6 +219,10 @@ uint64_t map_accept(struct labyrinth *l, uint64_t ticket, uint64_t thread)
     uint64_t word = lv(&page->word);
     if (word_state(word) != LABYRINTH_IN_TRANSIT || !word_same_life(word, ticket)) {
         refuse_handle(LABYRINTH_STALE, "accept", ticket, word, 0);
+        return 0;
+    }
+    if (!word_fits(pfn, word, l->ordinary, l->frames)) {
+        refuse_handle(LABYRINTH_FOREIGN, "accept", ticket, word, 0);
         return 0;
     }
     LABYRINTH_STEP("accept.seen");
@@ -242,6 +252,10 @@ uint64_t map_checked(struct labyrinth *l, uint64_t handle, const char *verb, uin
     uint64_t owner = lv(&l->pages[pfn].owner);
     if (word_is_exclusive(word) && (!word_is_of(word, l->tenant) || owner != owner_word(thread, handle))) {
         refuse_handle(LABYRINTH_NOT_OWNER, verb, handle, word, owner);
+        return 0;
+    }
+    if (!word_fits(pfn, word, l->ordinary, l->frames)) {
+        refuse_handle(LABYRINTH_FOREIGN, verb, handle, word, 0);
         return 0;
     }
     return word;

@@ -209,6 +209,21 @@ static inline bool word_is_signed(uint64_t word, uint64_t owner)
     return ((owner_word(0, word) ^ owner) & OWNER_LIFE_FIELD) == 0 && (owner & OWNER_ID_FIELD) != 0;
 }
 
+/* Whether a run can be so: of an order that there is, aligned, within the labyrinth, and on one side of the border of
+ * the reserve, which ordinary is the first frame of.
+ */
+static inline bool word_fits(uint32_t pfn, uint64_t word, uint32_t ordinary, uint32_t frames)
+{
+    return pfn + word_frames(word) <= (pfn < ordinary ? ordinary : frames) && (pfn & (word_frames(word) - 1)) == 0
+           && word_order(word) <= LABYRINTH_MAX_ORDER;
+}
+
+/* Where the run that the word at pfn heads ends, or the labyrinth if that is earlier. */
+static inline uint32_t word_end(uint32_t pfn, uint64_t word, uint32_t frames)
+{
+    return pfn + word_frames(word) < frames ? pfn + word_frames(word) : frames;
+}
+
 /* Where to go on after the word at pfn in a pass over all runs: past the run, or, in a TAIL, to the next. */
 static inline uint32_t word_next(uint32_t pfn, uint64_t word)
 {

@@ -116,6 +116,12 @@ const char *labyrinth_explain(char *text, size_t bytes)
                  (number) r->value);
         break;
     case LABYRINTH_FOREIGN:
+        if (r->limit == 0) {
+            snprintf(text, bytes, "%s refused: " PFN ", but the frame is " WORD ": no such run fits there, so some process"
+                     " has written where it may not; create the labyrinth anew", r->verb, PFN_OF(r->handle),
+                     WORD_OF(r->word));
+            break;
+        }
         snprintf(text, bytes, "%s refused: " PFN " frames=%llu: the handle is of another labyrinth, or forged; use"
                  " those that this one gave", r->verb, PFN_OF(r->handle), (number) r->limit);
         break;

@@ -29,9 +29,9 @@ static uint64_t take_back_all(struct labyrinth *l, uint32_t slot)
         uint64_t word = lv(&l->pages[pfn].word);
         if (word_is_out(word) && word_is_of(word, tenant)) {
             if (word_state(word) == LABYRINTH_HEAD) {
-                map_hide_heads_of(l, pfn, pfn + word_frames(word), tenant);
+                map_hide_heads_of(l, pfn, word_end(pfn, word, l->frames), tenant);
             }
-            freed += map_take_back(l, pfn, word) ? word_frames(word) : 0;
+            freed += map_take_back(l, pfn, word) ? word_end(pfn, word, l->frames) - pfn : 0;
             LABYRINTH_STEP("sweep.taken-back");
         }
         pfn = word_next(pfn, word);

@@ -149,7 +149,7 @@ public class AdvicePairs {
             int frames = GROUPS << PageMap.GROUP_ORDER;
             PageMap[] maps = new PageMap[count];
             for (int i = 0; i < count; i++) {
-                maps[i] = new PageMap(SmallMap.mapped(PageMap.bytesFor(frames)), frames, 0);
+                maps[i] = new PageMap(SmallMap.mapped(Geometry.bytesFor(frames)), frames, 0);
                 maps[i].tile(1);
                 for (int pfn = 0; pfn < frames; pfn += 1 << SPAN_ORDER) {
                     long word = maps[i].lvWord(pfn);

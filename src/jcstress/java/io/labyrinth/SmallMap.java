@@ -95,6 +95,13 @@ public abstract class SmallMap {
         return PageWord.isFree(word) && PageWord.order(word) >= order ? map.claimSeen(pfn, word, order, flags, me) : 0;
     }
 
+    /** Leaves a mark, as the handler of an error behind this claim does. */
+    final void mark(long handle) {
+        map.strays.marks[PageWord.pfn(handle)] =
+                (char) (Strays.STRAY | handle >>> Strays.LIFE_SHIFT & Strays.LIFE);
+        map.strays.any = true;
+    }
+
     /** Whether the release was granted. */
     final boolean release(long handle, Thread me) {
         try {

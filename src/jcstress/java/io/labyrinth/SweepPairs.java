@@ -196,9 +196,7 @@ public class SweepPairs {
     public static class SweepMend extends Inherited {
 
         public SweepMend() {
-            claim(3, 0, EXCLUSIVE, DEAD);
-            map.strays.marked[3] = true;
-            map.strays.any = true;
+            mark(claim(3, 0, EXCLUSIVE, DEAD));
         }
 
         @Actor
@@ -217,6 +215,63 @@ public class SweepPairs {
         }
     }
 
+    /** The same with a third who claims what was taken back: that is no stray, whoever took it back. */
+    @JCStressTest
+    @Outcome(id = "true, ---E---- 1", expect = ACCEPTABLE, desc = "taken back, and claimed")
+    @Outcome(id = "false, -------- 1", expect = ACCEPTABLE, desc = "taken back after it was to be claimed")
+    @Outcome(expect = FORBIDDEN, desc = "taken from its next owner, or lost")
+    @State
+    public static class SweepMendClaim extends Inherited {
+
+        public SweepMendClaim() {
+            mark(claim(3, 0, EXCLUSIVE, DEAD));
+        }
+
+        @Actor
+        public void sweepsAndClaims(ZL_Result r) {
+            census.sweep();
+            r.r1 = claim(3, 0, EXCLUSIVE, LIVING) != 0;
+        }
+
+        @Actor
+        public void mends(ZL_Result r) {
+            map.strays.mend(map);
+        }
+
+        @Arbiter
+        public void rest(ZL_Result r) {
+            map.strays.mend(map);
+            r.r2 = verdict();
+        }
+    }
+
+    /** A mark of a life that is over, on a frame that somebody claims while another mends: it means nothing. */
+    @JCStressTest
+    @Outcome(id = "true, ---E---- 0", expect = ACCEPTABLE, desc = "the living have it")
+    @Outcome(expect = FORBIDDEN, desc = "taken from its next owner")
+    @State
+    public static class MendClaim extends Inherited {
+
+        public MendClaim() {
+            mark(PageWord.handle(map.lvWord(3), 3) - PageWord.nextLife(0));
+        }
+
+        @Actor
+        public void claims(ZL_Result r) {
+            r.r1 = claim(3, 0, EXCLUSIVE, LIVING) != 0;
+        }
+
+        @Actor
+        public void mends(ZL_Result r) {
+            map.strays.mend(map);
+        }
+
+        @Arbiter
+        public void rest(ZL_Result r) {
+            r.r2 = verdict();
+        }
+    }
+
     /** Two who mend, one at a time: what the one claims behind its mending is no stray for the other. */
     @JCStressTest
     @Outcome(id = "true, ---E---- 1", expect = ACCEPTABLE, desc = "mended, and claimed")
@@ -226,9 +281,7 @@ public class SweepPairs {
     public static class MendMend extends Inherited {
 
         public MendMend() {
-            claim(3, 0, EXCLUSIVE, DEAD);
-            map.strays.marked[3] = true;
-            map.strays.any = true;
+            mark(claim(3, 0, EXCLUSIVE, DEAD));
         }
 
         @Actor

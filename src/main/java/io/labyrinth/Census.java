@@ -1,11 +1,11 @@
 package io.labyrinth;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -73,8 +73,8 @@ final class Census {
      * @return the frames freed
      */
     int sweep() {
-        // First the claims, then the living: who owned a run before the list of the living was made, and is not in it,
-        // has ended; ids are never used again. The other way round a thread that is just starting would look dead.
+        // First the claims, then the question who has ended: whoever owned a run before that, and is not alive then, has
+        // ended, and ids are never used again. The other way round a thread that is just starting would look dead.
         List<Seen> candidates = new ArrayList<>();
         for (Seen run : out()) {
             if (PageWord.state(run.word) == PageWord.HEAD && PageWord.isExclusive(run.word)
@@ -85,10 +85,11 @@ final class Census {
         if (candidates.isEmpty()) {
             return 0;
         }
-        Set<Long> living = livingPlatformThreads();
+        Set<Long> ended = Living.endedOf(candidates.stream().filter(run -> !PageWord.isVirtual(run.owner))
+                .map(run -> PageWord.threadId(run.owner)).collect(Collectors.toSet()));
         int freed = 0;
         for (Seen run : candidates) {
-            if (hasEnded(run, living) && map.reclaim(run.pfn, run.word)) {
+            if (hasEnded(run, ended) && map.reclaim(run.pfn, run.word)) {
                 freed += run.frames();
             }
         }
@@ -110,43 +111,20 @@ final class Census {
             if (!PageWord.isOut(word) || PageWord.tenantOf(word) != tenant) {
                 pfn = PageWord.next(pfn, word);
             } else if (map.evict(pfn, word)) {
-                freed += PageWord.frames(word);
+                freed += map.endOf(pfn, word) - pfn;
             }    // else somebody freed it, or accepted its ticket: look again
         }
         Advice.giveAll(map);
         return freed;
     }
 
-    private boolean hasEnded(Seen run, Set<Long> living) {
+    private boolean hasEnded(Seen run, Set<Long> ended) {
         if (!PageWord.isVirtual(run.owner)) {
-            return !living.contains(PageWord.threadId(run.owner));
+            return ended.contains(PageWord.threadId(run.owner));
         }
         Thread virtual = map.virtualOwner(run.pfn);
         // No thread, or another's: the owner is leaving, or has left, by itself.
         return virtual != null && virtual.threadId() == PageWord.threadId(run.owner) && !virtual.isAlive();
-    }
-
-    private static Set<Long> livingPlatformThreads() {
-        return platformThreads().keySet();
-    }
-
-    /** Those that live, by id. */
-    static Map<Long, Thread> platformThreads() {
-        ThreadGroup root = Thread.currentThread().getThreadGroup();
-        while (root.getParent() != null) {
-            root = root.getParent();
-        }
-        Thread[] threads;
-        int count;
-        do {
-            threads = new Thread[root.activeCount() * 2 + 16];
-            count = root.enumerate(threads);
-        } while (count == threads.length);
-        Map<Long, Thread> living = new HashMap<>();
-        for (int i = 0; i < count; i++) {
-            living.put(threads[i].threadId(), threads[i]);
-        }
-        return living;
     }
 
     /**
@@ -261,7 +239,7 @@ final class Census {
         int pfn = 0;
         while (pfn < map.ordinary) {
             long word = map.lvWord(pfn);
-            free += PageWord.isFree(word) ? PageWord.frames(word) : 0;
+            free += PageWord.isFree(word) ? map.endOf(pfn, word) - pfn : 0;
             pfn = PageWord.next(pfn, word);
         }
         return free;
@@ -272,7 +250,7 @@ final class Census {
         int pfn = 0;
         while (pfn < map.frames) {
             long word = map.lvWord(pfn);
-            stats.add(pfn >= map.ordinary, PageWord.state(word), PageWord.order(word));
+            stats.add(pfn >= map.ordinary, PageWord.state(word), PageWord.order(word), map.endOf(pfn, word) - pfn);
             pfn = PageWord.next(pfn, word);
         }
         long ended = 0;

@@ -52,7 +52,8 @@ abstract sealed class Face permits Labyrinth, Handles {
                     finish(handle, order, zeroed);
                 } catch (Throwable e) {
                     if (handle != 0) {
-                        map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
+                        map.strays.marks[(int) (handle & PageWord.LOW_MASK)] =
+                                (char) (Strays.STRAY | handle >>> Strays.LIFE_SHIFT & Strays.LIFE);
                         map.strays.any = true;
                     }
                     checkOpen();

@@ -53,9 +53,10 @@ public final class Frame implements AutoCloseable {
      * <p>Its {@link MemorySegment#asByteBuffer} is direct and aligned to a page, so that FileChannel, also with
      * O_DIRECT, and SocketChannel use the frame itself. It keeps the segment's rules: it dies with an EXCLUSIVE frame,
      * and another thread's access is refused. What it cannot do: an asynchronous channel works on another thread, so it
-     * takes no EXCLUSIVE frame's (the JDK's file channel then never completes its future, so do not ask); while a
-     * channel uses it, the frame cannot be freed; to keep it longer than the frame is a mistake that only EXCLUSIVE
-     * finds.
+     * takes no EXCLUSIVE frame's (the JDK's file channel then never completes its future, so do not ask). While a
+     * channel uses an EXCLUSIVE frame's buffer, the frame cannot be freed. Any other frame can: a read that is still
+     * pending then, or a segment that is kept, writes into the memory of the frame's next owner, EXCLUSIVE or not.
+     * Whoever frees such a frame must know that nobody uses it any more; nothing here finds that mistake.
      *
      * @throws LabyrinthException.Stale if this life of the frame has ended
      * @throws WrongThreadException     if the frame is EXCLUSIVE to another thread; where the owner has called this
@@ -139,7 +140,8 @@ public final class Frame implements AutoCloseable {
      * @throws LabyrinthException.NotOwner if the frame is EXCLUSIVE to another thread
      * @throws LabyrinthException.Stale    if this life of the frame has ended, or is its last (of 2^40): then it can
      *                                     only be closed
-     * @throws IllegalStateException       if a native call or a channel is using the segment right now
+     * @throws IllegalStateException       if the frame is EXCLUSIVE, and a native call or a channel is using its segment
+     *                                     right now; see {@link #segment} for other frames
      */
     public Ticket handOff() {
         Thread me = Thread.currentThread();
@@ -154,7 +156,8 @@ public final class Frame implements AutoCloseable {
      *
      * @throws LabyrinthException.NotOwner if the frame is EXCLUSIVE to another thread
      * @throws LabyrinthException.Stale    if this life of the frame has ended: a double free is always found
-     * @throws IllegalStateException       if a native call or a channel is using the segment right now
+     * @throws IllegalStateException       if the frame is EXCLUSIVE, and a native call or a channel is using its segment
+     *                                     right now; see {@link #segment} for other frames
      */
     @Override
     public void close() {

@@ -187,7 +187,8 @@ public final class FrameArena implements Arena {
                 run.before = before;
             } while (!newest.compareAndSet(before, run));
         } catch (Throwable e) {
-            labyrinth.map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
+            labyrinth.map.strays.marks[(int) (handle & PageWord.LOW_MASK)] =
+                    (char) (Strays.STRAY | handle >>> Strays.LIFE_SHIFT & Strays.LIFE);
             labyrinth.map.strays.any = true;
             throw e;
         }

@@ -54,7 +54,9 @@ public final class Handles extends Face {
 
     /** The run has 2^order frames. Checked as an access is. */
     public int order(long handle) {
-        return PageWord.order(checked(handle, "order"));
+        long word = checked(handle, "order");
+        map.requireWithin(handle, word, "order");
+        return PageWord.order(word);
     }
 
     /** Bytes of the run. Checked as an access is. */
@@ -82,6 +84,7 @@ public final class Handles extends Face {
             throw new LabyrinthException.InvalidRequest("segment refused: " + PageWord.describeHandle(handle)
                     + " is EXCLUSIVE: use getLong and its like, or allocate a Frame, whose segment dies with it");
         }
+        map.requireWithin(handle, word, "segment");
         return segment(handle, PageWord.order(word));
     }
 

@@ -34,7 +34,7 @@ record Header(String name, int frames, int reserve, long pageSize, long fileByte
         }
         long tenants = pageSize;
         long pageMap = tenants + pages(TENANT_BYTES, pageSize);
-        long framesAt = pageMap + pages(PageMap.bytesFor(frames), pageSize);
+        long framesAt = pageMap + pages(Geometry.bytesFor(frames), pageSize);
         return new Header(name, frames, reserve, pageSize, framesAt + frames * pageSize, tenants, pageMap, framesAt,
                 firstGeneration);
     }

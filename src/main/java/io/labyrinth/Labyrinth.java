@@ -214,10 +214,10 @@ public final class Labyrinth extends Face implements AutoCloseable {
     }
 
     /**
-     * The page map's part on the heap, with compressed references: who owns as a virtual thread, and what is a stray.
+     * The page map's part on the heap, with compressed references: who owns as a virtual thread, and marks of strays.
      */
     static long heapBytesFor(int frames) {
-        return frames * (Integer.BYTES + 1L);
+        return frames * (long) (Integer.BYTES + Character.BYTES);
     }
 
     /** The raw face: {@code long} handles, no objects, every check of this one. */
@@ -353,6 +353,9 @@ public final class Labyrinth extends Face implements AutoCloseable {
     /**
      * Frees EXCLUSIVE frames whose owner thread has ended. Lock-free; never taken by an allocation itself. A frame that
      * is not EXCLUSIVE may be used and freed by any thread, so the end of the one that claimed it means nothing.
+     *
+     * <p>Whether a platform thread lives is asked of the module {@code java.management}. Where that is missing, in a
+     * trimmed runtime image, the frames of platform threads stay out, and a warning says so.
      *
      * <p>In a shared labyrinth also all that processes had which have died: frames of either kind, tickets that nobody
      * accepted, half-made runs. That asks the kernel about each tenant, and looks at every frame for each dead one.
@@ -554,7 +557,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
                 Machine.requireMemory(name, header.fileBytes());
                 return join(SharedFile.create(path, header), locking, true, sampleClaims);
             }
-            Region region = Region.open(name, frames, PageMap.bytesFor(frames), locking);
+            Region region = Region.open(name, frames, Geometry.bytesFor(frames), locking);
             try {
                 PageMap map = new PageMap(region.metadata, frames, reserve);
                 map.tile(firstGeneration);

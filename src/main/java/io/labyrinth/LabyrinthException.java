@@ -153,6 +153,13 @@ public abstract sealed class LabyrinthException extends RuntimeException {
                         : "raw handle: use Handles"));
     }
 
+    /** A word that no labyrinth writes. */
+    static Foreign noRun(String verb, long handle, long word, int frames) {
+        return new Foreign(verb + " refused: " + PageWord.describeHandle(handle) + ", but the frame is "
+                + PageWord.describe(word) + " frames=" + frames + ": no such run fits there, so some process has written"
+                + " where it may not; create the labyrinth anew");
+    }
+
     static Foreign foreign(String verb, long handle, int frames) {
         return new Foreign(verb + " refused: " + PageWord.describeHandle(handle) + " frames=" + frames
                 + ": the handle is of another labyrinth, or forged");

@@ -46,7 +46,7 @@ public record LabyrinthStats(String name, int frames, long frameSize, int free, 
         private final String name;
         private final Zone zone;
         private final Region region;
-        private final int[] byState = new int[PageWord.QUARANTINED + 1];
+        private final int[] byState = new int[PageWord.STATES];
         private final Integer[] freeRuns = new Integer[PageWord.MAX_ORDER + 1];
         private int reserveFree;
 
@@ -57,11 +57,14 @@ public record LabyrinthStats(String name, int frames, long frameSize, int free, 
             Arrays.fill(freeRuns, 0);
         }
 
-        void add(boolean inReserve, int state, int order) {
-            byState[state] += state == PageWord.TAIL ? 0 : 1 << order;
+        /** @param frames of the run, as far as they are within the labyrinth */
+        void add(boolean inReserve, int state, int order, int frames) {
+            byState[state] += state == PageWord.TAIL ? 0 : frames;
             if (state == PageWord.FREE) {
-                freeRuns[order]++;
-                reserveFree += inReserve ? 1 << order : 0;
+                reserveFree += inReserve ? frames : 0;
+                if (order < freeRuns.length) {    // else some process has written where it may not
+                    freeRuns[order]++;
+                }
             }
         }
 

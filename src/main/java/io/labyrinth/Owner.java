@@ -95,7 +95,7 @@ public record Owner(Holding holding, long thread, boolean virtual, @Nullable Str
                     signed && PageWord.isVirtual(run.owner()));
             byOwner.computeIfAbsent(key, owner -> new ArrayList<>()).add(run);
         }
-        Map<Long, Thread> living = Census.platformThreads();
+        Map<Long, Thread> living = Living.listed();
         List<Owner> owners = new ArrayList<>();
         byOwner.forEach((key, runs) -> {
             List<Claim> sampled = new ArrayList<>();

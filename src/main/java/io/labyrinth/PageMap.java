@@ -39,8 +39,8 @@ final class PageMap {
      * only its owner may change the word, and the owner is one thread.
      *
      * Why the owner word has bits of the generation: a sweep may see HEAD of a new claim before the new owner's id, and
-     * the old id there could be that of a dead thread. (Clearing it with each release took one store more.) A virtual
-     * owner leaves virtualOwners before it releases: a sweep that sees its id and no thread knows that it is leaving.
+     * the old id there could be that of a dead thread. A virtual owner leaves virtualOwners before it releases: a sweep
+     * that sees its id and no thread knows that it is leaving.
      */
 
     /**
@@ -55,7 +55,8 @@ final class PageMap {
      * All memory, as one constant: an access is one instruction and no check of bounds or liveness that is not ours.
      * Through a segment of each labyrinth's own a pair took 28 ns instead of 17, and grew too large to be inlined.
      */
-    private static final MemorySegment MEMORY = everything();
+    @SuppressWarnings("restricted")
+    private static final MemorySegment MEMORY = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
 
     /**
      * All that an address can be: positive and a multiple of 8. With this mask the compiler knows as much, and leaves
@@ -66,7 +67,6 @@ final class PageMap {
     private static final long PAGE_BYTES = labyrinth_page.sizeof();
     private static final long WORD_AT = labyrinth_page.word$offset();
     private static final long ADVICE_BYTES = labyrinth_advice.sizeof();
-    private static final int MAX_SPANS = Native.LABYRINTH_MAX_SPANS();
 
     static final int GROUP_ORDER = Native.LABYRINTH_GROUP_ORDER();
 
@@ -89,41 +89,24 @@ final class PageMap {
     private final @Nullable Thread[] virtualOwners;
     final Strays strays;
 
-    /** @param memory {@link #bytesFor} zeroed bytes, 64-byte aligned */
     PageMap(MemorySegment memory, int frames, int reserve) {
         this(memory, frames, reserve, PageWord.TENANT);
     }
 
+    /** @param memory {@link Geometry#bytesFor} zeroed bytes, 64-byte aligned */
     PageMap(MemorySegment memory, int frames, int reserve, long tenant) {
         this.tenant = tenant;
         this.frames = frames;
         this.ordinary = frames - reserve;
-        this.groups = groupsFor(frames);
-        this.spanShift = spanShiftFor(groups);
-        this.spans = spanShift < 0 ? 0 : (groups - 1 >> spanShift) + 1;
-        this.table = memory.asSlice(0, bytesFor(frames));
+        Geometry geometry = Geometry.of(frames);
+        this.groups = geometry.groups();
+        this.spanShift = geometry.spanShift();
+        this.spans = geometry.spans();
+        this.table = memory.asSlice(0, geometry.bytes());
         this.pages = table.address();
-        this.advice = pages + adviceOffset(frames);
+        this.advice = pages + geometry.adviceOffset();
         this.virtualOwners = new Thread[frames];
         this.strays = new Strays(frames);
-    }
-
-    static long bytesFor(int frames) {
-        int groups = groupsFor(frames);
-        int shift = spanShiftFor(groups);
-        return adviceOffset(frames) + (groups + (shift < 0 ? 0 : (groups - 1 >> shift) + 1)) * ADVICE_BYTES;
-    }
-
-    private static long adviceOffset(int frames) {
-        return (frames * PAGE_BYTES + ADVICE_BYTES - 1) / ADVICE_BYTES * ADVICE_BYTES;
-    }
-
-    private static int groupsFor(int frames) {
-        return (frames - 1 >> GROUP_ORDER) + 1;
-    }
-
-    private static int spanShiftFor(int groups) {
-        return groups <= MAX_SPANS ? -1 : 32 - Integer.numberOfLeadingZeros((groups - 1) / MAX_SPANS);
     }
 
     /** Tiles the labyrinth with the largest free runs that fit. Before publication: nobody else looks yet. */
@@ -143,11 +126,6 @@ final class PageMap {
     }
 
     // ------------------------------------------------------------------------------------------------ single steps
-
-    @SuppressWarnings("restricted")
-    private static MemorySegment everything() {
-        return MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
-    }
 
     private long wordAt(int pfn) {
         return pages + pfn * PAGE_BYTES + WORD_AT & ADDRESS;
@@ -219,7 +197,7 @@ final class PageMap {
             return claimAndSplit(pfn, word, order, flags | tenant, me);
         }
         long handle = PageWord.handle(word, pfn);
-        return claim(pfn, word, flags | tenant, me) ? handle : 0;
+        return PageWord.fits(pfn, word, ordinary, frames) && claim(pfn, word, flags | tenant, me) ? handle : 0;
     }
 
     /** Claims the run whose head was seen as {@code word}, FREE. Wait-free. False if that is no longer so. */
@@ -233,7 +211,7 @@ final class PageMap {
         try {
             own(pfn, at, claimed, owner, me);
         } catch (Throwable outOfStack) {
-            strays.marked[pfn] = true;
+            strays.marks[pfn] = (char) (Strays.STRAY | claimed >>> Strays.LIFE_SHIFT & Strays.LIFE);
             strays.any = true;
             throw outOfStack;
         }
@@ -256,15 +234,16 @@ final class PageMap {
         long handle = PageWord.handle(word, pfn);
         long owner = PageWord.owner(me, word);
         long head = PageWord.claimed(word, held);
-        if (!casWord(pfn, word, head)) {
+        if (!PageWord.fits(pfn, word, ordinary, frames) || !casWord(pfn, word, head)) {
             return 0;
         }
+        long split = 0;
         int splitOff = pfn;    // or the upper half, while it is a HEAD of its own
         try {
             while (PageWord.order(head) > order) {
                 int half = PageWord.order(head) - 1;
                 int upper = pfn + (1 << half);
-                long split = PageWord.splitOff(lvWord(upper), half, tenant);
+                split = PageWord.splitOff(lvWord(upper), half, tenant);
                 soWord(upper, split);
                 head = PageWord.resized(head, half);
                 soWord(pfn, head);
@@ -276,9 +255,9 @@ final class PageMap {
             own(pfn, wordAt(pfn), head, owner, me);
         } catch (Throwable outOfStack) {
             if (splitOff != pfn) {
-                strays.marked[splitOff] = true;
+                strays.marks[splitOff] = (char) (Strays.STRAY | split >>> Strays.LIFE_SHIFT & Strays.LIFE);
             }
-            strays.marked[pfn] = true;    // once: a mark that comes after its mending is one on somebody else's run
+            strays.marks[pfn] = (char) (Strays.STRAY | head >>> Strays.LIFE_SHIFT & Strays.LIFE);
             strays.any = true;
             throw outOfStack;
         }
@@ -293,16 +272,18 @@ final class PageMap {
      */
     long claimAndJoin(int pfn, int order, long flags, Thread me) {
         int end = pfn + (1 << order);
-        int from = pfn;    // [from, to) is claimed, by heads of their own or by the first of them
-        int to = pfn;
+        int from = pfn;
+        int to = pfn;    // [from, to) is claimed, by heads of their own, each noted, or by the first of them
         try {
             while (to < end) {
                 long word = lvWord(to);
                 int next = to + PageWord.frames(word);
+                char note = Strays.note(word);
                 if (!PageWord.isFree(word) || next > end
                         || !casWord(to, word, PageWord.claimed(word, flags | tenant))) {
                     break;
                 }
+                strays.marks[to] = note;
                 to = next;
             }
             if (to < end) {    // rollback:
@@ -319,14 +300,16 @@ final class PageMap {
             // From here the first head covers all; the others become TAILs in any order.
             long first = lvWord(pfn);
             soWord(pfn, PageWord.resized(first, order));
-            to = pfn + 1;    // one mark will do: whoever mends hides the heads
+            to = pfn + 1;    // one mark will do: the mender hides the heads
             hideHeads(pfn, end);
             long handle = PageWord.handle(first, pfn);
             own(pfn, wordAt(pfn), first, PageWord.owner(me, first), me);
             return handle;
         } catch (Throwable outOfStack) {
-            for (int claimed = to - 1; claimed >= from; claimed--) {    // a head last: its mark sets the mender to work
-                strays.marked[claimed] = true;
+            while (from < to) {
+                int note = strays.marks[from];
+                strays.marks[from] = (char) (Strays.STRAY | note);
+                from += 1 << (note >> Strays.ORDER_SHIFT);
             }
             strays.any = true;
             throw outOfStack;
@@ -381,6 +364,7 @@ final class PageMap {
         } else if (PageWord.isExclusive(word)) {
             throw LabyrinthException.heldOtherwise("free", handle, word, tenant);
         } else {
+            requireWithin(handle, word, "free");
             leaveShared(at, word, handle, "free", PageWord.released(word));
         }
     }
@@ -406,6 +390,7 @@ final class PageMap {
         } else if (PageWord.isExclusive(word)) {
             throw LabyrinthException.heldOtherwise("hand-over", handle, word, tenant);
         } else {
+            requireWithin(handle, word, "hand-over");
             leaveShared(wordAt(pfn), word, handle, "hand-over", transit);
         }
         return ticket;
@@ -454,6 +439,7 @@ final class PageMap {
         if (PageWord.state(word) != IN_TRANSIT || !PageWord.sameLife(word, ticket)) {
             throw LabyrinthException.stale("accept", ticket, word);
         }
+        requireWithin(ticket, word, "accept");
         return word;
     }
 
@@ -474,7 +460,7 @@ final class PageMap {
                 good = casWord(pfn, head, word);    // the ticket is, again
             } finally {
                 if (!good) {
-                    strays.marked[pfn] = true;
+                    strays.marks[pfn] = (char) (Strays.STRAY | word >>> Strays.LIFE_SHIFT & Strays.LIFE);
                     strays.any = true;
                 }
             }
@@ -483,10 +469,10 @@ final class PageMap {
         return ticket;
     }
 
-    /** Takes the run from an owner that is known to be gone. False if the run moved on. */
+    /** Takes the run from an owner that is known to be gone. False if the run moved on, or is the mender's to take. */
     boolean reclaim(int pfn, long word) {
         // virtualOwners keeps the dead thread until the next virtual one comes: to clear it here could race with that.
-        if (!takeBack(pfn, word)) {
+        if (strays.isMarked(pfn, word) || !takeBack(pfn, word)) {
             return false;
         }
         try {
@@ -503,7 +489,7 @@ final class PageMap {
      * the run become TAILs before the run is anybody's. By CAS each, as others may sweep, and free what is shared.
      */
     boolean evict(int pfn, long word) {
-        for (int inner = pfn + 1; inner < pfn + PageWord.frames(word); inner++) {
+        for (int inner = pfn + 1; inner < endOf(pfn, word); inner++) {
             long head = lvWord(inner);
             if (PageWord.state(head) == HEAD && PageWord.tenantOf(head) == PageWord.tenantOf(word)) {
                 casWord(inner, head, PageWord.joined(head));
@@ -557,6 +543,18 @@ final class PageMap {
             throw LabyrinthException.foreign(verb, handle, frames);
         }
         return pfn;
+    }
+
+    /** Processes that share the map write to it, and no word of theirs may lead this one out of the mapping. */
+    void requireWithin(long handle, long word, String verb) {
+        if (!PageWord.fits(PageWord.pfn(handle), word, ordinary, frames)) {
+            throw LabyrinthException.noRun(verb, handle, word, frames);
+        }
+    }
+
+    /** Where the run that the word heads ends, or the labyrinth if that is earlier. */
+    int endOf(int pfn, long word) {
+        return Math.min(frames, pfn + PageWord.frames(word));
     }
 
     /** The word of the run that the handle names, alive and, if EXCLUSIVE, this thread's. */

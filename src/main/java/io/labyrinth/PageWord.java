@@ -24,6 +24,9 @@ final class PageWord {
     static final int IN_TRANSIT = Native.LABYRINTH_IN_TRANSIT();
     static final int QUARANTINED = Native.LABYRINTH_QUARANTINED();
 
+    /** That the field can tell apart. */
+    static final int STATES = 1 << Native.LABYRINTH_STATE_BITS();
+
     static final int MAX_ORDER = Native.LABYRINTH_MAX_ORDER();
 
     private static final int ORDER_SHIFT = Native.LABYRINTH_ORDER_SHIFT();
@@ -259,6 +262,15 @@ final class PageWord {
      */
     static int next(int pfn, long word) {
         return pfn + (state(word) == TAIL ? 1 : frames(word));
+    }
+
+    /**
+     * Whether a run can be so: of an order that there is, aligned, within the labyrinth, and on one side of the border
+     * of the reserve, which {@code ordinary} is the first frame of.
+     */
+    static boolean fits(int pfn, long word, int ordinary, int frames) {
+        return pfn + frames(word) <= (pfn < ordinary ? ordinary : frames) && (pfn & frames(word) - 1) == 0
+                && order(word) <= MAX_ORDER;
     }
 
     static String stateName(int state) {

@@ -30,7 +30,7 @@ final class Rehearsal {
     private static void rehearse() {
         Thread me = Thread.currentThread();
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment memory = arena.allocate(PageMap.bytesFor(FRAMES), 64);
+            MemorySegment memory = arena.allocate(Geometry.bytesFor(FRAMES), 64);
             PageMap map = new PageMap(memory, FRAMES, 1);
             map.tile(1);
             Zone zone = new Zone(map, 1);
@@ -47,7 +47,8 @@ final class Rehearsal {
             exclusive = map.accept(map.handOff(exclusive, me, PageWord.EXCLUSIVE), me, PageWord.EXCLUSIVE);
             map.checked(exclusive, "rehearsal", me);
             // As if an error had struck right behind the claim.
-            map.strays.marked[PageWord.pfn(exclusive)] = true;
+            map.strays.marks[PageWord.pfn(exclusive)] =
+                    (char) (Strays.STRAY | exclusive >>> Strays.LIFE_SHIFT & Strays.LIFE);
             map.strays.any = true;
             map.strays.mend(map);
             long last;

@@ -128,7 +128,8 @@ final class Shelves {
             }
         } finally {
             if (!shelved) {
-                labyrinth.map.strays.marked[(int) (frame & PageWord.LOW_MASK)] = true;
+                labyrinth.map.strays.marks[(int) (frame & PageWord.LOW_MASK)] =
+                        (char) (Strays.STRAY | frame >>> Strays.LIFE_SHIFT & Strays.LIFE);
                 labyrinth.map.strays.any = true;
             }
         }
@@ -154,7 +155,8 @@ final class Shelves {
         long handle = 0;
         try {
             if (state != OPEN) {    // closing, and whoever closes may have passed this shelf
-                labyrinth.map.strays.marked[(int) (frame & PageWord.LOW_MASK)] = true;
+                labyrinth.map.strays.marks[(int) (frame & PageWord.LOW_MASK)] =
+                        (char) (Strays.STRAY | frame >>> Strays.LIFE_SHIFT & Strays.LIFE);
                 labyrinth.map.strays.any = true;
                 frames.set(shelf, 0);
                 return 0;
@@ -170,7 +172,8 @@ final class Shelves {
             return handle == 0 ? LOST : handle;
         } catch (Throwable e) {
             if (handle != 0) {
-                map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
+                map.strays.marks[(int) (handle & PageWord.LOW_MASK)] =
+                        (char) (Strays.STRAY | handle >>> Strays.LIFE_SHIFT & Strays.LIFE);
                 map.strays.any = true;
             }
             torn[shelf] = true;

@@ -128,7 +128,7 @@ public final class Slab implements AutoCloseable {
                     + (Labyrinth.MAX_FRAMES >> shift) * perFrame + ": ask for fewer, or for several slabs");
         }
         int words = shelves << shift;
-        Region.More more = labyrinth.region.more("slab of " + labyrinth.name, PageMap.bytesFor(words));
+        Region.More more = labyrinth.region.more("slab of " + labyrinth.name, Geometry.bytesFor(words));
         boolean opened = false;
         try {
             long first = PageWord.first(1 + ThreadLocalRandom.current().nextLong(1L << 32), PageWord.QUARANTINED, 0);
@@ -226,7 +226,8 @@ public final class Slab implements AutoCloseable {
                     finish(handle, zeroed);
                 } catch (Throwable e) {
                     if (handle != 0) {
-                        map.strays.marked[(int) (handle & PageWord.LOW_MASK)] = true;
+                        map.strays.marks[(int) (handle & PageWord.LOW_MASK)] =
+                                (char) (Strays.STRAY | handle >>> Strays.LIFE_SHIFT & Strays.LIFE);
                         map.strays.any = true;
                     }
                     labyrinth.checkOpen();

@@ -73,7 +73,8 @@ public final class SlabObject implements AutoCloseable {
      *
      * @throws LabyrinthException.NotOwner if the object is EXCLUSIVE to another thread
      * @throws LabyrinthException.Stale    if this life of the object has ended: a double free is always found
-     * @throws IllegalStateException       if a native call or a channel is using the segment right now
+     * @throws IllegalStateException       if the object is EXCLUSIVE, and a native call or a channel is using its
+     *                                     segment right now; see {@link Frame#segment} for other objects
      */
     @Override
     public void close() {

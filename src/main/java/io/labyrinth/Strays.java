@@ -1,6 +1,5 @@
 package io.labyrinth;
 
-import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 
 /**
@@ -14,17 +13,42 @@ final class Strays {
      * where compiled code falls back to it. A handler that undoes its step by a call can overflow in its turn: it runs
      * interpreted where the step was compiled, and that lost runs in five of six tries. So a handler writes to these
      * fields, which takes no stack, and no more. (To make sure of stack beforehand, by 256 calls into the deep, worked
-     * as well, and cost each split and join 220 ns.)
+     * as well, and cost each split and join 220 ns.) What this asks of the JDK: an access to the page map throws before
+     * its effect, or not at all. So it is: nothing that such an access calls after its effect goes deeper than that.
      *
-     * A mark stands on a frame whose run is a HEAD that nobody knows, so nobody but the mender can change it, and only
-     * the mender takes marks away. It takes them before it frees the run: the next owner may leave a mark of its own.
+     * A mark is on the head of a run that nobody knows, and names the life that it is for:
+     *
+     *   15    14      11 10                     0
+     *  +-----+----------+------------------------+
+     *  |stray|  order   |  generation, 11 bits   |
+     *  +-----+----------+------------------------+
+     *
+     * stray       what the mender looks for. Without it the mark is a note that a join makes of each head that it has
+     *             claimed: its handler cannot read the page map, and so finds the heads and their lives here.
+     * order       of the head that a join noted; else 0.
+     * generation  the lowest bits of the life that the run is in: as many as an owner word has.
+     *
+     * Only the mender frees a marked run in the life of its mark. A sweep leaves it to the mender: the mark came before
+     * the owner ended, so the sweep sees it. Were the sweep to free it, the mark would outlive the life, and take the
+     * frame from its next owner (the generation forbids that), or the mender would take away the mark that the next
+     * owner's own error has left since. The mender takes a mark away before it frees the run, as the next owner may
+     * leave one of its own. So a mark is never older than its frame's life, and 11 bits are plenty.
      */
+
+    // Literals: a handler must not have to load a class for them. A test compares them with PageWord.
+
+    /** Bit of a mark. */
+    static final int STRAY = 1 << 15;
+    static final int ORDER_SHIFT = 11;
+    /** Where a word's or a handle's generation begins. */
+    static final int LIFE_SHIFT = 24;
+    static final int LIFE = (1 << ORDER_SHIFT) - 1;
 
     private static final AtomicIntegerFieldUpdater<Strays> MENDING =
             AtomicIntegerFieldUpdater.newUpdater(Strays.class, "mending");
 
-    /** By pfn: the head of a stray run, or any frame within one. 1 byte a frame. */
-    final boolean[] marked;
+    /** By pfn. 2 bytes a frame. */
+    final char[] marks;
     /** To be set after a mark. */
     volatile boolean any;
     /** Whether a free run may be missing from the advice. */
@@ -33,7 +57,21 @@ final class Strays {
     private volatile int mending;
 
     Strays(int frames) {
-        this.marked = new boolean[frames];
+        this.marks = new char[frames];
+    }
+
+    /** What a join notes of a head before it claims it. */
+    static char note(long word) {
+        return (char) (PageWord.order(word) << ORDER_SHIFT | word >>> LIFE_SHIFT & LIFE);
+    }
+
+    /** Whether the run whose head's word this is was marked in its life. */
+    boolean isMarked(int pfn, long word) {
+        return isFor(marks[pfn], word);
+    }
+
+    private static boolean isFor(int mark, long word) {
+        return mark >= STRAY && ((mark ^ word >>> LIFE_SHIFT) & LIFE) == 0;
     }
 
     /**
@@ -48,9 +86,10 @@ final class Strays {
         }
         try {
             any = false;
-            for (int pfn = 0; pfn < marked.length; pfn++) {
-                if (marked[pfn]) {
-                    mend(map, pfn);
+            MENDING.getAndSet(this, 1);    // a fence: no mark is looked at before that store is seen
+            for (int pfn = 0; pfn < marks.length; pfn++) {
+                if (marks[pfn] >= STRAY) {
+                    mend(map, pfn, marks[pfn]);
                 }
             }
             adviceLost = false;
@@ -65,21 +104,22 @@ final class Strays {
         }
     }
 
-    private void mend(PageMap map, int pfn) {
-        boolean freed = false;
+    private void mend(PageMap map, int pfn, char mark) {
+        boolean mended = false;
         try {
             long head = map.lvWord(pfn);
-            boolean isHead = PageWord.state(head) == PageWord.HEAD;
-            int end = isHead ? pfn + PageWord.frames(head) : pfn + 1;
-            map.hideHeads(pfn, end);
-            Arrays.fill(marked, pfn, end, false);
-            if (isHead) {
+            boolean isStray = PageWord.state(head) == PageWord.HEAD && isFor(mark, head);
+            if (isStray) {
+                map.hideHeads(pfn, map.endOf(pfn, head));
+            }
+            marks[pfn] = 0;
+            if (isStray) {
                 map.takeBack(pfn, head);
             }
-            freed = true;
+            mended = true;
         } finally {
-            if (!freed) {
-                marked[pfn] = true;
+            if (!mended) {
+                marks[pfn] = mark;
             }
         }
     }

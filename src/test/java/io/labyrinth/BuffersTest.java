@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.net.InetAddress;
@@ -11,6 +12,7 @@ import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.FileChannel;
+import java.nio.channels.Pipe;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
@@ -226,6 +228,31 @@ class BuffersTest {
             assertThat(buffer.get(3) == 9).isEqualTo(!source.isConfined());
             one.fill((byte) 0);
         });
+    }
+
+    /** What {@link Frame#segment} warns of, and why caches and asynchronous I/O are no use for such a frame. */
+    @Test
+    void aLateReadIntoAFrameThatIsNotExclusiveLandsInItsNextOwners() throws IOException, InterruptedException {
+        Frame freed = labyrinth.allocPage(Gfp.NOWAIT);
+        ByteBuffer buffer = freed.segment().asByteBuffer();
+        Pipe pipe = Pipe.open();
+        Thread reader = Thread.ofPlatform().start(() -> {
+            try {
+                pipe.source().read(buffer);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        });
+        freed.close();
+        try (Frame next = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE.with(Gfp.ZERO))) {
+            assertThat(next.pfn()).isEqualTo(freed.pfn());
+            pipe.sink().write(ByteBuffer.wrap(new byte[] {42}));
+            Race.join(reader);
+
+            assertThat(next.segment().get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) 42);
+        }
+        pipe.sink().close();
+        pipe.source().close();
     }
 
     @Test

@@ -16,7 +16,7 @@ class CensusTest {
     private static final long GENERATION = 7;
     private static final Thread ME = Thread.currentThread();
 
-    private final MemorySegment memory = Arena.ofAuto().allocate(PageMap.bytesFor(FRAMES), 64);
+    private final MemorySegment memory = Arena.ofAuto().allocate(Geometry.bytesFor(FRAMES), 64);
     private final PageMap map = new PageMap(memory, FRAMES, RESERVE);
     private final Census census = new Census(map);
 

@@ -43,7 +43,8 @@ class CoreAloneTest {
                 long fromReserve = handles.alloc(Gfp.HIGH, 5);
                 long again = handles.accept(handles.handOff(inTransit));
                 Frame accepted = frame.handOff().accept();
-                Thread ended = Thread.ofPlatform().start(() -> handles.alloc(Gfp.NOWAIT.with(Gfp.EXCLUSIVE), 1));
+                // Of a platform thread's end nothing could tell here: LivingTest.
+                Thread ended = Thread.ofVirtual().start(() -> handles.alloc(Gfp.NOWAIT.with(Gfp.EXCLUSIVE), 1));
                 ended.join();
                 List<Owner> owners = labyrinth.owners();
                 int swept = labyrinth.sweepDeadOwners();

@@ -403,8 +403,7 @@ final class DeepStack {
             @Override
             void prepare(Held held) {
                 PageMap map = held.labyrinth.map;
-                map.strays.marked[PageWord.pfn(held.handles.alloc(held.gfp, 1))] = true;
-                map.strays.any = true;
+                StraysTest.mark(map, held.handles.alloc(held.gfp, 1));
             }
 
             @Override

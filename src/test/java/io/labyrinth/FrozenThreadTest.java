@@ -32,7 +32,7 @@ class FrozenThreadTest {
     @BeforeEach
     void tile() {
         Race.join(dead);
-        memory = Arena.ofAuto().allocate(PageMap.bytesFor(FRAMES), 64);
+        memory = Arena.ofAuto().allocate(Geometry.bytesFor(FRAMES), 64);
         map = new PageMap(memory, FRAMES, 0);
         map.tile(GENERATION);
         census = new Census(map);

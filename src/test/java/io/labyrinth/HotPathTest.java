@@ -165,9 +165,9 @@ class HotPathTest {
     @Test
     void metadataStaysBelow24BytesAFrame() {
         for (int frames = 64; frames <= Labyrinth.MAX_FRAMES; frames = frames * 3 / 2) {
-            long bytes = PageMap.bytesFor(frames) + Labyrinth.heapBytesFor(frames);
+            long bytes = Geometry.bytesFor(frames) + Labyrinth.heapBytesFor(frames);
             assertThat(bytes).as("frames=%s", frames).isLessThanOrEqualTo(24L * frames);
         }
-        assertThat(PageMap.bytesFor(Labyrinth.MAX_FRAMES)).isLessThan(18L * Labyrinth.MAX_FRAMES);
+        assertThat(Geometry.bytesFor(Labyrinth.MAX_FRAMES)).isLessThan(18L * Labyrinth.MAX_FRAMES);
     }
 }

@@ -123,8 +123,8 @@ class LayoutTest {
                 "sizeof(struct labyrinth_advice) == 64");
 
         assertThat(askC(facts)).allSatisfy((fact, holds) -> assertThat(holds).as(fact).isOne());
-        assertThat(PageMap.bytesFor(Labyrinth.MAX_FRAMES)).isLessThan(24L * Labyrinth.MAX_FRAMES);
-        assertThat(PageMap.bytesFor(1024)).isLessThan(24L * 1024);
+        assertThat(Geometry.bytesFor(Labyrinth.MAX_FRAMES)).isLessThan(24L * Labyrinth.MAX_FRAMES);
+        assertThat(Geometry.bytesFor(1024)).isLessThan(24L * 1024);
     }
 
     private static String word(String state, long generation, int order) {

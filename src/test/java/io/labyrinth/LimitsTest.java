@@ -161,7 +161,7 @@ class LimitsTest {
         private static void tellTheMost(String limit, long bytes) {
             long pageSize = Machine.pageSize();
             int most = (int) (bytes / pageSize);
-            while ((most * pageSize + PageMap.bytesFor(most) + pageSize - 1) / pageSize * pageSize > bytes) {
+            while ((most * pageSize + Geometry.bytesFor(most) + pageSize - 1) / pageSize * pageSize > bytes) {
                 most--;
             }
             tell("most in " + limit, open(Labyrinth.builder("limited").frames(most)));

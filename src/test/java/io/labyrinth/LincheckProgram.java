@@ -29,7 +29,7 @@ public final class LincheckProgram {
     @SuppressWarnings("restricted")
     public LincheckProgram() {
         Arrays.setAll(threads, any -> new Thread());
-        long bytes = PageMap.bytesFor(FRAMES);
+        long bytes = Geometry.bytesFor(FRAMES);
         Cells.clear(bytes);
         map = new PageMap(MemorySegment.ofAddress(Cells.BASE).reinterpret(bytes), FRAMES, 1);
         map.tile(1);

@@ -91,7 +91,7 @@ class NothingLostTest {
         ChildJvm.Result child = ChildJvm.of(NoRoom.class).jvm("-Xmx16m", "-Xms16m").run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
-        assertThat(child.out()).matches("(?s)MapRefused: labyrinth=no-room frames=20000 needs about 97.7KiB of heap, "
+        assertThat(child.out()).matches("(?s)MapRefused: labyrinth=no-room frames=20000 needs about 117.2KiB of heap, "
                 + "limit=[\\d.]+MiB: raise it with -Xmx, or ask for fewer frames\n.*").endsWith("kept=0\n");
     }
 

@@ -16,7 +16,7 @@ class PageMapRaceTest {
     private static final int ROUNDS = 10_000;
 
     private static PageMap tiled(int frames) {
-        PageMap map = new PageMap(Arena.ofAuto().allocate(PageMap.bytesFor(frames), 64), frames, 0);
+        PageMap map = new PageMap(Arena.ofAuto().allocate(Geometry.bytesFor(frames), 64), frames, 0);
         map.tile(40);
         return map;
     }

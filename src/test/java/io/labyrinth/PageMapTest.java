@@ -17,7 +17,7 @@ class PageMapTest {
     private static final int ROUNDS = 10_000;
 
     private static PageMap tiled(int frames, long generation) {
-        PageMap map = new PageMap(Arena.ofAuto().allocate(PageMap.bytesFor(frames), 64), frames, 0);
+        PageMap map = new PageMap(Arena.ofAuto().allocate(Geometry.bytesFor(frames), 64), frames, 0);
         map.tile(generation);
         return map;
     }
@@ -251,7 +251,7 @@ class PageMapTest {
     /** Its number is known before; but the signature is still to come, and must not be one over the next owner's. */
     @Test
     void sharedTicketIsNoHandleBeforeItsAccepterHasSigned() {
-        MemorySegment memory = Arena.ofAuto().allocate(PageMap.bytesFor(8), 64);
+        MemorySegment memory = Arena.ofAuto().allocate(Geometry.bytesFor(8), 64);
         PageMap map = new PageMap(memory, 8, 0);
         map.tile(GENERATION);
         long given = claim(map, 0, 0, 0);

@@ -3,6 +3,7 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.labyrinth.bindings.Native;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -17,7 +18,7 @@ class StraysTest {
     private static final int FRAMES = 1024;
     private static final Thread ME = Thread.currentThread();
 
-    private final MemorySegment memory = Arena.ofAuto().allocate(PageMap.bytesFor(FRAMES), 64);
+    private final MemorySegment memory = Arena.ofAuto().allocate(Geometry.bytesFor(FRAMES), 64);
     private final PageMap map = new PageMap(memory, FRAMES, 0);
 
     StraysTest() {
@@ -27,7 +28,9 @@ class StraysTest {
     @AfterEach
     void everythingIsFreeAndSound() {
         assertThat(map.strays.mend(map)).as("something was left to mend").isFalse();
-        assertThat(map.strays.marked).doesNotContain(true);
+        for (char mark : map.strays.marks) {
+            assertThat((int) mark).as("a mark was left").isLessThan(Strays.STRAY);
+        }
         Census census = new Census(map);
         assertThat(census.violation()).isNull();
         assertThat(census.out()).isEmpty();
@@ -43,10 +46,17 @@ class StraysTest {
 
     private void mend(int... marked) {
         for (int pfn : marked) {
-            map.strays.marked[pfn] = true;
+            mark(map, PageWord.handle(map.lvWord(pfn), pfn));
         }
         map.strays.any = true;
         assertThat(map.strays.mend(map)).isTrue();
+    }
+
+    /** As a handler does. */
+    static void mark(PageMap map, long handle) {
+        map.strays.marks[PageWord.pfn(handle)] =
+                (char) (Strays.STRAY | handle >>> Strays.LIFE_SHIFT & Strays.LIFE);
+        map.strays.any = true;
     }
 
     @Test
@@ -83,7 +93,7 @@ class StraysTest {
         for (int pfn = 16; pfn < 24; pfn += 2) {
             claimUnsigned(pfn);
         }
-        mend(16, 17, 18, 19, 20, 21, 22, 23);
+        mend(16, 18, 20, 22);
 
         assertThat(map.claimAndJoin(16, 3, 0, ME)).isNotZero();
         map.release(PageWord.handle(map.lvWord(16), 16), ME, PageWord.EXCLUSIVE);
@@ -97,9 +107,44 @@ class StraysTest {
         }
         write(16, PageWord.resized(map.lvWord(16), 3));
         write(18, PageWord.joined(map.lvWord(18)));
-        mend(16, 17, 18, 19, 20, 21, 22, 23);
+        mend(16);
 
         assertThat(PageWord.isFree(map.lvWord(16), 3)).isTrue();
+    }
+
+    @Test
+    void leavesTheFrameOfALaterLifeAlone() {
+        long ended = map.claimSeen(0, map.lvWord(0), 0, PageWord.EXCLUSIVE, ME);
+        map.release(ended, ME, PageWord.EXCLUSIVE);
+        long mine = map.claimSeen(0, map.lvWord(0), 0, PageWord.EXCLUSIVE, ME);
+        mark(map, ended);
+
+        assertThat(map.strays.mend(map)).isTrue();
+        map.release(mine, ME, PageWord.EXCLUSIVE);
+    }
+
+    /** The steps that once freed a stranger's frame: an error, its mark, the thread's end, a sweep, another's claim. */
+    @Test
+    void aSweepLeavesAMarkedRunToTheMender() {
+        Thread struck = Thread.ofPlatform().start(() -> mark(map,
+                map.claimSeen(0, map.lvWord(0), 10, PageWord.EXCLUSIVE, Thread.currentThread())));
+        Race.join(struck);
+        Census census = new Census(map);
+
+        assertThat(census.sweep()).isZero();
+        assertThat(map.lvWord(0) & 15).isEqualTo(PageWord.HEAD);
+        assertThat(map.strays.mend(map)).isTrue();
+        long others = map.claimSeen(0, map.lvWord(0), 10, PageWord.EXCLUSIVE, ME);
+        assertThat(census.sweep()).isZero();
+        assertThat(map.strays.mend(map)).isFalse();
+        map.release(others, ME, PageWord.EXCLUSIVE);
+    }
+
+    @Test
+    void aMarkHasTheBitsOfTheWordAndOfTheOwnerWord() {
+        assertThat(1 << Strays.LIFE_SHIFT).isEqualTo(1 << Native.LABYRINTH_GENERATION_SHIFT());
+        assertThat(Strays.LIFE).isEqualTo((1 << Native.LABYRINTH_OWNER_GENERATION_BITS()) - 1);
+        assertThat(Strays.STRAY >> Strays.ORDER_SHIFT).isEqualTo(1 << Native.LABYRINTH_ORDER_BITS());
     }
 
     @Test
@@ -118,8 +163,7 @@ class StraysTest {
     @Test
     void walkThatFindsNothingElseFindsThem() {
         claimUnsigned(0);
-        map.strays.marked[0] = true;
-        map.strays.any = true;
+        mark(map, PageWord.handle(map.lvWord(0), 0));
 
         long handle = new Zone(map, 1).claim(Gfp.NOWAIT.bits(), 10, ME);
         assertThat(handle).isNotZero();
@@ -128,7 +172,7 @@ class StraysTest {
 
     @Test
     void leavesAMarkedFrameAloneThatIsNoHead() {
-        mend(7);
+        mend(7);    // a TAIL
 
         assertThat(PageWord.isFree(map.lvWord(0), 10)).isTrue();
     }
@@ -138,8 +182,7 @@ class StraysTest {
         Labyrinth labyrinth = Labyrinth.builder("strays").frames(64).locking(Locking.PREFERRED).open();
         labyrinth.validate();
         long stray = labyrinth.handles().alloc(Gfp.NOWAIT, 2);
-        labyrinth.map.strays.marked[PageWord.pfn(stray)] = true;
-        labyrinth.map.strays.any = true;
+        mark(labyrinth.map, stray);
 
         labyrinth.close();
         assertThatThrownBy(labyrinth::stats).isInstanceOf(LabyrinthException.Closed.class);

@@ -56,7 +56,7 @@ class WalkStepsTest {
     }
 
     private void open(int frames, int reserve) {
-        PageMap map = new PageMap(arena.allocate(PageMap.bytesFor(frames), 64), frames, reserve);
+        PageMap map = new PageMap(arena.allocate(Geometry.bytesFor(frames), 64), frames, reserve);
         map.tile(1);
         zone = new Zone(map, PROCESSORS);
     }

@@ -18,7 +18,7 @@ class WalkTest {
 
     /** A map in single frames, of which {@code taken} ones are claimed; all advice says "maybe", as it may. */
     private void fill(int frames, int reserve, IntPredicate taken) {
-        map = new PageMap(Arena.ofAuto().allocate(PageMap.bytesFor(frames), 64), frames, reserve);
+        map = new PageMap(Arena.ofAuto().allocate(Geometry.bytesFor(frames), 64), frames, reserve);
         zone = new Zone(map, 1);
         map.tile(1);
         for (int pfn = 0; pfn < frames; pfn++) {

@@ -1,0 +1,137 @@
+package io.labyrinth;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Any bytes in page words, owner words and advice, as a process that shares the map could write them: each call gives a
+ * typed answer or a sensible count, ends, and touches nothing outside of the map.
+ */
+class CorruptWordsTest {
+
+    private static final int FRAMES = 200;
+    private static final int RESERVE = 24;
+    /** More than the largest order that the word can say reaches, on either side of the map. */
+    private static final long AROUND = 2L << 20;
+    private static final byte CANARY = 0x5A;
+
+    private final SplittableRandom random = new SplittableRandom(20261128);
+    private final MemorySegment memory = Arena.ofAuto().allocate(AROUND + Geometry.bytesFor(FRAMES) + AROUND, 64);
+    private final MemorySegment inside = memory.asSlice(AROUND, Geometry.bytesFor(FRAMES));
+
+    @Test
+    void noWordLeadsOutOfTheMap() {
+        Region region = Region.open("corrupt", 1, Libc.pageSize(), Locking.NONE);
+        int answers = 0;
+        int refusals = 0;
+        for (int image = 0; image < Verify.scale(2_000, 100_000); image++) {
+            memory.fill(CANARY);
+            inside.fill((byte) 0);
+            PageMap map = new PageMap(inside, FRAMES, RESERVE, PageWord.tenant(2));
+            map.tile(5);
+            Zone zone = new Zone(map, 1);
+            corrupt();
+            answers += look(map, zone, region);
+            for (int step = 0; step < 40; step++) {
+                try {
+                    use(map, zone);
+                    answers++;
+                } catch (LabyrinthException typed) {
+                    refusals++;
+                }
+            }
+            answers += look(map, zone, region);
+            assertThat(isUntouched(0)).as("in front of the map, image %d", image).isTrue();
+            assertThat(isUntouched(AROUND + inside.byteSize())).as("after the map, image %d", image).isTrue();
+        }
+        region.discard();
+        assertThat(refusals).isPositive();
+        Verify.held("no page word leads out of the map", "CorruptWordsTest",
+                answers + " answers and " + refusals + " refusals over corrupt words");
+    }
+
+    @Test
+    void aTicketOfARunThatCannotBeIsRefused() {
+        PageMap map = new PageMap(inside.fill((byte) 0), FRAMES, RESERVE, PageWord.tenant(2));
+        map.tile(5);
+        int last = FRAMES - 1;
+        inside.set(ValueLayout.JAVA_LONG, last * 16L, PageWord.first(5, PageWord.IN_TRANSIT, 3));
+
+        assertThatThrownBy(() -> map.accept(PageWord.handle(map.lvWord(last), last), Thread.currentThread(), 0))
+                .isInstanceOf(LabyrinthException.Foreign.class)
+                .hasMessageContaining("pfn=199 generation=5").hasMessageContaining("no such run fits there");
+    }
+
+    private boolean isUntouched(long from) {
+        for (long at = from; at < from + AROUND; at += Long.BYTES) {
+            if (memory.get(ValueLayout.JAVA_LONG, at) != 0x5A5A5A5A5A5A5A5AL) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Some words are anything, some are nearly right. */
+    private void corrupt() {
+        for (int i = 0; i < 12; i++) {
+            long at = random.nextInt(3) == 0 ? random.nextLong(inside.byteSize() / 8) * 8
+                    : (random.nextBoolean() ? random.nextInt(FRAMES) : FRAMES - 1 - random.nextInt(4)) * 16L;
+            long word = random.nextInt(3) == 0 ? random.nextLong()
+                    : PageWord.first(5 + random.nextInt(2), random.nextInt(6), random.nextInt(16))
+                            | PageWord.tenant(random.nextInt(4)) | random.nextInt(4) << 8;
+            inside.set(ValueLayout.JAVA_LONG, at, word);
+        }
+    }
+
+    private static int look(PageMap map, Zone zone, Region region) {
+        Census census = new Census(map);
+        LabyrinthStats stats = census.count(new LabyrinthStats.Builder("corrupt", zone, region), 5);
+        assertThat(stats.free() + stats.reserveFree() + stats.claimed() + stats.inTransit()
+                + stats.quarantined()).isBetween(0, FRAMES);
+        assertThat(stats.free()).isNotNegative();
+        assertThat(census.free()).isBetween(0, FRAMES);
+        assertThat(census.picture()).hasSize(FRAMES);
+        assertThat(census.describeOut(census.out())).isNotNull();
+        assertThat(Owner.of(census.out(), map, null)).isNotNull();
+        census.violation();
+        return 6;
+    }
+
+    private void use(PageMap map, Zone zone) {
+        Thread me = Thread.currentThread();
+        int pfn = random.nextInt(FRAMES);
+        long handle = PageWord.handle(map.lvWord(pfn), pfn);
+        switch (random.nextInt(8)) {
+            case 0 -> freeHinted(map, zone, handle, me);
+            case 1 -> map.accept(handle, me, PageWord.EXCLUSIVE);
+            case 2 -> map.handOff(handle, me, PageWord.EXCLUSIVE);
+            case 3 -> assertThat(new Census(map).evict(PageWord.tenant(random.nextInt(5)))).isBetween(0, FRAMES);
+            case 4 -> assertThat(new Census(map).sweep()).isBetween(0, FRAMES);
+            case 5 -> {
+                StraysTest.mark(map, handle);
+                map.strays.mend(map);
+            }
+            default -> {
+                Gfp gfp = random.nextBoolean() ? Gfp.NOWAIT : Gfp.ATOMIC_EXCLUSIVE;
+                int order = random.nextInt(PageWord.MAX_ORDER + 1);
+                long claimed = zone.claim(gfp.bits(), order, me);
+                assertThat(claimed == 0 || PageWord.pfn(claimed) + (1 << order) <= FRAMES).isTrue();
+                if (claimed != 0 && random.nextBoolean()) {
+                    freeHinted(map, zone, claimed, me);
+                }
+            }
+        }
+    }
+
+    private static void freeHinted(PageMap map, Zone zone, long handle, Thread me) {
+        if (map.release(handle, me, PageWord.EXCLUSIVE)) {
+            zone.freed(handle, me);
+        }
+    }
+}
