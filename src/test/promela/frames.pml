@@ -5,6 +5,9 @@
  * free, pass on or accept whatever any other has, at any time later: misuse is the rule here. The labyrinth begins as
  * any tiling by free runs.
  *
+ * Up to ERRORS errors strike an actor between a claim (or an accept) and its return, before or after its signature: its
+ * handler leaves marks, each a step of its own, and any actor may mend what is marked, one at a time (Strays.java).
+ *
  * Promela is sequentially consistent. What acquire and release are enough for is the business of the tests that run on
  * a CPU; here it is about the protocol.
  *
@@ -26,6 +29,9 @@
 #endif
 #ifndef OPS
 #define OPS 4
+#endif
+#ifndef ERRORS
+#define ERRORS 0
 #endif
 #ifndef BUG
 #define BUG 0
@@ -86,6 +92,19 @@ byte started;
 /* Operations under way: where there are none, the labyrinth is at rest. */
 byte busy;
 
+/* Marks: the generation that a mark is for, and 1; 0 for none. Only whoever has the turn takes marks away. */
+byte mark[FRAMES];
+bit mending;
+byte errorsLeft = ERRORS;
+#if BUG == 18
+#define IS_FOR(m, w) ((m) != 0)
+#else
+#define IS_FOR(m, w) ((m) == GENERATION(w) + 1)
+#endif
+#define MARK(f) mark[f] = GENERATION(word[f]) + 1
+/* The ghost: of a claim that an error cut off from its caller. */
+bit abandoned[FRAMES];
+
 /* Names given out: the generation of the last handle or ticket of each frame, 0 if it had none. */
 byte name[FRAMES];
 
@@ -110,6 +129,24 @@ byte nameEnded[FRAMES];
     od; \
     k = 0
 
+#define ABANDON(from, to, on) \
+    k = from; \
+    do \
+    :: k < (to) -> abandoned[k] = on; k++ \
+    :: else -> break \
+    od; \
+    k = 0
+
+#if ERRORS
+#define MAY_BE_STRUCK(handler) \
+    if \
+    :: atomic { errorsLeft > 0 -> errorsLeft--; goto handler } \
+    :: skip \
+    fi
+#else
+#define MAY_BE_STRUCK(handler) skip
+#endif
+
 #define END_LIFE(f) \
     ended[f]++; \
     assert(GENERATION(word[f]) < LAST_GENERATION)
@@ -119,12 +156,16 @@ byte nameEnded[FRAMES];
     nameEnded[f] = ended[f]
 
 /* At rest runs tile the labyrinth, and each is free, or held by whom its words say: so nothing is lost, as what is
- * shared or on the way can be freed by its name, and what is its owner's by that or by a sweep.
+ * shared or on the way can be freed by its name, and what is its owner's by that or by a sweep. What an error cut off
+ * has a mark of the life that it is in.
  */
 #define CHECK_REST \
     f = 0; \
     do \
-    :: f < FRAMES -> \
+    :: f < FRAMES && abandoned[f] -> \
+        assert(STATE(word[f]) == HEAD && mark[f] == GENERATION(word[f]) + 1); \
+        f = f + SIZE(word[f]) \
+    :: f < FRAMES && !abandoned[f] -> \
         assert(STATE(word[f]) != TAIL && f % SIZE(word[f]) == 0 && f + SIZE(word[f]) <= FRAMES); \
         to = (STATE(word[f]) == FREE -> NOBODY : \
             (STATE(word[f]) == IN_TRANSIT -> ON_THE_WAY : \
@@ -150,7 +191,7 @@ byte nameEnded[FRAMES];
     :: busy == 0 -> CHECK_REST \
     :: else \
     fi; \
-    f = 0; g = 0; w = 0; h = 0; o = 0; e = 0; to = 0; from = 0; end = 0; life = 0; half = 0
+    f = 0; g = 0; w = 0; h = 0; o = 0; e = 0; to = 0; from = 0; end = 0; life = 0; half = 0; off = 0; accepts = 0
 
 /* Who ended does nothing any more. Actors start in the order of their numbers, as they are all alike. */
 #define MAY_BEGIN (opsLeft > 0 && (alive[me] || started == me - 1))
@@ -173,6 +214,7 @@ byte nameEnded[FRAMES];
 #define SEEN_LIVE(f) (name[f] != 0 && STATE(word[f]) == HEAD && GENERATION(word[f]) == name[f])
 #define SEEN_ON_THE_WAY(f) (name[f] != 0 && STATE(word[f]) == IN_TRANSIT && GENERATION(word[f]) == name[f])
 #define SEEN_EXCLUSIVE(f) (STATE(word[f]) == HEAD && IS_EXCLUSIVE(word[f]))
+#define SEEN_MARK(f) (mark[f] != 0 && !mending)
 
 proctype actor(byte me) {
     byte f;      /* the frame */
@@ -186,6 +228,8 @@ proctype actor(byte me) {
     byte to;
     byte end;
     byte life;   /* ghost */
+    bit off;     /* the upper half is a HEAD of its own */
+    bit accepts;
     byte k;
 
 end_next:
@@ -223,6 +267,14 @@ next:
             BEGIN_WHERE(SEEN_EXCLUSIVE);
             goto sweep
         }
+#if ERRORS
+    :: atomic { /* mend: a mark was seen, and nobody else is at it */
+            BEGIN_WHERE(SEEN_MARK);
+            mending = 1;
+            g = mark[f];
+            goto mend
+        }
+#endif
     :: alive[me] -> alive[me] = false; goto end_over
     fi;
 
@@ -240,13 +292,17 @@ claim:
         :: else -> goto done
         fi
     }
+    MAY_BE_STRUCK(struck);
     do
     :: ORDER(h) > o ->
         half = ORDER(h) - 1;
         to = f + (1 << half);
         d_step { assert(holder[to] == me); word[to] = SPLIT_OFF(word[to], half) }
-        d_step { h = RESIZED(h, half); assert(holder[f] == me); word[f] = h }
-        d_step { word[to] = UNCLAIMED(word[to]); PASS(to, word[to], me, NOBODY) }
+        MAY_BE_STRUCK(struck);
+        d_step { h = RESIZED(h, half); assert(holder[f] == me); word[f] = h; off = 1 }
+        MAY_BE_STRUCK(struck);
+        d_step { word[to] = UNCLAIMED(word[to]); PASS(to, word[to], me, NOBODY); off = 0 }
+        MAY_BE_STRUCK(struck);
     :: else -> break
     od;
 
@@ -254,6 +310,12 @@ sign:
     atomic {
         assert(holder[f] == me);
         owner[f] = OWNER(me, GENERATION(h));
+#if ERRORS
+        if
+        :: errorsLeft > 0 && !accepts -> errorsLeft--; goto struck
+        :: skip
+        fi;
+#endif
         PUBLISH(f, GENERATION(h));
         if
         :: !IS_EXCLUSIVE(h) -> PASS(f, h, me, SHARED)
@@ -290,7 +352,8 @@ join:
         if
         :: half == 1 -> break
         :: else
-        fi
+        fi;
+        MAY_BE_STRUCK(struckJoin)
     :: else -> break
     od;
     if
@@ -304,6 +367,7 @@ join:
                 word[from] = h;
                 from = from + SIZE(h)
             }
+            MAY_BE_STRUCK(struckJoin)
         :: else -> break
         od;
 #endif
@@ -313,6 +377,7 @@ join:
     d_step { h = RESIZED(word[f], o); assert(holder[f] == me); word[f] = h; from = f + 1 }
     do
     :: from < end ->
+        MAY_BE_STRUCK(struck);
         d_step {
             assert(holder[from] == me);
             if
@@ -380,10 +445,11 @@ accept:
     atomic {
         if
         :: word[f] == w || BUG == 7 ->
-            d_step { assert(ended[f] == life); h = ACCEPTED(w); PASS(f, w, ON_THE_WAY, me); word[f] = h }
+            d_step { assert(ended[f] == life); h = ACCEPTED(w); PASS(f, w, ON_THE_WAY, me); word[f] = h; accepts = 1 }
         :: else -> goto done
         fi
     }
+    MAY_BE_STRUCK(struckAccept);
     goto sign;
 
     /* ----------------------------------------------------------------------------------------------- sweep */
@@ -397,10 +463,17 @@ sweep:
     :: !alive[THREAD(g)] -> skip
     :: else -> goto done
     fi;
+#if ERRORS && BUG != 17 && BUG != 18
+    if
+    :: IS_FOR(mark[f], w) -> goto done
+    :: else
+    fi;
+#endif
     d_step {
         if
         :: word[f] == w || BUG == 8 ->
             assert(!alive[THREAD(g)]);
+            ABANDON(f, f + SIZE(w), 0);
             PASS(f, w, THREAD(g), NOBODY);
             word[f] = RELEASED(w);
             END_LIFE(f)
@@ -409,6 +482,81 @@ sweep:
         DONE
     }
     goto next;
+
+#if ERRORS
+    /* ------------------------------------------------------------------------- the handlers of errors, and mending */
+struckAccept:
+    skip;
+    if
+    :: d_step { assert(word[f] == h); word[f] = w; PASS(f, w, me, ON_THE_WAY) } goto done /* a ticket again */
+    :: goto struck /* that was struck, too */
+    fi;
+
+struckJoin:
+    skip;
+    d_step { ABANDON(from, to, 1) }
+    do
+    :: from < to -> d_step { MARK(from); from = from + SIZE(word[from]) }
+    :: else -> break
+    od;
+    goto done;
+
+struck:
+    skip;
+    d_step {
+        ABANDON(f, f + SIZE(word[f]), 1);
+        if
+        :: off -> ABANDON(to, to + SIZE(word[to]), 1)
+        :: else
+        fi
+    }
+    if
+    :: off -> d_step { MARK(to) }
+    :: else
+    fi;
+    d_step { MARK(f) }
+    goto done;
+
+mend:
+    w = word[f];
+    if
+    :: STATE(w) == HEAD && IS_FOR(g, w) ->
+        from = f + 1;
+        do
+        :: from < f + SIZE(w) ->
+            d_step {
+                if
+                :: STATE(word[from]) == HEAD -> word[from] = JOINED(word[from])
+                :: else
+                fi;
+                from++
+            }
+        :: else -> break
+        od;
+#if BUG == 19
+        skip;
+#else
+        mark[f] = 0;
+#endif
+        d_step {
+            if
+            :: word[f] == w ->
+                assert(abandoned[f]);
+                ABANDON(f, f + SIZE(w), 0);
+                to = holder[f];
+                PASS(f, w, to, NOBODY);
+                word[f] = RELEASED(w);
+                END_LIFE(f)
+            :: else
+            fi
+        }
+#if BUG == 19
+        mark[f] = 0;
+#endif
+    :: else -> mark[f] = 0
+    fi;
+    mending = 0;
+#endif
 
 done:
     atomic { DONE }
