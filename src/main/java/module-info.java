@@ -3,9 +3,10 @@
 module io.labyrinth {
     requires static transitive org.jspecify;
     requires org.slf4j;
+    // A sweep asks it who lives. Not static: a named module that nobody requires is not there.
+    requires transitive java.management;
 
     // Each for a package or a class that nothing else needs.
-    requires static transitive java.management;
     requires static jdk.jfr;
     // Not transitive, though they are in the integrations' signatures: whoever compiles a module against this one would
     // have to have them.

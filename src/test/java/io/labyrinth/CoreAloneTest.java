@@ -7,15 +7,16 @@ import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** What is optional is optional: the core in a JVM that has the module that it requires, its own, and no other. */
+/** What is optional is optional: the core in a JVM that has the modules that it requires, its own, and no other. */
 class CoreAloneTest {
 
     @Test
-    void theNamedModuleNeedsNothingButSlf4j() {
-        ChildJvm.Result child = ChildJvm.ofModules(Core.class, "org.slf4j", "org.slf4j.simple").run();
+    void theNamedModuleNeedsNothingButSlf4jAndAModuleOfTheJdk() {
+        ChildJvm.Result child = ChildJvm.ofModules(Core.class, "java.management", "org.slf4j",
+                "org.slf4j.simple").run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
-        assertThat(child.out()).isEqualTo("[io.labyrinth, java.base, org.slf4j, org.slf4j.simple]\n");
+        assertThat(child.out()).isEqualTo("[io.labyrinth, java.base, java.management, org.slf4j, org.slf4j.simple]\n");
         assertThat(child.err()).contains("refused about").doesNotContain("Error");
     }
 

@@ -51,7 +51,8 @@ class FlightTest {
 
     @Test
     void theSameFromTheNamedModule() {
-        assertThat(told(ChildJvm.ofModules(Recorded.class, "org.slf4j", "org.slf4j.simple", "jdk.jfr").with("jfc"))
+        assertThat(told(ChildJvm.ofModules(Recorded.class, "java.management", "org.slf4j", "org.slf4j.simple",
+                "jdk.jfr").with("jfc"))
                 .lines()).hasSize(7);
     }
 

@@ -85,10 +85,11 @@ class LivingTest {
                 throw new AssertionError(args[1] + " failed: " + failed);
             }
             CLAIMED.await();
-            System.out.print("alive=" + LABYRINTH.sweepDeadOwners());
+            int alive = LABYRINTH.sweepDeadOwners();
+            System.out.print("alive=" + alive);
             MAY_END.countDown();
             int swept = 0;
-            while (swept == 0) {    // as the test's limit allows
+            while (swept + alive == 0) {    // as long as the test's limit allows
                 swept = LABYRINTH.sweepDeadOwners();
                 Thread.sleep(1);
             }
