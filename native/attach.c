@@ -42,6 +42,26 @@ static int populate(void *memory, size_t bytes)
     return 0;
 }
 
+/* Whether this is a regular file of a memory file system: the only ones that know seals. On any other the kernel would
+ * write the pages to a disk, lock or no.
+ */
+static enum labyrinth_error check_kind(int fd, const char *name)
+{
+    struct stat file;
+    if (fstat(fd, &file) != 0) {
+        return map_refused("fstat", name, 0);
+    }
+    if (!S_ISREG(file.st_mode)) {
+        return refuse_file(LABYRINTH_NOT_A_LABYRINTH, "it is no regular file", file.st_mode & S_IFMT, S_IFREG);
+    }
+    if (fcntl(fd, F_GET_SEALS) < 0) {
+        return errno != EINVAL ? map_refused("fcntl(F_GET_SEALS)", name, 0)
+            : refuse_request("seals of the file", 0, SEALS, "it is on no memory file system; choose one below /dev/shm,"
+                             " or a memfd");
+    }
+    return LABYRINTH_OK;
+}
+
 /* Puts the parts of the map where the header says that they are. */
 static void lay_out(struct labyrinth *l, const struct labyrinth_header *header, char *memory)
 {
@@ -63,11 +83,6 @@ static void lay_out(struct labyrinth *l, const struct labyrinth_header *header, 
 
 /* ------------------------------------------------------------------------------------------------ create */
 
-static uint64_t up_to_page(uint64_t bytes, uint64_t page_size)
-{
-    return (bytes + page_size - 1) / page_size * page_size;
-}
-
 static enum labyrinth_error check_wish(const char *name, uint64_t frames, uint64_t reserve,
                                        enum labyrinth_locking locking)
 {
@@ -87,8 +102,9 @@ static enum labyrinth_error check_wish(const char *name, uint64_t frames, uint64
     return LABYRINTH_OK;
 }
 
-/* Writes an empty labyrinth into an empty file. The magic comes last: until then it is none. */
-static enum labyrinth_error format(int fd, const char *name, uint32_t frames, uint32_t reserve, bool seal)
+/* Writes an empty labyrinth into an empty file. The magic comes last: until then it is none. path: for messages. */
+static enum labyrinth_error format(int fd, const char *path, const char *name, uint32_t frames, uint32_t reserved,
+                                   bool seal)
 {
     uint32_t page_size = (uint32_t) sysconf(_SC_PAGESIZE);
     struct labyrinth_header header = {
@@ -96,13 +112,9 @@ static enum labyrinth_error format(int fd, const char *name, uint32_t frames, ui
         .byte_order = LABYRINTH_BYTE_ORDER,
         .page_size = page_size,
         .frames = frames,
-        .reserve = reserve,
-        .tenants_offset = page_size,
+        .reserve = reserved,
     };
-    header.page_map_offset = up_to_page(header.tenants_offset + LABYRINTH_TENANTS * sizeof(struct labyrinth_tenant),
-                                        page_size);
-    header.frames_offset = up_to_page(header.page_map_offset + geometry_of(frames).bytes, page_size);
-    header.file_bytes = header.frames_offset + (uint64_t) frames * page_size;
+    lay_out_header(&header);
     memcpy(header.name, name, strlen(name));
     uint32_t random;
     if (getrandom(&random, sizeof random, 0) != sizeof random) {
@@ -111,14 +123,20 @@ static enum labyrinth_error format(int fd, const char *name, uint32_t frames, ui
     header.first_generation = 1 + (uint64_t) random;
     header.crc = header_crc(&header);
 
-    if (ftruncate(fd, (off_t) header.file_bytes) != 0) {
-        return map_refused("ftruncate", name, header.file_bytes);
+    enum labyrinth_error error = room_require(fd, path, header.file_bytes);
+    if (error == LABYRINTH_OK) {
+        error = room_set_length(fd, path, header.file_bytes);
+    }
+    if (error == LABYRINTH_OK) {
+        error = room_reserve(fd, path, header.file_bytes);
+    }
+    if (error != LABYRINTH_OK) {
+        return error;
     }
     char *memory = mmap(NULL, header.frames_offset, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED) {
         return map_refused("mmap", name, header.frames_offset);
     }
-    enum labyrinth_error error = LABYRINTH_OK;
     if (populate(memory, header.frames_offset) != 0) {
         error = map_refused("madvise(MADV_POPULATE_WRITE)", name, header.frames_offset);
     } else {
@@ -151,7 +169,10 @@ enum labyrinth_error labyrinth_create(struct labyrinth *l, const char *path, con
     if (fd < 0) {
         return map_refused("open(O_CREAT|O_EXCL)", path, 0);
     }
-    error = format(fd, name, (uint32_t) frames, (uint32_t) reserve, false);
+    error = check_kind(fd, path);
+    if (error == LABYRINTH_OK) {
+        error = format(fd, path, name, (uint32_t) frames, (uint32_t) reserve, false);
+    }
     if (error == LABYRINTH_OK) {
         error = labyrinth_attach_fd(l, fd, locking);
     }
@@ -174,7 +195,7 @@ enum labyrinth_error labyrinth_create_memfd(struct labyrinth *l, const char *nam
     if (*fd < 0) {
         return map_refused("memfd_create", name, 0);
     }
-    error = format(*fd, name, (uint32_t) frames, (uint32_t) reserve, true);
+    error = format(*fd, "the memfd", name, (uint32_t) frames, (uint32_t) reserve, true);
     if (error == LABYRINTH_OK) {
         error = labyrinth_attach_fd(l, *fd, locking);
     }
@@ -187,35 +208,50 @@ enum labyrinth_error labyrinth_create_memfd(struct labyrinth *l, const char *nam
 
 /* ------------------------------------------------------------------------------------------------ attach */
 
+static enum labyrinth_error read_header(int fd, struct labyrinth_header *header)
+{
+    ssize_t bytes = pread(fd, header, sizeof *header, 0);
+    if (bytes < 0) {
+        return map_refused("pread", "the file", sizeof *header);
+    }
+    return bytes == sizeof *header ? LABYRINTH_OK
+        : refuse_file(LABYRINTH_NOT_A_LABYRINTH, "too short for a header; is its creator still at it?",
+                      (uint64_t) bytes, sizeof *header);
+}
+
 /* Reads and checks the header. A name, or the seals, must keep the length as it is; so the length is asked for last. */
 static enum labyrinth_error check_file(int fd, struct labyrinth_header *header)
 {
-    struct stat file;
-    memset(header, 0, sizeof *header);
-    if (fstat(fd, &file) != 0) {
-        return map_refused("fstat", "the file", 0);
+    enum labyrinth_error error = check_kind(fd, "the file");
+    if (error == LABYRINTH_OK) {
+        error = read_header(fd, header);
     }
-    if (!S_ISREG(file.st_mode) || file.st_size < (off_t) sizeof *header) {
-        return refuse_file(LABYRINTH_NOT_A_LABYRINTH, "no regular file, or too short for a header",
-                           (uint64_t) file.st_size, sizeof *header);
+    /* If the magic was there, so is all else: a later call of the system sees what was stored before. */
+    if (error == LABYRINTH_OK && header->magic == LABYRINTH_MAGIC) {
+        error = read_header(fd, header);
     }
-    if (pread(fd, header, sizeof header->magic, 0) != sizeof header->magic) {
-        return map_refused("pread", "the file", sizeof header->magic);
+    if (error == LABYRINTH_OK) {
+        error = header_check(header, (uint64_t) sysconf(_SC_PAGESIZE));
     }
-    /* If the magic was there, so is all else: this call of the system sees what was stored before that one's load. */
-    if (header->magic == LABYRINTH_MAGIC && pread(fd, header, sizeof *header, 0) != sizeof *header) {
-        return map_refused("pread", "the file", sizeof *header);
-    }
-    enum labyrinth_error error = header_check(header, (uint64_t) file.st_size, (uint64_t) sysconf(_SC_PAGESIZE));
     if (error != LABYRINTH_OK) {
         return error;
     }
-    int seals = file.st_nlink == 0 ? fcntl(fd, F_GET_SEALS) : SEALS;
-    if (seals < 0 || (seals & SEALS) != SEALS) {
-        return refuse_file(LABYRINTH_UNSEALED, "its maker could truncate it under us; seal it, or give it a name",
-                           seals < 0 ? 0 : (uint64_t) seals, SEALS);
+    struct stat file;
+    if (fstat(fd, &file) != 0) {
+        return map_refused("fstat", "the file", 0);
     }
-    if (fstat(fd, &file) != 0 || (uint64_t) file.st_size != header->file_bytes) {
+    int seals = file.st_nlink == 0 ? fcntl(fd, F_GET_SEALS) : SEALS;
+    if (seals < 0) {
+        return map_refused("fcntl(F_GET_SEALS)", "the file", 0);
+    }
+    if ((seals & SEALS) != SEALS) {
+        return refuse_file(LABYRINTH_UNSEALED, "its maker could truncate it under us; seal it, or give it a name",
+                           (uint64_t) seals, SEALS);
+    }
+    if (fstat(fd, &file) != 0) {
+        return map_refused("fstat", "the file", 0);
+    }
+    if ((uint64_t) file.st_size != header->file_bytes) {
         return refuse_file(LABYRINTH_NOT_A_LABYRINTH, "the file's length is not the header's file_bytes",
                            (uint64_t) file.st_size, header->file_bytes);
     }
@@ -302,7 +338,15 @@ static void let_go(struct labyrinth *l)
     memset(l, 0, sizeof *l);
 }
 
-static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, const char *name,
+static bool is_same(int fd, int original)
+{
+    struct stat one, other;
+    return original < 0 || (fstat(fd, &one) == 0 && fstat(original, &other) == 0 && one.st_dev == other.st_dev
+                            && one.st_ino == other.st_ino);
+}
+
+/* original: what the path must lead to, or -1. */
+static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, const char *name, int original,
                                       enum labyrinth_locking locking)
 {
     memset(l, 0, sizeof *l);
@@ -316,7 +360,12 @@ static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, con
     }
     LABYRINTH_STEP("attach.opened");
     struct labyrinth_header header;
-    enum labyrinth_error error = check_file(l->fd, &header);
+    enum labyrinth_error error = is_same(l->fd, original) ? check_file(l->fd, &header)
+        : refuse((struct refusal){.error = LABYRINTH_MAP_REFUSED, .verb = "open", .name = name, .errnum = ENOENT,
+                                  .rule = "/proc/self/fd leads to another file: mount the /proc of this process"});
+    if (error == LABYRINTH_OK) {
+        error = room_reserve(l->fd, name, header.file_bytes);
+    }
     if (error == LABYRINTH_OK) {
         error = map_and_lock(l, &header, locking);
     }
@@ -334,7 +383,7 @@ static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, con
 
 enum labyrinth_error labyrinth_attach(struct labyrinth *l, const char *path, enum labyrinth_locking locking)
 {
-    return attach_to(l, path, path, locking);
+    return attach_to(l, path, path, -1, locking);
 }
 
 /* Opened anew, as a copy of the caller's would be the same open file description, and its lock not ours alone. */
@@ -342,7 +391,7 @@ enum labyrinth_error labyrinth_attach_fd(struct labyrinth *l, int fd, enum labyr
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return attach_to(l, path, "the file descriptor", locking);
+    return attach_to(l, path, "the file descriptor", fd, locking);
 }
 
 /* ------------------------------------------------------------------------------------------------ detach */

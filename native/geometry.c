@@ -43,13 +43,22 @@ static enum labyrinth_error not_one(const char *rule, uint64_t value, uint64_t l
     return refuse_file(LABYRINTH_NOT_A_LABYRINTH, rule, value, limit);
 }
 
-/* Whether a part of so many bytes at this offset lies on page bounds and in front of the end. No sum can overflow. */
-static bool fits(uint64_t offset, uint64_t bytes, uint64_t end, uint64_t page_size)
+static uint64_t up_to_page(uint64_t bytes, uint64_t page_size)
 {
-    return offset % page_size == 0 && offset <= end && bytes <= end - offset;
+    return (bytes + page_size - 1) / page_size * page_size;
 }
 
-enum labyrinth_error header_check(const struct labyrinth_header *header, uint64_t file_bytes, uint64_t page_size)
+void lay_out_header(struct labyrinth_header *header)
+{
+    uint64_t page_size = header->page_size;
+    header->tenants_offset = page_size;
+    header->page_map_offset = page_size
+        + up_to_page(LABYRINTH_TENANTS * sizeof(struct labyrinth_tenant), page_size);
+    header->frames_offset = header->page_map_offset + up_to_page(geometry_of(header->frames).bytes, page_size);
+    header->file_bytes = header->frames_offset + header->frames * page_size;
+}
+
+enum labyrinth_error header_check(const struct labyrinth_header *header, uint64_t page_size)
 {
     static const uint8_t zeros[sizeof header->unused];
     if (header->magic != LABYRINTH_MAGIC) {
@@ -74,24 +83,24 @@ enum labyrinth_error header_check(const struct labyrinth_header *header, uint64_
     if (header->reserve >= header->frames) {
         return not_one("the reserve is not less than the frames", header->reserve, header->frames - 1);
     }
-    if (header->file_bytes != file_bytes) {
-        return not_one("the file's length is not the header's file_bytes", file_bytes, header->file_bytes);
+    struct labyrinth_header planned = {.page_size = header->page_size, .frames = header->frames};
+    lay_out_header(&planned);
+    if (header->tenants_offset != planned.tenants_offset) {
+        return not_one("the tenants are not where they must be", header->tenants_offset, planned.tenants_offset);
     }
-    if (!fits(header->tenants_offset, LABYRINTH_TENANTS * sizeof(struct labyrinth_tenant), header->page_map_offset,
-              page_size)
-        || header->tenants_offset < page_size) {
-        return not_one("the tenants lie outside of their part", header->tenants_offset, header->page_map_offset);
+    if (header->page_map_offset != planned.page_map_offset) {
+        return not_one("the page map is not where it must be", header->page_map_offset, planned.page_map_offset);
     }
-    if (!fits(header->page_map_offset, geometry_of(header->frames).bytes, header->frames_offset, page_size)) {
-        return not_one("the page map lies outside of its part", header->page_map_offset, header->frames_offset);
+    if (header->frames_offset != planned.frames_offset) {
+        return not_one("the frames are not where they must be", header->frames_offset, planned.frames_offset);
     }
-    if (!fits(header->frames_offset, (uint64_t) header->frames * page_size, header->file_bytes, page_size)) {
-        return not_one("the frames lie outside of the file", header->frames_offset, header->file_bytes);
+    if (header->file_bytes != planned.file_bytes) {
+        return not_one("its end is not where it must be", header->file_bytes, planned.file_bytes);
     }
-    if (header->first_generation == 0 || header->first_generation > LAST_GENERATION) {
-        return not_one("the first generation is out of bounds", header->first_generation, LAST_GENERATION);
+    if (header->first_generation == 0 || header->first_generation >= LAST_GENERATION) {
+        return not_one("the first generation is out of bounds", header->first_generation, LAST_GENERATION - 1);
     }
-    if (memchr(header->name, '\0', sizeof header->name) == NULL) {
+    if (header->name[sizeof header->name - 1] != '\0') {
         return not_one("the name does not end", sizeof header->name, sizeof header->name - 1);
     }
     if (memcmp(header->unused, zeros, sizeof zeros) != 0) {

@@ -70,6 +70,8 @@ struct refusal {
     uint64_t value;
     uint64_t limit;
     int errnum;
+    const char *mount; /* of a file system that has no room: value bytes were asked, limit are free, of so many */
+    uint64_t mount_bytes;
 };
 
 enum labyrinth_error refuse(struct refusal refusal);
@@ -104,8 +106,18 @@ struct geometry {
 
 struct geometry geometry_of(uint32_t frames);
 uint32_t header_crc(const struct labyrinth_header *header);
-/* Whether this is the header of a labyrinth in a file of so many bytes, for a machine with pages of this size. */
-enum labyrinth_error header_check(const struct labyrinth_header *header, uint64_t file_bytes, uint64_t page_size);
+/* Fills in the offsets and the end, of the frames and the page size: there is one layout, and nothing lies between. */
+void lay_out_header(struct labyrinth_header *header);
+/* Whether this is the header of a labyrinth, for a machine with pages of this size; but for the file's length. */
+enum labyrinth_error header_check(const struct labyrinth_header *header, uint64_t page_size);
+
+/* ------------------------------------------------------------------------------------------------ room.c */
+
+/* Whether the file's system has room for so many bytes; asked before any is taken, as a full one fails others. */
+enum labyrinth_error room_require(int fd, const char *path, uint64_t bytes);
+/* Makes the file so long, and has its system reserve all of it: to touch it later cannot fail for want of room. */
+enum labyrinth_error room_set_length(int fd, const char *path, uint64_t bytes);
+enum labyrinth_error room_reserve(int fd, const char *path, uint64_t bytes);
 
 /* ------------------------------------------------------------------------------------------------ page_map.c */
 

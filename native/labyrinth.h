@@ -151,16 +151,22 @@ struct labyrinth_advice {
  *   frames_offset      the frames, page_size bytes each
  *   file_bytes         the end, and so the file's length
  *
- * All offsets are multiples of page_size, ascending, and each part fits in front of the next.
+ * Each part begins on the first multiple of page_size at or after the end of the one before: there is one header for a
+ * name, a number of frames, a reserve, a generation and a page size. Nothing lies between the parts or after the last.
  *
- * The header never changes once the magic is there. The creator writes all else first: the words, tiled and advised,
- * the tenants, the header, its crc; seals the length of a memfd (F_SEAL_SHRINK, F_SEAL_GROW); and then stores the magic
- * (release). Whoever attaches loads the magic (acquire), and refuses the file unless the magic, the version, the byte
- * order, the crc and every bound above are right, the length is file_bytes, and it is either a file with a name or
- * sealed. What it then uses are the numbers that it has checked, never the file's again.
+ * The header never changes once the magic is there. The creator makes the file as long as it will be, has the file
+ * system reserve all of it, and seals the length of a memfd (F_SEAL_SHRINK, F_SEAL_GROW). It writes all else: words,
+ * tiled and advised, tenants, the header, its crc; and then stores the magic (release).
+ *
+ * Whoever attaches reads the header by a system call, which a file that is cut meanwhile cannot make fatal; the magic
+ * first, and the rest by a later call. It refuses what is no regular file, what is on no memory file system (one that
+ * knows no seals), and a header of which anything said here is not so. Then it looks at the links: a file without a
+ * name must be sealed. Last comes the length, as until here anybody may have changed it: it must be file_bytes. What it
+ * then uses are the numbers that it has checked, never the file's again; and it loads the magic (acquire) through its
+ * mapping before all else there, so that it sees the words that were written before. Java and C refuse the same files.
  */
 #define LABYRINTH_MAGIC 0x314854525942414cULL /* "LABYRTH1" in the memory of a little-endian machine */
-#define LABYRINTH_VERSION 1
+#define LABYRINTH_VERSION 2
 #define LABYRINTH_BYTE_ORDER 0x01020304
 #define LABYRINTH_NAME_BYTES 64
 
@@ -176,29 +182,45 @@ struct labyrinth_header {
     uint64_t tenants_offset;
     uint64_t page_map_offset;
     uint64_t frames_offset;
-    uint64_t first_generation; /* of every frame; random, so that handles of another labyrinth do not fit */
-    char name[LABYRINTH_NAME_BYTES]; /* UTF-8, zero-terminated */
+    uint64_t first_generation; /* of every frame, 1 to the last but one; random, so that handles of others do not fit */
+    char name[LABYRINTH_NAME_BYTES]; /* UTF-8, zero-terminated: the last byte is zero */
     uint8_t unused[256 - 136];       /* zero */
 };
 
 /* Tenants. One slot for each process that has attached, from LABYRINTH_FIRST_TENANT on; those before it are nobody's.
  *
  * Alive is who holds the write lock on the slot's byte of the file (byte LABYRINTH_LOCK_OFFSET + slot, F_OFD_SETLK, on
- * an open file description of its own): the kernel releases it when the process ends, however it ends, and at no other
- * time. A paused process is alive, and a reused pid means nothing. The lock's byte lies behind the end of the file.
+ * an open file description of its own): the kernel releases it when the last copy of that description is closed. These
+ * are closed when the process ends, however it ends, or calls exec (O_CLOEXEC). A paused process is alive. A child that
+ * was forked has a copy until it closes it, ends or calls exec, and would keep a parent that was killed alive; hence a
+ * second sign of death, the pid. A tenant is dead if
  *
- *   attach   lock a slot's byte (never wait); if its state is not VACANT, its last tenant died: sweep it first;
- *            then state = TENANT (release). Only then the first claim.
+ *     its byte can be locked,   or   it wrote the pid namespace that the caller is in, and no process there has its pid
+ *
+ * The second is asked by kill(pid, 0) = ESRCH alone: any other answer, another namespace or an unknown one (0) says
+ * nothing. A pid that was given anew, or a dead parent that nobody has waited for, delays a sweep until the child has
+ * gone; neither makes anybody dead who lives. Only EAGAIN and EACCES say that a byte is locked; any other error is the
+ * caller's, and nobody's sign of life. The bytes lie behind the end of the file.
+ *
+ * A slot that is dead by its pid has a lock that nobody can take, so the lock cannot keep two sweepers apart, nor a
+ * sweeper from a newcomer who locks the byte once the child has gone. This does: whoever changes a slot that is not its
+ * own holds the write lock on another byte (LABYRINTH_SWEEP_OFFSET + slot) while it does. Nobody waits for either lock.
+ *
+ *   attach   lock a slot's byte, then its sweep byte; else try the next slot. If its state is not VACANT, its last
+ *            tenant died: sweep it first. Then pid and namespace, then state = TENANT (release), unlock the sweep byte.
+ *            Only then the first claim.
  *   detach   with nothing out: state = VACANT (release), then unlock. With something out, only unlock: as if it died.
- *   sweep    of a slot that is not VACANT: lock its byte. If that is refused, its tenant lives, or somebody else is
- *            sweeping it. Else take back every word that says this tenant, advise every group and span (the dead one
- *            may have freed and not advised), state = VACANT (release), unlock.
+ *            The unlock is a call of its own: to close the file would not do where a child has a copy.
+ *   sweep    of a slot that is not VACANT: lock its byte; if that is refused, it must be dead by its pid. Lock its
+ *            sweep byte; if that is refused, somebody else is at work on it: leave it. Now look again: if it is still
+ *            not VACANT, and still dead, take back every word that says this tenant, advise every group and span (the
+ *            dead one may have freed and not advised), state = VACANT (release). Unlock what was locked.
  *
- * So a sweeper that is killed leaves the slot as it was, to be swept again; and a slot is taken by nobody new while one
- * is at work, so the words that a sweeper sees with this tenant are the dead one's. A run whose HEAD says this tenant
- * is taken back head last: HEADs of the same tenant inside of it (the split or join that death cut short) become TAIL
- * first. Sweeps by one attachment exclude each other, and leave out their own slot, as the kernel refuses a lock to
- * nobody who has it already.
+ * So a sweeper that is killed leaves the slot as it was, to be swept again (once children have gone that it forked in
+ * the midst of it); and a slot is taken by nobody new while one is at work, so the words that a sweeper sees with this
+ * tenant are the dead one's. A run whose HEAD says this tenant is taken back head last: HEADs of the same tenant inside
+ * of it (the split or join that death cut short) become TAIL first. Sweeps by one attachment exclude each other, and
+ * leave out their own slot, as the kernel refuses a lock to nobody who has it already.
  *
  * What a ticket's giver had is its own until it is accepted; a ticket that a receiver died with is still good, and its
  * giver may accept it.
@@ -206,6 +228,7 @@ struct labyrinth_header {
 #define LABYRINTH_TENANTS 256
 #define LABYRINTH_FIRST_TENANT 2
 #define LABYRINTH_LOCK_OFFSET (1LL << 52)
+#define LABYRINTH_SWEEP_OFFSET (LABYRINTH_LOCK_OFFSET + LABYRINTH_TENANTS)
 
 enum labyrinth_tenant_state {
     LABYRINTH_VACANT = 0,
@@ -214,9 +237,10 @@ enum labyrinth_tenant_state {
 
 struct labyrinth_tenant {
     uint64_t state;
-    uint64_t pid;   /* for people */
-    uint64_t since; /* milliseconds since the epoch; for people */
-    uint64_t unused[5];
+    uint64_t pid;           /* in its own pid namespace */
+    uint64_t since;         /* milliseconds since the epoch; for people */
+    uint64_t pid_namespace; /* the inode of /proc/self/ns/pid; 0: not known */
+    uint64_t unused[4];
 };
 
 #endif

@@ -19,7 +19,9 @@
  * What attaches and detaches is for one thread, while no other is in a call with the same struct.
  *
  * Processes: a child that was forked has nothing of its parent's labyrinth mapped and must attach by itself. Until it
- * ends or calls exec, it also keeps the parent's sign of life: if the parent dies before, it is not swept before.
+ * ends or calls exec, it also keeps a copy of the parent's sign of life, the lock. If the parent dies before, those in
+ * its pid namespace see by its pid that it has (once its own parent has waited for it), and sweep it; those in another
+ * namespace, and whoever wants the slot, wait for the child. More: labyrinth.h, "Tenants".
  */
 #ifndef LABYRINTH_API_H
 #define LABYRINTH_API_H
@@ -116,8 +118,9 @@ struct labyrinth_stats {
     uint64_t locked;  /* 1 or 0 */
 };
 
-/* Creates a labyrinth in a new file, which should be of a memory file system, and attaches to it. Blocks. The file is
- * removed again if that fails; later it is the caller's to unlink. frames: 1 to 2^24; reserve: 0 to frames - 1.
+/* Creates a labyrinth in a new file, of a memory file system, and attaches to it. Blocks. All of the file is reserved
+ * there first: a file system without room for it refuses (MAP_REFUSED) and is as it was. The file is removed again if
+ * anything fails; later it is the caller's to unlink. frames: 1 to 2^24; reserve: 0 to frames - 1.
  */
 LABYRINTH_API enum labyrinth_error labyrinth_create(struct labyrinth *labyrinth, const char *path, const char *name,
                                                     uint64_t frames, uint64_t reserve, enum labyrinth_locking locking);
@@ -129,7 +132,9 @@ LABYRINTH_API enum labyrinth_error labyrinth_create_memfd(struct labyrinth *laby
                                                           uint64_t frames, uint64_t reserve,
                                                           enum labyrinth_locking locking, int *fd);
 
-/* Joins a labyrinth as a tenant of its own. Blocks while it maps. The fd stays the caller's. */
+/* Joins a labyrinth as a tenant of its own. Blocks while it maps. The fd stays the caller's; it is opened anew, by
+ * /proc/self/fd.
+ */
 LABYRINTH_API enum labyrinth_error labyrinth_attach(struct labyrinth *labyrinth, const char *path,
                                                     enum labyrinth_locking locking);
 LABYRINTH_API enum labyrinth_error labyrinth_attach_fd(struct labyrinth *labyrinth, int fd,
@@ -170,7 +175,8 @@ LABYRINTH_API size_t labyrinth_byte_size(struct labyrinth *labyrinth, uint64_t h
 LABYRINTH_API void *labyrinth_frames(struct labyrinth *labyrinth, size_t *bytes);
 
 /* Takes back what tenants left that have died; any number of processes may be at it. The frames freed; 0 also while
- * another thread sweeps through the same attachment.
+ * another thread sweeps through the same attachment. Where the system does not grant or tell locks, it stops there, and
+ * labyrinth_last_error is MAP_REFUSED.
  */
 LABYRINTH_API uint64_t labyrinth_sweep(struct labyrinth *labyrinth);
 

@@ -4,12 +4,14 @@
  * thread's own; the sentence is made when somebody asks.
  */
 #include "internal.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 static _Thread_local struct refusal last __attribute__((tls_model("initial-exec")));
 /* A copy, as the labyrinth or the path that it was may be gone when somebody asks. */
 static _Thread_local char last_name[LABYRINTH_NAME_BYTES] __attribute__((tls_model("initial-exec")));
+static _Thread_local char last_mount[LABYRINTH_NAME_BYTES] __attribute__((tls_model("initial-exec")));
 
 _Thread_local uint64_t labyrinth_thread __attribute__((tls_model("initial-exec")));
 
@@ -26,6 +28,10 @@ enum labyrinth_error refuse(struct refusal refusal)
     if (refusal.name != NULL) {
         snprintf(last_name, sizeof last_name, "%s", refusal.name);
         last.name = last_name;
+    }
+    if (refusal.mount != NULL) {
+        snprintf(last_mount, sizeof last_mount, "%s", refusal.mount);
+        last.mount = last_mount;
     }
     return refusal.error;
 }
@@ -93,6 +99,36 @@ typedef unsigned long long number;
     (unsigned) ((word & TENANT_FIELD) >> LABYRINTH_TENANT_SHIFT), word_is_exclusive(word) ? " EXCLUSIVE" : "", \
     word_is_framed(word) ? " FRAMED" : ""
 
+static const char *map_remedy(int errnum)
+{
+    switch (errnum) {
+    case ENOENT: return "there is no such file or folder; a labyrinth's file is made by the process that creates it, so"
+                        " start that one first";
+    case EEXIST: return "there is a file of this name already; attach to it, if it is a labyrinth, or choose another";
+    case EFBIG:  return "the file would be too large: raise the limit (ulimit -f), or ask for fewer frames";
+    case ENOSPC:
+    case ENOMEM: return "ask for fewer frames, or give the machine, its cgroup or this process more memory";
+    default:     return "check the file and its rights, the size of its file system and the limits of this process";
+    }
+}
+
+static void explain_map(char *text, size_t bytes, const struct refusal *r)
+{
+    if (r->rule != NULL) {
+        snprintf(text, bytes, "%s refused: %s errno=%d(%s): %s", r->verb, r->name, r->errnum, strerror(r->errnum),
+                 r->rule);
+    } else if (r->mount == NULL) {
+        snprintf(text, bytes, "%s refused: %s bytes=%llu errno=%d(%s): %s", r->verb, r->name, (number) r->value,
+                 r->errnum, strerror(r->errnum), map_remedy(r->errnum));
+    } else {
+        snprintf(text, bytes, "%s refused: %s bytes=%llu mount=%s size=%llu free=%llu errno=%d(%s): ask for fewer"
+                 " frames, remove what is there, or make the mount larger (docker run --shm-size, Kubernetes"
+                 " emptyDir.sizeLimit with medium: Memory, mount -o remount,size=)", r->verb, r->name,
+                 (number) r->value, r->mount, (number) r->mount_bytes, (number) r->limit, r->errnum,
+                 strerror(r->errnum));
+    }
+}
+
 const char *labyrinth_explain(char *text, size_t bytes)
 {
     const struct refusal *r = &last;
@@ -139,9 +175,7 @@ const char *labyrinth_explain(char *text, size_t bytes)
                  (number) r->limit, (number) r->value);
         break;
     case LABYRINTH_MAP_REFUSED:
-        snprintf(text, bytes, "%s refused: %s bytes=%llu errno=%d(%s): check the file and its rights, the size of its"
-                 " file system and the limits of this process", r->verb, r->name, (number) r->value, r->errnum,
-                 strerror(r->errnum));
+        explain_map(text, bytes, r);
         break;
     case LABYRINTH_LOCK_REFUSED:
         snprintf(text, bytes, "%s refused: labyrinth=%s bytes=%llu errno=%d(%s): raise the limit (ulimit -l), ask for"

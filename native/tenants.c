@@ -1,24 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tenants.c: who is alive, and what becomes of what the dead left. Alive is who holds the lock of a slot's byte; see
- * labyrinth.h. The locks belong to the open file description, so one attachment is never refused a lock by itself: it
- * leaves its own slot out, and sweeps by one thread at a time.
+ * tenants.c: who is alive, and what becomes of what the dead left. Alive is who holds the lock of a slot's byte, unless
+ * its pid says that only a forked child does; see labyrinth.h. The locks belong to the open file description, so one
+ * attachment is never refused a lock by itself: it leaves its own slot out, and sweeps by one thread at a time.
  */
 #define _GNU_SOURCE
 #include "internal.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Never waits. 0, or the reason; EAGAIN or EACCES: somebody else has the lock. */
-static int set_lock(const struct labyrinth *l, uint32_t slot, short type)
+#define LIFE(slot) (LABYRINTH_LOCK_OFFSET + (slot))
+#define SWEEP(slot) (LABYRINTH_SWEEP_OFFSET + (slot))
+
+/* Never waits. 0, or the reason. */
+static int set_lock(const struct labyrinth *l, int64_t byte, short type)
 {
-    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = LABYRINTH_LOCK_OFFSET + slot, .l_len = 1};
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     return fcntl(l->fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
 }
 
-/* Takes back every run of a dead tenant, whose slot is locked by this attachment. A word that changes meanwhile was
+/* Whether somebody else has the lock. Nothing else that can go wrong is anybody's sign of life. */
+static bool is_held(int reason)
+{
+    return reason == EAGAIN || reason == EACCES;
+}
+
+static enum labyrinth_error no_locks(const struct labyrinth *l, int reason)
+{
+    return refuse((struct refusal){.error = LABYRINTH_MAP_REFUSED, .verb = "fcntl(F_OFD_SETLK)", .name = l->name,
+                                   .errnum = reason, .rule = "who lives is told by such locks, which this system or"
+                                   " sandbox does not give; use one that allows them"});
+}
+
+/* The inode of this process's pid namespace, which no other has while a process is in this one; 0: not known. */
+static uint64_t pid_namespace(void)
+{
+    struct stat namespace;
+    return stat("/proc/self/ns/pid", &namespace) == 0 ? namespace.st_ino : 0;
+}
+
+/* Whether the process that wrote this slot has ended for certain: what is in doubt says no, as a wrong yes would give
+ * the frames of the living to others.
+ */
+static bool has_ended(const struct labyrinth_tenant *tenant)
+{
+    uint64_t namespace = lv(&tenant->pid_namespace);
+    uint64_t pid = lv(&tenant->pid);
+    return namespace != 0 && pid > 0 && pid <= INT_MAX && namespace == pid_namespace()
+        && kill((pid_t) pid, 0) != 0 && errno == ESRCH;
+}
+
+/* Takes back every run of a dead tenant, whose sweep byte this attachment has locked. A word that changes meanwhile was
  * freed or accepted by somebody else, who may: it was not EXCLUSIVE, or in transit. Nothing new of this tenant comes.
  */
 static uint64_t take_back_all(struct labyrinth *l, uint32_t slot)
@@ -44,6 +81,37 @@ static uint64_t take_back_all(struct labyrinth *l, uint32_t slot)
     return freed;
 }
 
+/* Sweeps the slot, which was seen not to be vacant, if its tenant is dead. 0, or why nobody can say that. */
+static int sweep_slot(struct labyrinth *l, uint32_t slot, uint64_t *freed)
+{
+    struct labyrinth_tenant *tenant = &l->tenants[slot];
+    int held = set_lock(l, LIFE(slot), F_WRLCK);
+    if (held != 0 && !is_held(held)) {
+        return held;
+    }
+    if (held == 0) {
+        LABYRINTH_STEP("sweep.locked");
+    }
+    int reason = 0;
+    if (held == 0 || has_ended(tenant)) {
+        reason = set_lock(l, SWEEP(slot), F_WRLCK);
+        if (reason == 0) {
+            LABYRINTH_STEP("sweep.sweep-locked");
+            /* Again, as without this lock another may have swept it, or a tenant may have come or gone. */
+            if (lv(&tenant->state) != LABYRINTH_VACANT && (held == 0 || has_ended(tenant))) {
+                *freed += take_back_all(l, slot);
+            }
+            set_lock(l, SWEEP(slot), F_UNLCK);
+            LABYRINTH_STEP("sweep.sweep-unlocked");
+        }
+    }
+    if (held == 0) {
+        set_lock(l, LIFE(slot), F_UNLCK);
+        LABYRINTH_STEP("sweep.unlocked");
+    }
+    return is_held(reason) ? 0 : reason;
+}
+
 uint64_t labyrinth_sweep(struct labyrinth *l)
 {
     uint64_t freed = 0;
@@ -54,48 +122,63 @@ uint64_t labyrinth_sweep(struct labyrinth *l)
     if (atomic_exchange_explicit((_Atomic uint32_t *) &l->sweeping, 1, memory_order_acquire) != 0) {
         return 0;
     }
-    for (uint32_t slot = LABYRINTH_FIRST_TENANT; slot < LABYRINTH_TENANTS; slot++) {
-        if (slot == l->slot || lv(&l->tenants[slot].state) == LABYRINTH_VACANT || set_lock(l, slot, F_WRLCK) != 0) {
-            continue;
+    int reason = 0;
+    for (uint32_t slot = LABYRINTH_FIRST_TENANT; slot < LABYRINTH_TENANTS && reason == 0; slot++) {
+        if (slot != l->slot && lv(&l->tenants[slot].state) != LABYRINTH_VACANT) {
+            reason = sweep_slot(l, slot, &freed);
         }
-        LABYRINTH_STEP("sweep.locked");
-        /* Again, as it was seen without the lock: another may have swept it, or a tenant may have come and gone. */
-        if (lv(&l->tenants[slot].state) != LABYRINTH_VACANT) {
-            freed += take_back_all(l, slot);
-        }
-        set_lock(l, slot, F_UNLCK);
-        LABYRINTH_STEP("sweep.unlocked");
+    }
+    if (reason != 0) {
+        no_locks(l, reason);
     }
     atomic_store_explicit((_Atomic uint32_t *) &l->sweeping, 0, memory_order_release);
     return freed;
 }
 
-/* The first slot that nobody alive has is ours, once what its last tenant left is taken back. */
+/* Takes the slot if nobody alive has it, once what its last tenant left is taken back. 0, or why not. */
+static int take_slot(struct labyrinth *l, uint32_t slot)
+{
+    int reason = set_lock(l, LIFE(slot), F_WRLCK);
+    if (reason != 0) {
+        return reason;
+    }
+    LABYRINTH_STEP("attach.locked");
+    reason = set_lock(l, SWEEP(slot), F_WRLCK);
+    if (reason != 0) {
+        set_lock(l, LIFE(slot), F_UNLCK);
+        return reason;
+    }
+    LABYRINTH_STEP("attach.sweep-locked");
+    struct labyrinth_tenant *tenant = &l->tenants[slot];
+    if (lv(&tenant->state) != LABYRINTH_VACANT) {
+        take_back_all(l, slot);
+        LABYRINTH_STEP("attach.swept");
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    so(&tenant->pid_namespace, 0);
+    so(&tenant->pid, (uint64_t) getpid());
+    so(&tenant->since, (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000);
+    so(&tenant->pid_namespace, pid_namespace());
+    so(&tenant->state, LABYRINTH_TENANT);
+    LABYRINTH_STEP("attach.published");
+    set_lock(l, SWEEP(slot), F_UNLCK);
+    LABYRINTH_STEP("attach.sweep-unlocked");
+    l->slot = slot;
+    l->tenant = (uint64_t) slot << LABYRINTH_TENANT_SHIFT;
+    return 0;
+}
+
 enum labyrinth_error tenant_enter(struct labyrinth *l)
 {
     for (uint32_t slot = LABYRINTH_FIRST_TENANT; slot < LABYRINTH_TENANTS; slot++) {
-        int refused = set_lock(l, slot, F_WRLCK);
-        if (refused == EAGAIN || refused == EACCES) {
-            continue;
+        int reason = take_slot(l, slot);
+        if (reason == 0) {
+            return LABYRINTH_OK;
         }
-        if (refused != 0) {
-            return refuse_system(LABYRINTH_MAP_REFUSED, "fcntl(F_OFD_SETLK)", l->name, 1, refused);
+        if (!is_held(reason)) {
+            return no_locks(l, reason);
         }
-        LABYRINTH_STEP("attach.locked");
-        struct labyrinth_tenant *tenant = &l->tenants[slot];
-        if (lv(&tenant->state) != LABYRINTH_VACANT) {
-            take_back_all(l, slot);
-            LABYRINTH_STEP("attach.swept");
-        }
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        so(&tenant->pid, (uint64_t) getpid());
-        so(&tenant->since, (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000);
-        so(&tenant->state, LABYRINTH_TENANT);
-        LABYRINTH_STEP("attach.published");
-        l->slot = slot;
-        l->tenant = (uint64_t) slot << LABYRINTH_TENANT_SHIFT;
-        return LABYRINTH_OK;
     }
     return refuse((struct refusal){.error = LABYRINTH_NO_VACANCY, .name = l->name,
                                    .limit = LABYRINTH_TENANTS - LABYRINTH_FIRST_TENANT});
@@ -113,6 +196,6 @@ void tenant_leave(struct labyrinth *l, bool nothing_out)
 /* Also where a child of this process, forked and not yet gone, has a copy of the file descriptor. */
 void tenant_unlock(const struct labyrinth *l)
 {
-    set_lock(l, l->slot, F_UNLCK);
+    set_lock(l, LIFE(l->slot), F_UNLCK);
     LABYRINTH_STEP("detach.unlocked");
 }

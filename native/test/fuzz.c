@@ -90,6 +90,9 @@ static void what_is_unused_or_of_no_generation_is_refused(void)
     header.first_generation = 0;
     header.crc = header_crc(&header);
     CHECK(attach_with(&header) == LABYRINTH_NOT_A_LABYRINTH);
+    header.first_generation = LAST_GENERATION;
+    header.crc = header_crc(&header);
+    CHECK(attach_with(&header) == LABYRINTH_NOT_A_LABYRINTH);
     header.first_generation = LAST_GENERATION + 1;
     header.crc = header_crc(&header);
     CHECK(attach_with(&header) == LABYRINTH_NOT_A_LABYRINTH);

@@ -30,7 +30,7 @@
 
 /* Kinds of calls; a test chooses by them, and is told of which kind the refused one was. */
 enum kind { MMAP = 1, MUNMAP = 2, ADVISE = 4, POPULATE = 8, LOCK2_ON_FAULT = 16, LOCK2 = 32, LOCK = 64, UNLOCK = 128,
-    OPEN = 256, THREAD = 512, SHARED = 1024 };
+    OPEN = 256, THREAD = 512, SHARED = 1024, BYTE_LOCK = 1 << 16, FALLOCATE = 1 << 17, FIND = 1 << 18 };
 
 static atomic_int counted, first_refused, last_refused, kinds_refused, error_given, refused_kind;
 static atomic_int asker;
@@ -56,7 +56,7 @@ int refused(void)
 }
 
 /* The JVM unmaps (by its cleaner), opens and starts for reasons of its own, too: there the thread that asked counts. */
-static int is_refused(enum kind kind)
+static int is_refused(int kind)
 {
     if ((kind & (MUNMAP | OPEN | THREAD)) != 0 && gettid() != atomic_load(&asker)) {
         return 0;
@@ -199,7 +199,37 @@ int fcntl(int fd, int command, ...)
     va_start(more, command);
     long argument = va_arg(more, long);
     va_end(more);
-    return is_refused(SHARED) ? -1 : (int) syscall(SYS_fcntl, fd, command, argument);
+    int kind = command == F_OFD_SETLK || command == F_OFD_GETLK ? BYTE_LOCK : SHARED;
+    return is_refused(kind) ? -1 : (int) syscall(SYS_fcntl, fd, command, argument);
+}
+
+ssize_t pread(int fd, void *to, size_t bytes, off_t offset)
+{
+    return is_refused(SHARED) ? -1 : (ssize_t) syscall(SYS_pread64, fd, to, bytes, offset);
+}
+
+/* Returns the error, and leaves errno alone. */
+int posix_fallocate(int fd, off_t offset, off_t bytes)
+{
+    int before = errno;
+    int error = is_refused(FALLOCATE) || syscall(SYS_fallocate, fd, 0, offset, bytes) != 0 ? errno : 0;
+    errno = before;
+    return error;
+}
+
+int kill(pid_t pid, int signal)
+{
+    return is_refused(FIND) ? -1 : (int) syscall(SYS_kill, pid, signal);
+}
+
+/* A child that neither ends nor calls exec, and is killed by whoever has its pid. Past all that the JVM would do. */
+int fork_one(void)
+{
+    pid_t child = (pid_t) syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+    while (child == 0) {
+        syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
+    }
+    return child;
 }
 
 /* As if the machine had none, for this process from now on. */

@@ -18,7 +18,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     uint64_t state;
  *     uint64_t pid;
  *     uint64_t since;
- *     uint64_t unused[5];
+ *     uint64_t pid_namespace;
+ *     uint64_t unused[4];
  * }
  * }
  */
@@ -32,7 +33,8 @@ public class labyrinth_tenant {
         Native.C_LONG.withName("state"),
         Native.C_LONG.withName("pid"),
         Native.C_LONG.withName("since"),
-        MemoryLayout.sequenceLayout(5, Native.C_LONG).withName("unused")
+        Native.C_LONG.withName("pid_namespace"),
+        MemoryLayout.sequenceLayout(4, Native.C_LONG).withName("unused")
     ).withName("labyrinth_tenant");
 
     /**
@@ -174,12 +176,56 @@ public class labyrinth_tenant {
         struct.set(since$LAYOUT, since$OFFSET, fieldValue);
     }
 
+    private static final OfLong pid_namespace$LAYOUT = (OfLong)$LAYOUT.select(groupElement("pid_namespace"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint64_t pid_namespace
+     * }
+     */
+    public static final OfLong pid_namespace$layout() {
+        return pid_namespace$LAYOUT;
+    }
+
+    private static final long pid_namespace$OFFSET = $LAYOUT.byteOffset(groupElement("pid_namespace"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint64_t pid_namespace
+     * }
+     */
+    public static final long pid_namespace$offset() {
+        return pid_namespace$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint64_t pid_namespace
+     * }
+     */
+    public static long pid_namespace(MemorySegment struct) {
+        return struct.get(pid_namespace$LAYOUT, pid_namespace$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint64_t pid_namespace
+     * }
+     */
+    public static void pid_namespace(MemorySegment struct, long fieldValue) {
+        struct.set(pid_namespace$LAYOUT, pid_namespace$OFFSET, fieldValue);
+    }
+
     private static final SequenceLayout unused$LAYOUT = (SequenceLayout)$LAYOUT.select(groupElement("unused"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * uint64_t unused[5]
+     * uint64_t unused[4]
      * }
      */
     public static final SequenceLayout unused$layout() {
@@ -191,7 +237,7 @@ public class labyrinth_tenant {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * uint64_t unused[5]
+     * uint64_t unused[4]
      * }
      */
     public static final long unused$offset() {
@@ -201,7 +247,7 @@ public class labyrinth_tenant {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * uint64_t unused[5]
+     * uint64_t unused[4]
      * }
      */
     public static MemorySegment unused(MemorySegment struct) {
@@ -211,19 +257,19 @@ public class labyrinth_tenant {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * uint64_t unused[5]
+     * uint64_t unused[4]
      * }
      */
     public static void unused(MemorySegment struct, MemorySegment fieldValue) {
         MemorySegment.copy(fieldValue, 0L, struct, unused$OFFSET, unused$LAYOUT.byteSize());
     }
 
-    private static long[] unused$DIMS = { 5 };
+    private static long[] unused$DIMS = { 4 };
 
     /**
      * Dimensions for array field:
      * {@snippet lang=c :
-     * uint64_t unused[5]
+     * uint64_t unused[4]
      * }
      */
     public static long[] unused$dimensions() {
@@ -234,7 +280,7 @@ public class labyrinth_tenant {
     /**
      * Indexed getter for field:
      * {@snippet lang=c :
-     * uint64_t unused[5]
+     * uint64_t unused[4]
      * }
      */
     public static long unused(MemorySegment struct, long index0) {
@@ -244,7 +290,7 @@ public class labyrinth_tenant {
     /**
      * Indexed setter for field:
      * {@snippet lang=c :
-     * uint64_t unused[5]
+     * uint64_t unused[4]
      * }
      */
     public static void unused(MemorySegment struct, long index0, long fieldValue) {

@@ -66,23 +66,26 @@ record Header(String name, int frames, int reserve, long pageSize, long fileByte
     }
 
     /**
-     * Checks everything before anything of it is used, on a copy that nobody can change meanwhile.
+     * Reads and checks everything before anything of it is used, into memory that nobody else can change. By system
+     * calls: a file that is cut meanwhile is refused, and no fault. The caller checks the length last.
      *
-     * @param memory the file's first {@link #BYTES}
-     * @param length of the file
      * @throws LabyrinthException.NotALabyrinth that names the first field that is wrong
+     * @throws LabyrinthException.MapRefused    if it cannot be read
      */
-    static Header read(String path, MemorySegment memory, long length) {
-        long magic = PageMap.lv(memory.address() + labyrinth_header.magic$offset());
-        MemorySegment copy = Arena.ofAuto().allocate(labyrinth_header.layout()).copyFrom(memory.asSlice(0, BYTES));
+    static Header read(String path, int fd) {
+        MemorySegment copy = Arena.ofAuto().allocate(labyrinth_header.layout());
+        // If the magic was there, so is all else: a later call sees what was stored before.
+        readInto(path, fd, copy);
+        long magic = labyrinth_header.magic(copy);
+        if (magic == MAGIC) {
+            readInto(path, fd, copy);
+        }
         check(path, magic == MAGIC, "magic", magic, MAGIC);
         int version = labyrinth_header.version(copy);
         check(path, version == Native.LABYRINTH_VERSION(), "version", version, Native.LABYRINTH_VERSION());
         int order = labyrinth_header.byte_order(copy);
         check(path, order == Native.LABYRINTH_BYTE_ORDER(), "byte_order", order, Native.LABYRINTH_BYTE_ORDER());
         check(path, labyrinth_header.crc(copy) == crc(copy), "crc", labyrinth_header.crc(copy), crc(copy));
-        long fileBytes = labyrinth_header.file_bytes(copy);
-        check(path, fileBytes == length, "file_bytes", fileBytes, length);
         long pageSize = Libc.pageSize();
         check(path, labyrinth_header.page_size(copy) == pageSize, "page_size", labyrinth_header.page_size(copy),
                 pageSize);
@@ -98,10 +101,10 @@ record Header(String name, int frames, int reserve, long pageSize, long fileByte
             byte found = unused.get(ValueLayout.JAVA_BYTE, at);
             check(path, found == 0, "unused[" + at + "]", found, 0);
         }
-        Header header = new Header(name(path, copy), frames, reserve, pageSize, fileBytes,
+        Header header = new Header(name(path, copy), frames, reserve, pageSize, labyrinth_header.file_bytes(copy),
                 labyrinth_header.tenants_offset(copy), labyrinth_header.page_map_offset(copy),
                 labyrinth_header.frames_offset(copy), generation);
-        header.checkOffsets(path);
+        header.checkLayout(path);
         return header;
     }
 
@@ -112,42 +115,70 @@ record Header(String name, int frames, int reserve, long pageSize, long fileByte
         return name.getString(0);
     }
 
+    private static void readInto(String path, int fd, MemorySegment memory) {
+        Libc.Result read = Libc.read(fd, memory);
+        if (read.failed()) {
+            throw new LabyrinthException.MapRefused("file=" + path + " cannot be read: errno=" + read.error()
+                    + ": give the file of a shared labyrinth (sharedPath() names it)");
+        }
+        if (read.value() != memory.byteSize()) {
+            throw tooShort(path, read.value());
+        }
+    }
+
+    static LabyrinthException.NotALabyrinth tooShort(String path, long bytes) {
+        return new LabyrinthException.NotALabyrinth("file=" + path + " bytes=" + bytes + " limit=" + BYTES
+                + ": too short for a header; is its creator still at it?");
+    }
+
     /**
      * Who has a slot, as they wrote of themselves.
      *
-     * @param file  its beginning, up to the page map at least
-     * @param alive whether somebody has the lock of the slot's byte
+     * @param file   its beginning, up to the page map at least
+     * @param locked whether somebody has the lock of the slot's byte
      */
-    static List<LabyrinthMap.Tenant> tenants(MemorySegment file, Header header, IntPredicate alive) {
+    static List<LabyrinthMap.Tenant> tenants(MemorySegment file, Header header, IntPredicate locked) {
         List<LabyrinthMap.Tenant> tenants = new ArrayList<>();
         for (int number = Native.LABYRINTH_FIRST_TENANT(); number < Native.LABYRINTH_TENANTS(); number++) {
             MemorySegment slot = file.asSlice(header.tenantsOffset + number * labyrinth_tenant.sizeof(),
                     labyrinth_tenant.sizeof());
             if (PageMap.lv(slot.address() + labyrinth_tenant.state$offset()) != Native.LABYRINTH_VACANT()) {
                 tenants.add(new LabyrinthMap.Tenant(number, labyrinth_tenant.pid(slot), labyrinth_tenant.since(slot),
-                        alive.test(number)));
+                        locked.test(number) && !Tenancy.hasEnded(slot)));
             }
         }
         return List.copyOf(tenants);
     }
 
-    private void checkOffsets(String path) {
+    /** There is one layout: nothing lies between the parts, so that what is mapped is what will be unmapped. */
+    private void checkLayout(String path) {
         Header planned = plan("", frames, reserve, pageSize, firstGeneration);
-        long tenantsEnd = tenantsOffset + pages(TENANT_BYTES, pageSize);
-        long pageMapBytes = planned.framesOffset - planned.pageMapOffset;
-        check(path, tenantsOffset >= pageSize && tenantsOffset % pageSize == 0 && tenantsOffset < fileBytes,
-                "tenants_offset", tenantsOffset, planned.tenantsOffset);
-        check(path, pageMapOffset >= tenantsEnd && pageMapOffset % pageSize == 0 && pageMapOffset < fileBytes,
-                "page_map_offset", pageMapOffset, planned.pageMapOffset);
-        check(path, framesOffset >= pageMapOffset + pageMapBytes && framesOffset % pageSize == 0
-                && framesOffset <= fileBytes - frames * pageSize, "frames_offset", framesOffset, planned.framesOffset);
+        check(path, tenantsOffset == planned.tenantsOffset, "tenants_offset", tenantsOffset, planned.tenantsOffset);
+        check(path, pageMapOffset == planned.pageMapOffset, "page_map_offset", pageMapOffset, planned.pageMapOffset);
+        check(path, framesOffset == planned.framesOffset, "frames_offset", framesOffset, planned.framesOffset);
+        check(path, fileBytes == planned.fileBytes, "file_bytes", fileBytes, planned.fileBytes);
+    }
+
+    /** For when all else has been checked: until then, whoever has the file may have changed its length. */
+    void checkLength(String path, long length) {
+        check(path, length == fileBytes, "length", length, fileBytes);
+    }
+
+    /** Acquire, through the mapping: what is read of the words from here on was written before the magic. */
+    void checkMapped(String path, long base) {
+        long magic = PageMap.lv(base + labyrinth_header.magic$offset());
+        check(path, magic == MAGIC, "magic", magic, MAGIC);
     }
 
     private static void check(String path, boolean good, String field, long found, long wanted) {
         if (!good) {
+            // What has no magic may be anything, and nobody is told to remove that.
+            boolean known = !field.equals("magic");
             throw new LabyrinthException.NotALabyrinth("file=" + path + " " + field + "=" + found + " wanted=" + wanted
-                    + ": no shared labyrinth, not complete, or damaged; attach to a file that a labyrinth of this"
-                    + " version made and is still open in, or remove it and create a new one");
+                    + (known ? ": damaged, or of another version or machine; attach to one that this version made here,"
+                            + " or, if nobody uses this one, remove it and create a new one"
+                    : ": no shared labyrinth, or one that was never finished; give the file of one (sharedPath() names"
+                            + " it)"));
         }
     }
 

@@ -90,7 +90,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
      *
      * @param path of its file, or {@code /proc/PID/fd/N} of its memfd: {@link #sharedPath}
      * @throws LabyrinthException.NotALabyrinth  if the file is none, or not complete, or damaged
-     * @throws LabyrinthException.InvalidRequest if it is on no memory file system
+     * @throws LabyrinthException.InvalidRequest if it is on no memory file system, or of another provider's
      * @throws LabyrinthException.NoVacancy      if 254 tenants that live have it open
      * @throws LabyrinthException.MapRefused     if the file cannot be opened or mapped
      * @throws LabyrinthException.LockRefused    if the lock limit is too low
@@ -124,6 +124,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
                     MemorySegment memory = Region.segment(file.base, Header.BYTES);
                     header.write(memory);
                     Header.publish(memory);
+                } else {
+                    header.checkMapped(file.path, file.base);
                 }
                 long tenant = file.enter(new Census(unowned)::evict);
                 PageMap map = new PageMap(region.metadata, header.frames(), header.reserve(), tenant);
@@ -146,16 +148,19 @@ public final class Labyrinth extends Face implements AutoCloseable {
 
     /**
      * By which other processes of this machine may attach: the path of the file, or that of the memfd below this
-     * process's {@code /proc/PID/fd}, which needs the right to look into this process.
+     * process's {@code /proc/PID/fd}, which needs the right to look into this process. The pid is the one by which the
+     * mounted {@code /proc} has this process.
      *
      * @throws LabyrinthException.InvalidRequest if the labyrinth is not shared
+     * @throws LabyrinthException.MapRefused     if {@code /proc} does not show this process's own file there
+     * @throws LabyrinthException.Closed         if it is a memfd, and the labyrinth is closed
      */
     public Path sharedPath() {
         if (region.file == null) {
             throw new LabyrinthException.InvalidRequest("labyrinth=" + name
                     + " is private: open it with shared(path) or memfd()");
         }
-        return Path.of(region.file.path);
+        return region.file.sharedPath();
     }
 
     /** As it was given to the builder. */
@@ -518,9 +523,11 @@ public final class Labyrinth extends Face implements AutoCloseable {
          * Shares the labyrinth with other processes, by a new file on a memory file system ({@code /dev/shm}), for its
          * user alone. The file stays when all have closed it: whoever is the last removes it. A process that may write
          * to it can do anything to its frames; whoever cuts it short kills all others: {@link #memfd} cannot be cut.
+         *
+         * @throws LabyrinthException.InvalidRequest if the path is of a file system that is not the kernel's
          */
         public Builder shared(Path path) {
-            this.path = Objects.requireNonNull(path, "path");
+            this.path = MemoryFile.requireDefault(Objects.requireNonNull(path, "path"));
             this.shared = true;
             return this;
         }

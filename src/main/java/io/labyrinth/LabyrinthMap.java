@@ -1,14 +1,8 @@
 package io.labyrinth;
 
-import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.channels.FileChannel;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.AbstractList;
 import java.util.Arrays;
 import java.util.List;
@@ -126,42 +120,31 @@ public final class LabyrinthMap {
      * more than the right to read. Maps the page map for the time of the call.
      *
      * @param path of its file, or {@code /proc/PID/fd/N} of its memfd: {@link Labyrinth#sharedPath}
-     * @throws LabyrinthException.NotALabyrinth if the file is none, or not complete, or damaged
-     * @throws LabyrinthException.MapRefused    if it cannot be opened or mapped
+     * @throws LabyrinthException.NotALabyrinth  if the file is none, or not complete, or damaged
+     * @throws LabyrinthException.InvalidRequest if the path is of a file system that is not the kernel's
+     * @throws LabyrinthException.MapRefused     if it cannot be opened or mapped, or the kernel cannot say who lives
      */
     public static LabyrinthMap of(Path path) {
         Machine.requireNativeAccess();
+        String name = MemoryFile.requireDefault(path).toString();
         if (Files.exists(path) && !Files.isRegularFile(path)) {
-            throw new LabyrinthException.NotALabyrinth("file=" + path + " is no regular file: give that of a shared"
+            throw new LabyrinthException.NotALabyrinth("file=" + name + " is no regular file: give that of a shared"
                     + " labyrinth (sharedPath() names it)");
         }
-        try (FileChannel file = FileChannel.open(path, StandardOpenOption.READ); Arena arena = Arena.ofConfined()) {
-            long length = file.size();
-            if (length < Header.BYTES) {
-                throw new LabyrinthException.NotALabyrinth("file=" + path + " bytes=" + length + " limit="
-                        + Header.BYTES + ": too short for a header; is its creator still at it?");
-            }
-            Header header = Header.read(path.toString(),
-                    file.map(FileChannel.MapMode.READ_ONLY, 0, Header.BYTES, arena), length);
-            MemorySegment memory = file.map(FileChannel.MapMode.READ_ONLY, 0, header.framesOffset(), arena);
-            PageMap map = new PageMap(memory.asSlice(header.pageMapOffset()), header.frames(), header.reserve(), 0);
-            return new LabyrinthMap(header.name(), map, header.pageSize(), header.firstGeneration(),
-                    tenants(path, memory, header));
-        } catch (IOException e) {
-            String why = switch (e) {
-                case NoSuchFileException none -> "no such file";
-                case AccessDeniedException denied -> "permission denied";
-                default -> e.toString();
-            };
-            throw new LabyrinthException.MapRefused("file=" + path + " cannot be looked at: " + why
-                    + ": give the file of a shared labyrinth that this user may read (sharedPath() names it)");
-        }
-    }
-
-    private static List<Tenant> tenants(Path path, MemorySegment memory, Header header) {
-        int fd = (int) Libc.open(path.toString(), 0).value();    // -1: all are taken for living
+        // By system calls, as a channel is closed by an interrupt that the caller has pending.
+        int fd = MemoryFile.lookAt(name);
         try {
-            return Header.tenants(memory, header, number -> Libc.isByteLocked(fd, SharedFile.lockAt(number)));
+            Header header = Header.read(name, fd);
+            header.checkLength(name, MemoryFile.length(fd, name));
+            MemorySegment memory = MemoryFile.mapToRead(fd, name, header.framesOffset());
+            try {
+                header.checkMapped(name, memory.address());
+                PageMap map = new PageMap(memory.asSlice(header.pageMapOffset()), header.frames(), header.reserve(), 0);
+                return new LabyrinthMap(header.name(), map, header.pageSize(), header.firstGeneration(),
+                        Header.tenants(memory, header, number -> SharedFile.isLocked(fd, name, number)));
+            } finally {
+                Libc.munmap(memory.address(), memory.byteSize());
+            }
         } finally {
             Libc.close(fd);
         }

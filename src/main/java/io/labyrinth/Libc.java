@@ -3,6 +3,7 @@ package io.labyrinth;
 import io.labyrinth.bindings.Native;
 import io.labyrinth.bindings.flock;
 import io.labyrinth.bindings.rlimit;
+import io.labyrinth.bindings.statvfs;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -42,6 +43,11 @@ final class Libc {
             Native.fcntl.makeInvoker(ValueLayout.JAVA_INT).descriptor());
     private static final MethodHandle FCNTL_FLOCK = variadic(Native.fcntl.address(),
             Native.fcntl.makeInvoker(ValueLayout.ADDRESS).descriptor());
+    private static final MethodHandle PREAD = handle(Native.pread$address(), Native.pread$descriptor());
+    private static final MethodHandle FSTATVFS = handle(Native.fstatvfs$address(), Native.fstatvfs$descriptor());
+    private static final MethodHandle FALLOCATE = handle(Native.posix_fallocate$address(),
+            Native.posix_fallocate$descriptor());
+    private static final MethodHandle KILL = handle(Native.kill$address(), Native.kill$descriptor());
     private static final MethodHandle GETRLIMIT = handle(Native.getrlimit$address(), Native.getrlimit$descriptor());
 
     private Libc() {
@@ -81,8 +87,17 @@ final class Libc {
 
     /** Of the file from its beginning, readable and writable. */
     static Result mmap(long address, long length, int flags, int fd) {
+        return mmap(address, length, Native.PROT_READ() | Native.PROT_WRITE(), flags, fd);
+    }
+
+    /** Of the file from its beginning, to be read. */
+    static Result mapToRead(long length, int fd) {
+        return mmap(0, length, Native.PROT_READ(), Native.MAP_SHARED(), fd);
+    }
+
+    private static Result mmap(long address, long length, int protection, int flags, int fd) {
         return call(state -> ((MemorySegment) MMAP.invokeExact(state, MemorySegment.ofAddress(address), length,
-                Native.PROT_READ() | Native.PROT_WRITE(), flags, fd, 0L)).address());
+                protection, flags, fd, 0L)).address());
     }
 
     /** Opens, for reading if the flags say no more, for the owner alone if it is new; it closes with exec. */
@@ -115,11 +130,34 @@ final class Libc {
         return call(state -> (long) LSEEK.invokeExact(state, fd, 0L, Native.SEEK_END()));
     }
 
+    /** Reads into all of {@code to}, from the file's beginning; returns the bytes that there were. */
+    static Result read(int fd, MemorySegment to) {
+        return call(state -> (long) PREAD.invokeExact(state, fd, to, to.byteSize(), 0L));
+    }
+
+    /** Has the file system reserve these bytes of the file: then to touch them cannot fail for want of room. */
+    static Result reserve(int fd, long from, long bytes) {
+        Result result = call(state -> (int) FALLOCATE.invokeExact(state, fd, from, bytes));
+        return result.value() == 0 ? result : new Result(-1, (int) result.value());    // it returns errno
+    }
+
+    /** Size and free bytes of the file's file system; a size of 0: no limit, or it would not say. */
+    static long[] room(int fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment room = statvfs.allocate(arena);
+            if (call(state -> (int) FSTATVFS.invokeExact(state, fd, room)).failed()) {
+                return new long[2];
+            }
+            long block = statvfs.f_frsize(room);
+            return new long[] {statvfs.f_blocks(room) * block, statvfs.f_bavail(room) * block};
+        }
+    }
+
     static Result addSeals(int fd, int seals) {
         return call(state -> (int) FCNTL_INT.invokeExact(state, fd, Native.F_ADD_SEALS(), seals));
     }
 
-    /** Fails where the file is on no memory file system. */
+    /** Fails with EINVAL where the file is on no memory file system. */
     static Result seals(int fd) {
         return call(state -> (int) FCNTL_INT.invokeExact(state, fd, Native.F_GET_SEALS(), 0));
     }
@@ -132,13 +170,18 @@ final class Libc {
         }
     }
 
-    /** Whether another open file description has one byte's lock; so, too, if that cannot be asked. */
-    static boolean isByteLocked(int fd, long at) {
+    /** 1 if another open file description has one byte's lock, 0 if none has. */
+    static Result lockedByte(int fd, long at) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment lock = byteLock(arena, Native.F_WRLCK(), at);
             Result result = call(state -> (int) FCNTL_FLOCK.invokeExact(state, fd, Native.F_OFD_GETLK(), lock));
-            return result.failed() || flock.l_type(lock) != Native.F_UNLCK();
+            return result.failed() || flock.l_type(lock) == Native.F_UNLCK() ? result : new Result(1, 0);
         }
+    }
+
+    /** Asks for a process of this pid, in this process's pid namespace; sends nothing. */
+    static Result find(int pid) {
+        return call(state -> (int) KILL.invokeExact(state, pid, 0));
     }
 
     private static MemorySegment byteLock(Arena arena, int type, long at) {

@@ -20,45 +20,52 @@ final class SharedFile {
      * Alive is who holds the kernel's lock on its slot's byte (native/labyrinth.h). The lock belongs to the open file
      * description, so each labyrinth that attaches opens the file anew, even by a descriptor that it already has; else
      * two of them would share their locks. (The older locks, which belong to the process, are lost when the process
-     * closes any descriptor of the file.)
+     * closes any descriptor of the file.) A child that was forked has a copy, and keeps the lock of a parent that has
+     * died; then the parent's pid tells (Tenancy), and a slot's second byte keeps sweepers and newcomers apart.
      */
 
     final Header header;
     /** Of the whole mapping. */
     final long base;
+    /** For messages. */
     final String path;
 
     private final int fd;
+    /** The file's name, by which anybody finds it; null where it has none. */
+    private final @Nullable Path named;
     /** This process's, from {@link #enter} to {@link #leave}; 0 before and after. */
     private int slot;
+    private boolean left;
 
-    private SharedFile(String path, int fd, long base, Header header) {
+    private SharedFile(String path, @Nullable Path named, int fd, long base, Header header) {
         this.path = path;
+        this.named = named;
         this.fd = fd;
         this.base = base;
         this.header = header;
     }
 
     /**
-     * Makes the file, as long as it will be; no part of it has pages yet.
+     * Makes the file, as long as it will be, with room for all of its pages; none is faulted in yet.
      *
      * @param path null: in memory, without a name
      */
     static SharedFile create(@Nullable Path path, Header header) {
         String name = path == null ? "memfd:" + header.name() : path.toString();
-        int fd = checked(path == null ? Libc.memfdCreate(header.name())
+        int fd = MemoryFile.checked(path == null ? Libc.memfdCreate(header.name())
                 : Libc.open(name, Native.O_RDWR() | Native.O_CREAT() | Native.O_EXCL()), "create", name);
         boolean done = false;
         try {
-            requireMemoryFile(fd, name);
-            checked(Libc.truncate(fd, header.fileBytes()), "size", name);
+            MemoryFile.require(fd, name);
+            MemoryFile.requireRoom(fd, name, header.fileBytes());
+            MemoryFile.checked(Libc.truncate(fd, header.fileBytes()), "size", name);
+            MemoryFile.reserve(fd, name, header.fileBytes());
             if (path == null) {
-                checked(Libc.addSeals(fd, Native.F_SEAL_SHRINK() | Native.F_SEAL_GROW() | Native.F_SEAL_SEAL()),
-                        "seal", name);
+                MemoryFile.checked(Libc.addSeals(fd,
+                        Native.F_SEAL_SHRINK() | Native.F_SEAL_GROW() | Native.F_SEAL_SEAL()), "seal", name);
             }
-            // By its own link: a memfd has no other name, and others can use this one.
-            String own = path == null ? "/proc/" + ProcessHandle.current().pid() + "/fd/" + fd : name;
-            SharedFile file = new SharedFile(own, fd, map(fd, name, header.fileBytes()), header);
+            SharedFile file = new SharedFile(name, path == null ? null : path.toAbsolutePath(), fd,
+                    map(fd, name, header.fileBytes()), header);
             done = true;
             return file;
         } finally {
@@ -71,27 +78,22 @@ final class SharedFile {
         }
     }
 
-    /** Opens and checks what another process has made. */
+    /** Opens and checks what another process has made, in the order of native/labyrinth.h. */
     static SharedFile open(Path path) {
-        String name = path.toString();
-        int fd = checked(Libc.open(name, Native.O_RDWR()), "open", name);
+        String name = MemoryFile.requireDefault(path).toString();
+        int fd = MemoryFile.checked(Libc.open(name, Native.O_RDWR() | Native.O_NOCTTY()), "open", name);
         boolean done = false;
         try {
-            requireMemoryFile(fd, name);
-            long length = Libc.length(fd).value();
-            if (length < Header.BYTES) {
-                throw new LabyrinthException.NotALabyrinth("file=" + name + " bytes=" + length + " limit="
-                        + Header.BYTES + ": too short for a header; is its creator still at it?");
-            }
-            requireSealed(fd, name);
-            long page = map(fd, name, Header.BYTES);
-            Header header;
-            try {
-                header = Header.read(name, Region.segment(page, Header.BYTES), length);
-            } finally {
-                Libc.munmap(page, Header.BYTES);
-            }
-            SharedFile file = new SharedFile(name, fd, map(fd, name, length), header);
+            MemoryFile.requireRegular(fd, name);
+            MemoryFile.require(fd, name);
+            Header header = Header.read(name, fd);
+            MemoryFile.requireSealed(fd, name);
+            header.checkLength(name, MemoryFile.length(fd, name));
+            MemoryFile.reserve(fd, name, header.fileBytes());
+            // A link of somebody's descriptor goes with that one; this process's own stays.
+            boolean isNamed = !path.startsWith("/proc") && MemoryFile.hasName(fd, name);
+            SharedFile file = new SharedFile(name, isNamed ? path.toAbsolutePath() : null, fd,
+                    map(fd, name, header.fileBytes()), header);
             done = true;
             return file;
         } finally {
@@ -101,14 +103,15 @@ final class SharedFile {
         }
     }
 
-    private static int checked(Libc.Result result, String verb, String name) {
-        if (result.failed()) {
-            throw new LabyrinthException.MapRefused("file=" + name + " cannot " + verb + ": errno=" + result.error()
-                    + (result.errno() == Native.EEXIST() ? ": attach to it, or remove it if nobody uses it"
-                    : ": a shared labyrinth needs a file of its own that this user may read and write, on a memory"
-                            + " file system (/dev/shm)"));
+    /** By which other processes may open it now: its name, or the link of this process's descriptor. */
+    synchronized Path sharedPath() {
+        if (named != null) {
+            return named;
         }
-        return (int) result.value();
+        if (left) {
+            throw new LabyrinthException.Closed("file=" + path + " has no path any more: the labyrinth is closed");
+        }
+        return MemoryFile.path(fd, path);
     }
 
     private static long map(int fd, String name, long length) {
@@ -121,31 +124,6 @@ final class SharedFile {
         return result.value();
     }
 
-    /** Only memory file systems know seals; on any other the kernel would write the pages to a disk, lock or no. */
-    private static void requireMemoryFile(int fd, String name) {
-        if (Libc.seals(fd).failed()) {
-            throw new LabyrinthException.InvalidRequest("file=" + name + " is on no memory file system: choose one"
-                    + " below /dev/shm, or a memfd");
-        }
-    }
-
-    /** Who has a file without a name has it by descriptor, and could cut it under the others. */
-    private static void requireSealed(int fd, String name) {
-        int wanted = Native.F_SEAL_SHRINK() | Native.F_SEAL_GROW();
-        long seals = Libc.seals(fd).value();
-        try {
-            int links = (int) Files.getAttribute(Path.of("/proc/self/fd/" + fd), "unix:nlink");
-            if (links == 0 && (seals & wanted) != wanted) {
-                throw new LabyrinthException.NotALabyrinth("file=" + name + " seals=" + seals + " wanted=" + wanted
-                        + ": it has no name and can be cut or grown by whoever has it; seal it against both"
-                        + " (F_SEAL_SHRINK, F_SEAL_GROW)");
-            }
-        } catch (IOException e) {
-            throw new LabyrinthException.NotALabyrinth("file=" + name + ": its links cannot be counted: "
-                    + e.getMessage());
-        }
-    }
-
     /**
      * Takes a slot.
      *
@@ -155,16 +133,18 @@ final class SharedFile {
      */
     synchronized long enter(LongToIntFunction evict) {
         for (int candidate = Native.LABYRINTH_FIRST_TENANT(); candidate < Native.LABYRINTH_TENANTS(); candidate++) {
-            if (lock(candidate)) {
-                if (state(candidate) != Native.LABYRINTH_VACANT()) {
-                    evict.applyAsInt(PageWord.tenant(candidate));
+            if (lock(lockAt(candidate))) {
+                if (lock(sweepAt(candidate))) {
+                    if (state(candidate) != Native.LABYRINTH_VACANT()) {
+                        evict.applyAsInt(PageWord.tenant(candidate));
+                    }
+                    Tenancy.write(tenant(candidate));
+                    setState(candidate, Native.LABYRINTH_TENANT());
+                    slot = candidate;
+                    unlock(sweepAt(candidate));
+                    return PageWord.tenant(candidate);
                 }
-                MemorySegment mine = tenant(candidate);
-                labyrinth_tenant.pid(mine, ProcessHandle.current().pid());
-                labyrinth_tenant.since(mine, System.currentTimeMillis());
-                setState(candidate, Native.LABYRINTH_TENANT());
-                slot = candidate;
-                return PageWord.tenant(candidate);
+                unlock(lockAt(candidate));
             }
         }
         int limit = Native.LABYRINTH_TENANTS() - Native.LABYRINTH_FIRST_TENANT();
@@ -176,22 +156,43 @@ final class SharedFile {
      * Takes back what tenants had that have died. One that another process is just sweeping is left to it.
      *
      * @param evict takes back what the tenant (in its place within the word) had, and returns the frames
+     * @throws LabyrinthException.MapRefused if the kernel cannot say who lives
      */
     synchronized int sweep(LongToIntFunction evict) {
         int freed = 0;
         for (int other = Native.LABYRINTH_FIRST_TENANT(); other < Native.LABYRINTH_TENANTS(); other++) {
-            if (other != slot && state(other) != Native.LABYRINTH_VACANT() && lock(other)) {
-                try {
-                    if (state(other) != Native.LABYRINTH_VACANT()) {    // else somebody has just swept it
-                        freed += evict.applyAsInt(PageWord.tenant(other));
-                        setState(other, Native.LABYRINTH_VACANT());
-                    }
-                } finally {
-                    Libc.lockByte(fd, Native.F_UNLCK(), lockAt(other));
+            if (other == slot || state(other) == Native.LABYRINTH_VACANT()) {
+                continue;
+            }
+            boolean locked = lock(lockAt(other));
+            try {
+                if (locked || Tenancy.hasEnded(tenant(other))) {
+                    freed += sweepSlot(other, locked, evict);
+                }
+            } finally {
+                if (locked) {
+                    unlock(lockAt(other));
                 }
             }
         }
         return freed;
+    }
+
+    /** Looks at all again, as without this lock somebody may have swept it, or a new tenant may have come. */
+    private int sweepSlot(int other, boolean locked, LongToIntFunction evict) {
+        if (!lock(sweepAt(other))) {
+            return 0;
+        }
+        try {
+            if (state(other) == Native.LABYRINTH_VACANT() || !locked && !Tenancy.hasEnded(tenant(other))) {
+                return 0;
+            }
+            int freed = evict.applyAsInt(PageWord.tenant(other));
+            setState(other, Native.LABYRINTH_VACANT());
+            return freed;
+        } finally {
+            unlock(sweepAt(other));
+        }
     }
 
     /**
@@ -215,14 +216,32 @@ final class SharedFile {
             if (again != 0) {
                 Libc.munmap(again, header.framesOffset());
             }
-            Libc.close(fd);
+            left = true;
+            close();
         }
+    }
+
+    /** The lock goes with the last copy of the descriptor; a forked child may have one, so it is given up by a call. */
+    private void close() {
+        if (slot != 0) {
+            unlock(lockAt(slot));
+        }
+        Libc.close(fd);
     }
 
     /** Who has a slot. */
     synchronized List<LabyrinthMap.Tenant> tenants() {
         return Header.tenants(Region.segment(base, header.framesOffset()), header,
-                number -> number == slot || Libc.isByteLocked(fd, lockAt(number)));
+                number -> number == slot || isLocked(fd, path, number));
+    }
+
+    /** Whether another open file description has the lock on a tenant's byte. */
+    static boolean isLocked(int fd, String path, int number) {
+        Libc.Result result = Libc.lockedByte(fd, lockAt(number));
+        if (result.failed()) {
+            throw noLocks(path, result);
+        }
+        return result.value() != 0;
     }
 
     /** Takes back what {@code tenant} has in the words. */
@@ -232,9 +251,9 @@ final class SharedFile {
 
     /** The file and its name, where creating it failed half-way. */
     void discard(boolean created) {
-        Libc.close(fd);
-        if (created && !path.startsWith("/proc/")) {
-            remove(Path.of(path));
+        close();
+        if (created && named != null) {
+            remove(named);
         }
     }
 
@@ -246,13 +265,31 @@ final class SharedFile {
         }
     }
 
-    /** False if its tenant lives, or another is sweeping it. */
-    private boolean lock(int candidate) {
-        return !Libc.lockByte(fd, Native.F_WRLCK(), lockAt(candidate)).failed();
+    /** False if another open file description has this byte's lock: these two errors say so, and no other does. */
+    private boolean lock(long at) {
+        Libc.Result result = Libc.lockByte(fd, Native.F_WRLCK(), at);
+        if (result.failed() && result.errno() != Native.EAGAIN() && result.errno() != Native.EACCES()) {
+            throw noLocks(path, result);
+        }
+        return !result.failed();
+    }
+
+    private void unlock(long at) {
+        Libc.lockByte(fd, Native.F_UNLCK(), at);
+    }
+
+    private static LabyrinthException noLocks(String path, Libc.Result result) {
+        return new LabyrinthException.MapRefused("file=" + path + " cannot lock a byte (F_OFD_SETLK): errno="
+                + result.error() + ": who lives is told by such locks, which this system or sandbox does not give; use"
+                + " a private labyrinth, or a sandbox that allows them");
     }
 
     static long lockAt(int candidate) {
         return Native.LABYRINTH_LOCK_OFFSET() + candidate;
+    }
+
+    private static long sweepAt(int candidate) {
+        return Native.LABYRINTH_SWEEP_OFFSET() + candidate;
     }
 
     private MemorySegment tenant(int number) {

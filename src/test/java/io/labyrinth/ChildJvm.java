@@ -150,6 +150,12 @@ public final class ChildJvm {
         return this;
     }
 
+    /** Started by another program, which gets the command as its last arguments. */
+    ChildJvm by(String... command) {
+        wrapper.addAll(List.of(command));
+        return this;
+    }
+
     /** With a library that comes before libc. */
     ChildJvm preload(Path library) {
         wrapper.addAll(List.of("env", "LD_PRELOAD=" + library));

@@ -30,6 +30,9 @@ final class FaultyCalls {
     static final int OPEN = 256;
     static final int THREAD = 512;
     static final int SHARED = 1024;
+    static final int BYTE_LOCK = 1 << 16;
+    static final int FALLOCATE = 1 << 17;
+    static final int FIND = 1 << 18;
     static final int ANY = -1;
 
     private static final String LIBRARY = "labyrinth.faults";
@@ -92,6 +95,11 @@ final class FaultyCalls {
         } catch (IOException e) {
             throw new AssertionError("/proc/self/maps", e);
         }
+    }
+
+    /** A child that neither ends nor calls exec; its pid. */
+    static int fork() {
+        return (int) ask("fork_one", INT);
     }
 
     static void forbidHugePages() {

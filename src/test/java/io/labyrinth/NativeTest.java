@@ -26,7 +26,7 @@ public class NativeTest {
     void everyTestOfTheCSideHolds() throws Exception {
         String said = make("test", "KILLS=" + KILLS, "STEPS=" + TIMES_AT_EACH_STEP, "ROUNDS=" + ROUNDS);
 
-        assertThat(said).contains("ops: ", "misuse: ", "shared: ", "fuzz: ", "stress: ", "killed paused: ",
+        assertThat(said).contains("ops: ", "misuse: ", "shared: ", "machines: ", "fuzz: ", "stress: ", "killed paused: ",
                 "killed random: " + KILLS + " processes, nothing lost",
                 "frozen at each: nothing lost");
         Verify.held("a killed process loses no frame, a paused one keeps its own", "NativeTest",

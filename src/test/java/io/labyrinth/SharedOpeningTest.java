@@ -1,6 +1,7 @@
 package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.LockRefused;
@@ -39,14 +40,59 @@ class SharedOpeningTest {
         assertThat(tries.get("MapRefused")).isGreaterThan(100);
         assertThat(tries.get("LockRefused")).isGreaterThan(10);
         assertThat(tries.get("InvalidRequest")).as("a file that knows no seals").isGreaterThan(10);
-        assertThat(tries.get("NotALabyrinth")).as("a file without a length").isGreaterThan(5);
         assertThat(tries.get("opened")).isGreaterThan(100);
         Verify.held("opening and joining a shared labyrinth: every failure typed, nothing left behind",
                 "SharedOpeningTest", "each of its system calls refused, with 4 errors: "
                         + (tries.values().stream().mapToInt(i -> i).sum() - tries.get("opened")) + " openings refused");
     }
 
+    /** Some sandboxes have no such locks. A lock that is not granted for that reason is nobody's sign of life. */
+    @Test
+    void onlyALockThatAnotherHasIsASignOfLife() {
+        ChildJvm.Result child = ChildJvm.ofAll(NoByteLocks.class)
+                .jvm("-Xmx64m", "-Xlog:disable", FaultyCalls.option(FaultyCalls.compiled(folder))).run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+    }
+
     // ------------------------------------------------------------------------------------------- in the child
+
+    static final class NoByteLocks {
+
+        public static void main(String[] args) throws IOException {
+            FaultyCalls.refused();
+            try (Labyrinth host = Labyrinth.builder("host").frames(8).locking(Locking.NONE).shared(HOSTS).open();
+                    Labyrinth dead = Labyrinth.attach(HOSTS, Locking.NONE)) {
+                Frame frame = dead.allocPage(Gfp.ATOMIC_EXCLUSIVE);
+                State before = State.now();
+                for (int error : new int[] {Native.EINVAL(), Native.ENOSYS(), Native.EPERM(), Native.ENOMEM()}) {
+                    for (Runnable call : List.<Runnable>of(() -> Labyrinth.attach(HOSTS, Locking.NONE),
+                            () -> Labyrinth.builder("new").frames(8).locking(Locking.NONE).memfd().open(),
+                            () -> Labyrinth.builder("new").frames(8).locking(Locking.NONE).shared(FILE).open(),
+                            host::sweepDeadOwners, host::map, () -> LabyrinthMap.of(HOSTS))) {
+                        FaultyCalls.refuse(1, Integer.MAX_VALUE, FaultyCalls.BYTE_LOCK, error);
+                        assertThatThrownBy(call::run).isInstanceOf(MapRefused.class)
+                                .hasMessageContainingAll("errno=" + Libc.describe(error), "F_OFD_SETLK");
+                        FaultyCalls.refused();
+                        assertThat(State.now()).isEqualTo(before);
+                    }
+                }
+                for (int error : new int[] {Native.EAGAIN(), Native.EACCES()}) {
+                    FaultyCalls.refuse(1, Integer.MAX_VALUE, FaultyCalls.BYTE_LOCK, error);
+                    assertThatThrownBy(() -> Labyrinth.attach(HOSTS, Locking.NONE))
+                            .isInstanceOf(LabyrinthException.NoVacancy.class);
+                    assertThat(host.sweepDeadOwners()).isZero();
+                    FaultyCalls.refused();
+                    assertThat(State.now()).isEqualTo(before);
+                }
+                assertThat(host.map().tenants()).hasSize(2).allMatch(LabyrinthMap.Tenant::alive);
+                frame.close();
+                host.validate();
+            } finally {
+                Files.deleteIfExists(HOSTS);
+            }
+        }
+    }
 
     /** What an opening that failed must leave as it was. */
     private record State(long lockedKilobytes, long descriptors, List<String> mapped, boolean fileExists) {

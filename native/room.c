@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * room.c: room for a labyrinth's file. A memory file system has a size (64 MiB of /dev/shm in many containers), and who
+ * touches a page for which there is no room dies of SIGBUS; so all of it is reserved before any is touched.
+ */
+#define _GNU_SOURCE
+#include "internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* Cuts path, which has room for PATH_MAX bytes, down to where its file system is mounted. */
+static const char *mount_of(char *path)
+{
+    struct stat here, above;
+    if (stat(path, &here) != 0) {
+        return "?";
+    }
+    while (path[1] != '\0') {
+        char *slash = strrchr(path, '/');
+        char cut = *(slash == path ? slash + 1 : slash);
+        *(slash == path ? slash + 1 : slash) = '\0';
+        if (stat(path, &above) != 0 || above.st_dev != here.st_dev) {
+            *(slash == path ? slash + 1 : slash) = cut;
+            break;
+        }
+    }
+    return path;
+}
+
+static enum labyrinth_error no_room(int fd, const char *path, uint64_t bytes, int errnum)
+{
+    struct refusal refusal = {.error = LABYRINTH_MAP_REFUSED, .verb = "posix_fallocate", .name = path, .value = bytes,
+                              .errnum = errnum};
+    struct statvfs room;
+    char mount[PATH_MAX];
+    if (fstatvfs(fd, &room) == 0 && room.f_blocks != 0) {
+        refusal.mount_bytes = room.f_blocks * room.f_frsize;
+        refusal.limit = room.f_bavail * room.f_frsize;
+        refusal.mount = realpath(path, mount) == NULL ? "?" : mount_of(mount);
+    }
+    return refuse(refusal);
+}
+
+enum labyrinth_error room_require(int fd, const char *path, uint64_t bytes)
+{
+    struct statvfs room; /* of a memfd, and of a mount without a limit: no blocks */
+    if (fstatvfs(fd, &room) == 0 && room.f_blocks != 0 && bytes > room.f_bavail * room.f_frsize) {
+        return no_room(fd, path, bytes, ENOSPC);
+    }
+    return LABYRINTH_OK;
+}
+
+enum labyrinth_error room_set_length(int fd, const char *path, uint64_t bytes)
+{
+    struct rlimit limit;
+    /* Asked before, as the kernel sends SIGXFSZ with its error. */
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && bytes > limit.rlim_cur) {
+        return refuse_system(LABYRINTH_MAP_REFUSED, "ftruncate", path, bytes, EFBIG);
+    }
+    if (ftruncate(fd, (off_t) bytes) != 0) {
+        return refuse_system(LABYRINTH_MAP_REFUSED, "ftruncate", path, bytes, errno);
+    }
+    return LABYRINTH_OK;
+}
+
+/* All of it or nothing. Where that cannot be asked (for a filter, or an older kernel), the pages are reserved when they
+ * are touched. A call that a signal interrupts reserves nothing, so the next ones ask for less; then, if there is no
+ * room, a part may stay reserved, and goes with the file.
+ */
+enum labyrinth_error room_reserve(int fd, const char *path, uint64_t bytes)
+{
+    uint64_t most = bytes;
+    uint64_t page_size = (uint64_t) sysconf(_SC_PAGESIZE);
+    for (uint64_t from = 0; from < bytes;) {
+        uint64_t length = bytes - from < most ? bytes - from : most;
+        int errnum = posix_fallocate(fd, (off_t) from, (off_t) length);
+        if (errnum == 0) {
+            from += length;
+            most = 2 * most;
+        } else if (errnum == EINTR) {
+            most = length / 2 < page_size ? page_size : length / 2 / page_size * page_size;
+        } else if (errnum == ENOSYS || errnum == EOPNOTSUPP || errnum == EINVAL || errnum == EPERM) {
+            break;
+        } else {
+            return no_room(fd, path, bytes, errnum);
+        }
+    }
+    return LABYRINTH_OK;
+}
