@@ -98,6 +98,15 @@ final class FaultyCalls {
         succeed("no_huge_pages");
     }
 
+    /** As where the kernel has no MADV_COLD; of the library that is preloaded. */
+    static void forgetCold() {
+        try {
+            Library.handle("forget_cold", FunctionDescriptor.ofVoid()).invokeExact();
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
     /** Signals, to every thread of this JVM, until {@link #endStorm}. */
     static void beginStorm() {
         succeed("storm_begins");
