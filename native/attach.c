@@ -18,8 +18,8 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* What huge pages are aligned to, and so what runs are aligned to in memory; see Region.java. */
-#define HUGE (2ULL << 20)
+/* Runs are aligned so in memory at least; see Region.java. */
+#define ALIGNED (2ULL << 20)
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 
 static enum labyrinth_error map_refused(const char *call, const char *name, uint64_t bytes)
@@ -111,6 +111,10 @@ static enum labyrinth_error format(int fd, const char *name, uint32_t frames, ui
     header.first_generation = 1 + (uint64_t) random;
     header.crc = header_crc(&header);
 
+    enum labyrinth_error error = require_memory(name, header.file_bytes);
+    if (error != LABYRINTH_OK) {
+        return error;
+    }
     if (ftruncate(fd, (off_t) header.file_bytes) != 0) {
         return map_refused("ftruncate", name, header.file_bytes);
     }
@@ -118,7 +122,6 @@ static enum labyrinth_error format(int fd, const char *name, uint32_t frames, ui
     if (memory == MAP_FAILED) {
         return map_refused("mmap", name, header.frames_offset);
     }
-    enum labyrinth_error error = LABYRINTH_OK;
     if (populate(memory, header.frames_offset) != 0) {
         error = map_refused("madvise(MADV_POPULATE_WRITE)", name, header.frames_offset);
     } else {
@@ -222,30 +225,58 @@ static enum labyrinth_error check_file(int fd, struct labyrinth_header *header)
     return LABYRINTH_OK;
 }
 
+/* So that huge pages fit: their size; of a file that has none, the largest power of two in it. */
+static uint64_t alignment_of(uint64_t bytes)
+{
+    uint64_t alignment = huge_page_size();
+    while (alignment > bytes) {
+        alignment /= 2;
+    }
+    return alignment > ALIGNED ? alignment : ALIGNED;
+}
+
+static void *reserve_hole(uint64_t bytes)
+{
+    return mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
 /* Maps the whole file, its frames on a bound of huge pages: in a hole that is large enough to choose from. */
 static void *map_aligned(int fd, const struct labyrinth_header *header)
 {
     uint64_t bytes = header->file_bytes;
-    char *hole = mmap(NULL, bytes + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint64_t alignment = alignment_of(bytes);
+    char *hole = reserve_hole(bytes + alignment);
+    if (hole == MAP_FAILED && alignment > ALIGNED) {
+        alignment = ALIGNED; /* the limit may have room for this */
+        hole = reserve_hole(bytes + alignment);
+    }
     if (hole == MAP_FAILED) {
         return MAP_FAILED;
     }
     uint64_t frames_at = (uint64_t) hole + header->frames_offset;
-    uint64_t before = (frames_at + HUGE - 1) / HUGE * HUGE - frames_at;
+    uint64_t before = (frames_at + alignment - 1) / alignment * alignment - frames_at;
     char *memory = mmap(hole + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
     if (memory == MAP_FAILED) {
         int reason = errno;
-        munmap(hole, bytes + HUGE);
+        munmap(hole, bytes + alignment);
         errno = reason;
         return MAP_FAILED;
     }
     if (before > 0) {
         munmap(hole, before);
     }
-    if (before < HUGE) {
-        munmap(memory + bytes, HUGE - before);
+    if (before < alignment) {
+        munmap(memory + bytes, alignment - before);
     }
     return memory;
+}
+
+/* Of the file, what has no pages yet: all but its head, right after it was made. */
+static uint64_t bytes_missing(int fd, uint64_t bytes)
+{
+    struct stat file;
+    uint64_t there = fstat(fd, &file) == 0 ? (uint64_t) file.st_blocks * 512 : 0;
+    return there < bytes ? bytes - there : 0;
 }
 
 static enum labyrinth_error map_and_lock(struct labyrinth *l, const struct labyrinth_header *header,
@@ -317,6 +348,9 @@ static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, con
     LABYRINTH_STEP("attach.opened");
     struct labyrinth_header header;
     enum labyrinth_error error = check_file(l->fd, &header);
+    if (error == LABYRINTH_OK) {
+        error = require_memory(header.name, bytes_missing(l->fd, header.file_bytes));
+    }
     if (error == LABYRINTH_OK) {
         error = map_and_lock(l, &header, locking);
     }

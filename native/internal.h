@@ -107,6 +107,23 @@ uint32_t header_crc(const struct labyrinth_header *header);
 /* Whether this is the header of a labyrinth in a file of so many bytes, for a machine with pages of this size. */
 enum labyrinth_error header_check(const struct labyrinth_header *header, uint64_t file_bytes, uint64_t page_size);
 
+/* ------------------------------------------------------------------------------------------------ machine.c */
+
+/* Below the tightest memory limit of the process's cgroups; without any, UINT64_MAX bytes. */
+struct cgroup_room {
+    uint64_t bytes; /* that can still be charged without swapping */
+    uint64_t limit;
+    bool is_high; /* it is memory.high, which slows down and does not kill */
+};
+
+struct cgroup_room cgroup_room(const char *memberships, const char *hierarchies);
+/* Bytes that can be had without swapping, on the nodes that this process may use. */
+uint64_t available_memory(const char *proc, const char *nodes_folder, uint64_t page_size, bool *restricted);
+/* MAP_REFUSED if the machine has not so much, or its memory nodes, or the cgroups. */
+enum labyrinth_error require_memory(const char *name, uint64_t bytes);
+/* What the kernel says of this machine; 2 MiB where it does not. */
+uint64_t huge_page_size(void);
+
 /* ------------------------------------------------------------------------------------------------ page_map.c */
 
 void map_tile(struct labyrinth *l, uint64_t generation);

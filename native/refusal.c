@@ -133,6 +133,11 @@ const char *labyrinth_explain(char *text, size_t bytes)
                  (number) r->limit, (number) r->value);
         break;
     case LABYRINTH_MAP_REFUSED:
+        if (r->rule != NULL) {
+            snprintf(text, bytes, "labyrinth=%s requested=%llu available=%llu %s", r->name, (number) r->value,
+                     (number) r->limit, r->rule);
+            break;
+        }
         snprintf(text, bytes, "%s refused: %s bytes=%llu errno=%d(%s): check the file and its rights, the size of its"
                  " file system and the limits of this process", r->verb, r->name, (number) r->value, r->errnum,
                  strerror(r->errnum));

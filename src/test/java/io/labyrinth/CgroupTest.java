@@ -6,10 +6,12 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,6 +23,7 @@ class CgroupTest {
 
     private static final String PROPERTY = "opening: refused before a page is touched if the cgroup has no room";
 
+    private static final String ROOM = "target/native/test/room";
     private static final Path HIERARCHIES = Path.of("/sys/fs/cgroup");
     private static final long MIB = 1L << 20;
     /** What cgroup v1 says where there is no limit. */
@@ -39,8 +42,36 @@ class CgroupTest {
         return tightest().room();
     }
 
+    /** In Java, and C says the same. */
     private CgroupMemory tightest() {
-        return CgroupMemory.tightest(folder.resolve("memberships"), folder.resolve("cgroup"));
+        CgroupMemory tightest = CgroupMemory.tightest(folder.resolve("memberships"), folder.resolve("cgroup"));
+        assertThat(inC(folder.resolve("memberships").toString(), folder.resolve("cgroup").toString())).isEqualTo(
+                (tightest.room() == Long.MAX_VALUE ? "18446744073709551615" : "" + tightest.room())
+                        + (tightest.limit() != null && tightest.limit().endsWith("memory.high") ? " 1" : " 0"));
+        return tightest;
+    }
+
+    /** What {@code native/test/room.c} says. */
+    static String inC(String... arguments) {
+        List<String> command = new ArrayList<>(List.of(ROOM));
+        command.addAll(List.of(arguments));
+        return said(command.toArray(String[]::new));
+    }
+
+    private static String said(String... command) {
+        try {
+            Process process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+            String said = new String(process.getInputStream().readAllBytes()).strip();
+            assertThat(process.waitFor()).as(said).isZero();
+            return said;
+        } catch (IOException | InterruptedException e) {
+            throw new AssertionError(String.join(" ", command), e);
+        }
+    }
+
+    @BeforeAll
+    static void compile() throws Exception {
+        NativeTest.make("../" + ROOM);
     }
 
     // ---------------------------------------------------------------------------- as the kernel writes its files
@@ -187,6 +218,28 @@ class CgroupTest {
                 shared -> assertThat(shared).isEqualTo("opened frames=76800"),
                 refused -> assertThat(refused).startsWith("MapRefused: labyrinth=member requested="),
                 opened -> assertThat(opened).isEqualTo("opened frames=25600"));
+    }
+
+    /** The same of a C program, which has the first of them when it asks for the second. */
+    @Test
+    void cRefusesItAsWell() throws Exception {
+        Optional<Path> cgroup = limited(512 * MIB);
+        assumeTrue(cgroup.isPresent(), "this user may make no cgroup here");
+        String said;
+        String failures;
+        try {
+            said = said("sh", "-c", "echo $$ > " + cgroup.get().resolve("cgroup.procs") + " && exec " + ROOM
+                    + " create 76800 76800 25600");
+            failures = limitFailures(cgroup.get());
+        } finally {
+            Files.delete(cgroup.get());
+        }
+        assertThat(said.lines().toList()).satisfiesExactly(
+                shared -> assertThat(shared).isEqualTo("OK: opened"),
+                refused -> assertThat(refused).startsWith("MAP_REFUSED: labyrinth=room requested=").contains(
+                        "available=", "ask for fewer frames", "memory.max"),
+                opened -> assertThat(opened).isEqualTo("OK: opened"));
+        assertThat(failures).as("times that the kernel met the limit").isEqualTo("0");
     }
 
     private static List<String> member(Path cgroup, Class<?> program, String... arguments) throws IOException {
