@@ -1,10 +1,14 @@
 package io.labyrinth;
 
+import io.labyrinth.bindings.Native;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -72,8 +76,8 @@ public final class Machine {
     }
 
     /**
-     * Whether the lock limit does not apply: CAP_IPC_LOCK (bit 14) is effective, and of the initial user namespace. That
-     * of another one, which root in a rootless container has, the kernel does not ask for (mm/mlock.c: capable).
+     * Whether the lock limit does not apply: CAP_IPC_LOCK (bit 14) is effective, and of the initial user namespace.
+     * That of another one, which root in a rootless container has, the kernel does not ask for (mm/mlock.c: capable).
      */
     public static boolean mayLockAnything() {
         return hasLockCapability() && isInitialUserNamespace();
@@ -105,8 +109,8 @@ public final class Machine {
     }
 
     /**
-     * Memory in bytes that can be had without swapping: {@code MemAvailable}, or the same of the memory nodes alone that
-     * this process may use ({@code cpuset.mems}).
+     * Memory in bytes that can be had without swapping: {@code MemAvailable}, or the same of those memory nodes alone
+     * that this process may use ({@code cpuset.mems}).
      */
     public static long availableMemory() {
         return NodeMemory.here().available(pageSize());
@@ -119,8 +123,8 @@ public final class Machine {
     }
 
     /**
-     * Bytes left below the tightest memory limit of the process's cgroups ({@code memory.max}, {@code memory.high}) that
-     * can be had without swapping; {@code Long.MAX_VALUE}: no limit.
+     * Bytes left below the tightest memory limit of the process's cgroups ({@code memory.max}, {@code memory.high})
+     * that can be had without swapping; {@code Long.MAX_VALUE}: no limit.
      */
     public static long cgroupRoom() {
         return CgroupMemory.tightest().room();
@@ -176,6 +180,40 @@ public final class Machine {
         NodeMemory nodes = NodeMemory.here();
         return "available=" + bytes(available) + (nodes.isRestricted() ? " nodes=" + memoryNodes() : "") + " cgroup="
                 + bytes(cgroup.room()) + (cgroup.limit() == null ? "" : " " + cgroup);
+    }
+
+    /** What this libc lacks of the functions that came late; their system calls are made by number. */
+    public static List<String> missingSymbols() {
+        requireNativeAccess();
+        return Libc.missing();
+    }
+
+    /**
+     * Tries out what an opening can do without, in ways that change nothing: which of {@code mlock2},
+     * {@code MADV_POPULATE_WRITE}, {@code MADV_COLD} and {@code memfd_create} the kernel, or a filter, refuses, and the
+     * errno.
+     */
+    public static Map<String, String> missingCalls() {
+        requireNativeAccess();
+        Map<String, Libc.Result> tried = new LinkedHashMap<>();
+        // A limit of 0 refuses both; what refuses the one alone is no limit.
+        if (!Libc.mlock(0, 0).failed()) {
+            tried.put("mlock2", Libc.mlock2(0, 0, Native.MLOCK_ONFAULT()));
+        }
+        tried.put("MADV_POPULATE_WRITE", Libc.madvise(0, 0, Native.MADV_POPULATE_WRITE()));
+        tried.put("MADV_COLD", Libc.madvise(0, 0, Native.MADV_COLD()));
+        Libc.Result memfd = Libc.memfdCreate("doctor");
+        tried.put("memfd_create", memfd);
+        if (!memfd.failed()) {
+            Libc.close((int) memfd.value());
+        }
+        Map<String, String> missing = new LinkedHashMap<>();
+        tried.forEach((call, result) -> {
+            if (result.failed()) {
+                missing.put(call, result.error());
+            }
+        });
+        return missing;
     }
 
     static String lockLimits() {

@@ -105,8 +105,9 @@ final class SharedFile {
         if (result.failed()) {
             throw new LabyrinthException.MapRefused("file=" + name + " cannot " + verb + ": errno=" + result.error()
                     + (result.errno() == Native.EEXIST() ? ": attach to it, or remove it if nobody uses it"
-                    : result.errno() == Native.ENOSYS() ? ": there is no memfd_create here (Linux 3.17, and a sandbox"
-                            + " that allows it); share it by a file below /dev/shm"
+                    : name.startsWith("memfd:") && (result.errno() == Native.ENOSYS()
+                            || result.errno() == Native.EPERM()) ? ": there is no memfd_create here (Linux 3.17, and a"
+                            + " sandbox that allows it); share it by a file below /dev/shm"
                     : ": a shared labyrinth needs a file of its own that this user may read and write, on a memory"
                             + " file system (/dev/shm)"));
         }
