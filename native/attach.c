@@ -10,12 +10,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MFD_CLOEXEC
+#define MFD_CLOEXEC 1U
+#define MFD_ALLOW_SEALING 2U
 #endif
 
 /* Runs are aligned so in memory at least; see Region.java. */
@@ -105,7 +109,8 @@ static enum labyrinth_error format(int fd, const char *name, uint32_t frames, ui
     header.file_bytes = header.frames_offset + (uint64_t) frames * page_size;
     memcpy(header.name, name, strlen(name));
     uint32_t random;
-    if (getrandom(&random, sizeof random, 0) != sizeof random) {
+    /* By number, as a libc before 2.25 has no name for it; nor before 2.27 for memfd_create. */
+    if (syscall(SYS_getrandom, &random, sizeof random, 0) != sizeof random) {
         return map_refused("getrandom", name, sizeof random);
     }
     header.first_generation = 1 + (uint64_t) random;
@@ -173,7 +178,7 @@ enum labyrinth_error labyrinth_create_memfd(struct labyrinth *l, const char *nam
     if (error != LABYRINTH_OK) {
         return error;
     }
-    *fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    *fd = (int) syscall(SYS_memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (*fd < 0) {
         return map_refused("memfd_create", name, 0);
     }
