@@ -10,16 +10,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MFD_CLOEXEC
+#define MFD_CLOEXEC 1U
+#define MFD_ALLOW_SEALING 2U
+#endif
 
-/* What huge pages are aligned to, and so what runs are aligned to in memory; see Region.java. */
-#define HUGE (2ULL << 20)
+/* Runs are aligned so in memory at least; see Region.java. */
+#define ALIGNED (2ULL << 20)
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 
 static enum labyrinth_error map_refused(const char *call, const char *name, uint64_t bytes)
@@ -117,13 +121,17 @@ static enum labyrinth_error format(int fd, const char *path, const char *name, u
     lay_out_header(&header);
     memcpy(header.name, name, strlen(name));
     uint32_t random;
-    if (getrandom(&random, sizeof random, 0) != sizeof random) {
+    /* By number, as a libc before 2.25 has no name for it; nor before 2.27 for memfd_create. */
+    if (syscall(SYS_getrandom, &random, sizeof random, 0) != sizeof random) {
         return map_refused("getrandom", name, sizeof random);
     }
     header.first_generation = 1 + (uint64_t) random;
     header.crc = header_crc(&header);
 
     enum labyrinth_error error = room_require(fd, path, header.file_bytes);
+    if (error == LABYRINTH_OK) {
+        error = require_memory(name, header.file_bytes);
+    }
     if (error == LABYRINTH_OK) {
         error = room_set_length(fd, path, header.file_bytes);
     }
@@ -191,7 +199,7 @@ enum labyrinth_error labyrinth_create_memfd(struct labyrinth *l, const char *nam
     if (error != LABYRINTH_OK) {
         return error;
     }
-    *fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    *fd = (int) syscall(SYS_memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (*fd < 0) {
         return map_refused("memfd_create", name, 0);
     }
@@ -258,30 +266,58 @@ static enum labyrinth_error check_file(int fd, struct labyrinth_header *header)
     return LABYRINTH_OK;
 }
 
+/* So that huge pages fit: their size; of a file that has none, the largest power of two in it. */
+static uint64_t alignment_of(uint64_t bytes)
+{
+    uint64_t alignment = huge_page_size();
+    while (alignment > bytes) {
+        alignment /= 2;
+    }
+    return alignment > ALIGNED ? alignment : ALIGNED;
+}
+
+static void *reserve_hole(uint64_t bytes)
+{
+    return mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
 /* Maps the whole file, its frames on a bound of huge pages: in a hole that is large enough to choose from. */
 static void *map_aligned(int fd, const struct labyrinth_header *header)
 {
     uint64_t bytes = header->file_bytes;
-    char *hole = mmap(NULL, bytes + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint64_t alignment = alignment_of(bytes);
+    char *hole = reserve_hole(bytes + alignment);
+    if (hole == MAP_FAILED && alignment > ALIGNED) {
+        alignment = ALIGNED; /* the limit may have room for this */
+        hole = reserve_hole(bytes + alignment);
+    }
     if (hole == MAP_FAILED) {
         return MAP_FAILED;
     }
     uint64_t frames_at = (uint64_t) hole + header->frames_offset;
-    uint64_t before = (frames_at + HUGE - 1) / HUGE * HUGE - frames_at;
+    uint64_t before = (frames_at + alignment - 1) / alignment * alignment - frames_at;
     char *memory = mmap(hole + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
     if (memory == MAP_FAILED) {
         int reason = errno;
-        munmap(hole, bytes + HUGE);
+        munmap(hole, bytes + alignment);
         errno = reason;
         return MAP_FAILED;
     }
     if (before > 0) {
         munmap(hole, before);
     }
-    if (before < HUGE) {
-        munmap(memory + bytes, HUGE - before);
+    if (before < alignment) {
+        munmap(memory + bytes, alignment - before);
     }
     return memory;
+}
+
+/* Of the file, what has no pages yet: all but its head, right after it was made. */
+static uint64_t bytes_missing(int fd, uint64_t bytes)
+{
+    struct stat file;
+    uint64_t there = fstat(fd, &file) == 0 ? (uint64_t) file.st_blocks * 512 : 0;
+    return there < bytes ? bytes - there : 0;
 }
 
 static enum labyrinth_error map_and_lock(struct labyrinth *l, const struct labyrinth_header *header,
@@ -363,6 +399,9 @@ static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, con
     enum labyrinth_error error = is_same(l->fd, original) ? check_file(l->fd, &header)
         : refuse((struct refusal){.error = LABYRINTH_MAP_REFUSED, .verb = "open", .name = name, .errnum = ENOENT,
                                   .rule = "/proc/self/fd leads to another file: mount the /proc of this process"});
+    if (error == LABYRINTH_OK) {
+        error = require_memory(header.name, bytes_missing(l->fd, header.file_bytes));
+    }
     if (error == LABYRINTH_OK) {
         error = room_reserve(l->fd, name, header.file_bytes);
     }

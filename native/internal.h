@@ -119,6 +119,23 @@ enum labyrinth_error room_require(int fd, const char *path, uint64_t bytes);
 enum labyrinth_error room_set_length(int fd, const char *path, uint64_t bytes);
 enum labyrinth_error room_reserve(int fd, const char *path, uint64_t bytes);
 
+/* ------------------------------------------------------------------------------------------------ machine.c */
+
+/* Below the tightest memory limit of the process's cgroups; without any, UINT64_MAX bytes. */
+struct cgroup_room {
+    uint64_t bytes; /* that can still be charged without swapping */
+    uint64_t limit;
+    bool is_high; /* it is memory.high, which slows down and does not kill */
+};
+
+struct cgroup_room cgroup_room(const char *memberships, const char *hierarchies);
+/* Bytes that can be had without swapping, on the nodes that this process may use. */
+uint64_t available_memory(const char *proc, const char *nodes_folder, uint64_t page_size, bool *restricted);
+/* MAP_REFUSED if the machine has not so much, or its memory nodes, or the cgroups. */
+enum labyrinth_error require_memory(const char *name, uint64_t bytes);
+/* What the kernel says of this machine; 2 MiB where it does not. */
+uint64_t huge_page_size(void);
+
 /* ------------------------------------------------------------------------------------------------ page_map.c */
 
 void map_tile(struct labyrinth *l, uint64_t generation);

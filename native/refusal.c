@@ -114,7 +114,10 @@ static const char *map_remedy(int errnum)
 
 static void explain_map(char *text, size_t bytes, const struct refusal *r)
 {
-    if (r->rule != NULL) {
+    if (r->rule != NULL && r->errnum == 0) {
+        snprintf(text, bytes, "labyrinth=%s requested=%llu available=%llu %s", r->name, (number) r->value,
+                 (number) r->limit, r->rule);
+    } else if (r->rule != NULL) {
         snprintf(text, bytes, "%s refused: %s errno=%d(%s): %s", r->verb, r->name, r->errnum, strerror(r->errnum),
                  r->rule);
     } else if (r->mount == NULL) {

@@ -27,6 +27,9 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
 
 /* Kinds of calls; a test chooses by them, and is told of which kind the refused one was. */
 enum kind { MMAP = 1, MUNMAP = 2, ADVISE = 4, POPULATE = 8, LOCK2_ON_FAULT = 16, LOCK2 = 32, LOCK = 64, UNLOCK = 128,
@@ -98,6 +101,23 @@ int open64(const char *path, int flags, ...)
     int fd = opened(path, flags, more);
     va_end(more);
     return fd;
+}
+
+/* As a kernel before 5.4, from now on: the lock is proved by a file, then. Before libc for the whole process. */
+static atomic_int no_cold;
+
+void forget_cold(void)
+{
+    atomic_store(&no_cold, 1);
+}
+
+int madvise(void *address, size_t length, int advice)
+{
+    if (advice == MADV_COLD && atomic_load(&no_cold)) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int) syscall(SYS_madvise, address, length, advice);
 }
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)

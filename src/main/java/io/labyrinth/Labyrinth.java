@@ -57,6 +57,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
     /** Most frames of a labyrinth: 2^24, 64 GiB of 4 KiB pages; the width of a pfn in a handle. */
     public static final int MAX_FRAMES = 1 << 24;
 
+    private static final long DEFAULT_BYTES = 4L << 20;
+
     /** Frames of one row of the labyrinth's picture. */
     public static final int ROW_FRAMES = 512;
 
@@ -460,11 +462,17 @@ public final class Labyrinth extends Face implements AutoCloseable {
                 + (map.frames - map.ordinary);
     }
 
+    /** By bytes, as the lock limit counts them: usually 8 MiB, whatever a page has. */
+    static int defaultFrames(long pageSize) {
+        return (int) Math.max(1, DEFAULT_BYTES / pageSize);
+    }
+
     /** Describes a labyrinth and opens it. Not for several threads at once. */
     public static final class Builder {
 
         private final String name;
-        private int frames = 1024;
+        /** 0: the default, which depends on the page's size. */
+        private int frames;
         private int reserve;
         private Locking locking = Locking.REQUIRED;
         private int sampleClaims;
@@ -476,8 +484,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
         }
 
         /**
-         * Frames in all, the reserve included: 1 to {@link #MAX_FRAMES}.
-         * Default 1,024, which 8 MiB of lock limit allow.
+         * Frames in all, the reserve included: 1 to {@link #MAX_FRAMES}. Default: 4 MiB of them, which 8 MiB of lock
+         * limit allow; 1,024 of 4 KiB, 256 of 16 KiB.
          */
         public Builder frames(long frames) {
             if (frames < 1 || frames > MAX_FRAMES) {
@@ -550,11 +558,12 @@ public final class Labyrinth extends Face implements AutoCloseable {
          * @throws LabyrinthException.NativeAccessDenied if the JVM does not let the library call native code
          */
         public Labyrinth open() {
+            Machine.requireNativeAccess();
+            int frames = this.frames == 0 ? defaultFrames(Libc.pageSize()) : this.frames;
             if (reserve >= frames) {
                 throw new LabyrinthException.InvalidRequest("reserve=" + reserve + " frames=" + frames
                         + ": the reserve is a part of the frames; leave at least 1 for the others");
             }
-            Machine.requireNativeAccess();
             Rehearsal.done();
             // Generations of different labyrinths begin at random, so that a handle of one is as good as always stale
             // in another; below 2^32, so that no more than 1/256 of the lives are given away.

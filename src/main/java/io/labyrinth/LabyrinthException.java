@@ -69,6 +69,15 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         }
     }
 
+    /** The system is not Linux, and a labyrinth needs it. */
+    public static final class UnsupportedSystem extends LabyrinthException {
+        private static final long serialVersionUID = 1L;
+
+        UnsupportedSystem(String message) {
+            super(message);
+        }
+    }
+
     /** The handle, frame or ticket is of a life that has ended: freed, handed over or swept before. */
     public static final class Stale extends LabyrinthException {
         private static final long serialVersionUID = 1L;

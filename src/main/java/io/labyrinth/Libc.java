@@ -9,8 +9,12 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The native functions, with their errno: the only file that makes native calls.
@@ -30,13 +34,10 @@ final class Libc {
     private static final MethodHandle MUNMAP = handle(Native.munmap$address(), Native.munmap$descriptor());
     private static final MethodHandle MADVISE = handle(Native.madvise$address(), Native.madvise$descriptor());
     private static final MethodHandle MLOCK = handle(Native.mlock$address(), Native.mlock$descriptor());
-    private static final MethodHandle MLOCK2 = handle(Native.mlock2$address(), Native.mlock2$descriptor());
     private static final MethodHandle MUNLOCK = handle(Native.munlock$address(), Native.munlock$descriptor());
     private static final MethodHandle CLOSE = handle(Native.close$address(), Native.close$descriptor());
     private static final MethodHandle FTRUNCATE = handle(Native.ftruncate$address(), Native.ftruncate$descriptor());
     private static final MethodHandle LSEEK = handle(Native.lseek$address(), Native.lseek$descriptor());
-    private static final MethodHandle MEMFD_CREATE = handle(Native.memfd_create$address(),
-            Native.memfd_create$descriptor());
     private static final MethodHandle OPEN = variadic(Native.open.address(),
             Native.open.makeInvoker(ValueLayout.JAVA_INT).descriptor());
     private static final MethodHandle FCNTL_INT = variadic(Native.fcntl.address(),
@@ -49,6 +50,39 @@ final class Libc {
             Native.posix_fallocate$descriptor());
     private static final MethodHandle KILL = handle(Native.kill$address(), Native.kill$descriptor());
     private static final MethodHandle GETRLIMIT = handle(Native.getrlimit$address(), Native.getrlimit$descriptor());
+
+    /*
+     * Symbols that an older libc lacks (glibc before 2.27): null there, and the system call itself is made instead. What
+     * jextract gives for them is not touched, as it looks the symbol up at once, and fails; hence the descriptors.
+     */
+    private static final @Nullable MethodHandle MLOCK2 = optional("mlock2",
+            FunctionDescriptor.of(Native.C_INT, Native.C_POINTER, Native.C_LONG, Native.C_INT));
+    private static final @Nullable MethodHandle MEMFD_CREATE = optional("memfd_create",
+            FunctionDescriptor.of(Native.C_INT, Native.C_POINTER, Native.C_INT));
+    private static final MethodHandle SYSCALL = variadic(Native.syscall.address(),
+            Native.syscall.makeInvoker(Native.C_LONG, Native.C_LONG, Native.C_LONG).descriptor(), 1);
+
+    /** Of the system calls that may have to be made by number; by {@code os.arch}, as x86-64 numbers them and others. */
+    private enum Number {
+        MLOCK2(325, 284), MEMFD_CREATE(319, 279);
+
+        private final long x86;
+        private final long generic;
+
+        Number(long x86, long generic) {
+            this.x86 = x86;
+            this.generic = generic;
+        }
+
+        /** -1: not known, and no system call has that number. */
+        long here() {
+            return switch (System.getProperty("os.arch")) {
+                case "amd64", "x86_64" -> x86;
+                case "aarch64", "riscv64", "loongarch64" -> generic;
+                default -> -1;
+            };
+        }
+    }
 
     private Libc() {
     }
@@ -74,10 +108,25 @@ final class Libc {
     }
 
     /** All of these take one more argument, the third. */
-    @SuppressWarnings("restricted")
     private static MethodHandle variadic(MemorySegment address, FunctionDescriptor descriptor) {
+        return variadic(address, descriptor, 2);
+    }
+
+    @SuppressWarnings("restricted")
+    private static MethodHandle variadic(MemorySegment address, FunctionDescriptor descriptor, int firstVariadic) {
         return Linker.nativeLinker().downcallHandle(address, descriptor, Linker.Option.captureCallState("errno"),
-                Linker.Option.firstVariadicArg(2));
+                Linker.Option.firstVariadicArg(firstVariadic));
+    }
+
+    /** Looked up as jextract's are. */
+    private static @Nullable MethodHandle optional(String symbol, FunctionDescriptor descriptor) {
+        return SymbolLookup.loaderLookup().or(Linker.nativeLinker().defaultLookup()).find(symbol)
+                .map(address -> handle(address, descriptor)).orElse(null);
+    }
+
+    /** Fails with ENOSYS where the number is not known. */
+    private static Result systemCall(Number number, long first, long second, long third) {
+        return call(state -> (long) SYSCALL.invokeExact(state, number.here(), first, second, third));
     }
 
     /** Anonymous memory, readable and writable. */
@@ -112,12 +161,14 @@ final class Libc {
         return call(state -> (int) CLOSE.invokeExact(state, fd));
     }
 
-    /** An empty file without a name, in memory, whose length can be sealed. */
+    /** An empty file without a name, in memory, whose length can be sealed. Linux 3.17. */
     static Result memfdCreate(String name) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment text = arena.allocateFrom(name);
-            return call(state -> (int) MEMFD_CREATE.invokeExact(state, text,
-                    Native.MFD_CLOEXEC() | Native.MFD_ALLOW_SEALING()));
+            int flags = Native.MFD_CLOEXEC() | Native.MFD_ALLOW_SEALING();
+            MethodHandle symbol = MEMFD_CREATE;
+            return symbol == null ? systemCall(Number.MEMFD_CREATE, text.address(), flags, 0)
+                    : call(state -> (int) symbol.invokeExact(state, text, flags));
         }
     }
 
@@ -128,6 +179,11 @@ final class Libc {
     /** The file's length in bytes. */
     static Result length(int fd) {
         return call(state -> (long) LSEEK.invokeExact(state, fd, 0L, Native.SEEK_END()));
+    }
+
+    /** Where the file has no page yet: its length, if it has all. */
+    static Result firstHole(int fd) {
+        return call(state -> (long) LSEEK.invokeExact(state, fd, 0L, Native.SEEK_HOLE()));
     }
 
     /** Reads into all of {@code to}, from the file's beginning; returns the bytes that there were. */
@@ -205,8 +261,23 @@ final class Libc {
         return call(state -> (int) MLOCK.invokeExact(state, MemorySegment.ofAddress(address), length));
     }
 
+    /** Linux 4.4. */
     static Result mlock2(long address, long length, int flags) {
-        return call(state -> (int) MLOCK2.invokeExact(state, MemorySegment.ofAddress(address), length, flags));
+        MethodHandle symbol = MLOCK2;
+        return symbol == null ? systemCall(Number.MLOCK2, address, length, flags)
+                : call(state -> (int) symbol.invokeExact(state, MemorySegment.ofAddress(address), length, flags));
+    }
+
+    /** Those of the optional ones that this libc lacks. */
+    static List<String> missing() {
+        List<String> missing = new ArrayList<>();
+        if (MLOCK2 == null) {
+            missing.add("mlock2");
+        }
+        if (MEMFD_CREATE == null) {
+            missing.add("memfd_create");
+        }
+        return missing;
     }
 
     static Result munlock(long address, long length) {

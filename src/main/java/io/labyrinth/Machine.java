@@ -1,9 +1,14 @@
 package io.labyrinth;
 
+import io.labyrinth.bindings.Native;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -37,27 +42,65 @@ public final class Machine {
     /**
      * Before the first native call, while nothing has failed to initialise yet.
      *
-     * @throws LabyrinthException.NativeAccessDenied with the flag that grants it
+     * @throws LabyrinthException.UnsupportedSystem  if this is not Linux
+     * @throws LabyrinthException.NativeAccessDenied with what grants it
      */
     @SuppressWarnings("restricted")
     static void requireNativeAccess() {
+        String system = System.getProperty("os.name");
+        if (!system.equals("Linux")) {
+            throw new LabyrinthException.UnsupportedSystem("os.name=" + system + " needed=Linux: a labyrinth's memory"
+                    + " is mapped and locked by system calls of Linux, on x86-64 or Armv8; run it there, in a container"
+                    + " or a virtual machine say. Elsewhere its classes load, and nothing opens or attaches");
+        }
         try {
             MemorySegment.NULL.reinterpret(1);
         } catch (IllegalCallerException denied) {
-            Module module = Machine.class.getModule();
-            String name = module.isNamed() ? module.getName() : "ALL-UNNAMED";
-            throw new LabyrinthException.NativeAccessDenied("native access is denied to module=" + name
-                    + ": start java with --enable-native-access=" + name);
+            throw new LabyrinthException.NativeAccessDenied(denied(Machine.class.getModule()));
         }
+    }
+
+    /** The option reaches the modules of the boot layer, and all that are in none. */
+    private static String denied(Module module) {
+        String name = module.isNamed() ? module.getName() : "ALL-UNNAMED";
+        String fact = "native access is denied to module=" + name;
+        return module.getLayer() == null || module.getLayer() == ModuleLayer.boot()
+                ? fact + ": start java with --enable-native-access=" + name
+                : fact + ", which is in a layer of its own, where --enable-native-access does not reach it: whoever"
+                        + " defines the layer calls enableNativeAccess(layer.findModule(\"" + name + "\").get()) on"
+                        + " its ModuleLayer.Controller";
     }
 
     private static long unsigned(long limit) {
         return limit < 0 ? Long.MAX_VALUE : limit;
     }
 
-    /** Whether CAP_IPC_LOCK (bit 14) is effective, to which the lock limit does not apply. */
+    /**
+     * Whether the lock limit does not apply: CAP_IPC_LOCK (bit 14) is effective, and of the initial user namespace.
+     * That of another one, which root in a rootless container has, the kernel does not ask for (mm/mlock.c: capable).
+     */
     public static boolean mayLockAnything() {
+        return hasLockCapability() && isInitialUserNamespace();
+    }
+
+    /** Whether CAP_IPC_LOCK is effective, in whatever user namespace. */
+    public static boolean hasLockCapability() {
         return status("CapEff:").map(hex -> (Long.parseUnsignedLong(hex, 16) & 1L << 14) != 0).orElse(false);
+    }
+
+    /**
+     * By the number of its inode, which is fixed in the kernel (PROC_USER_INIT_INO, 0xEFFFFFFD). Its map of user ids
+     * would not tell: another namespace can map all of them to themselves, too. Where there is no such file, the kernel
+     * has no user namespaces.
+     */
+    public static boolean isInitialUserNamespace() {
+        try {
+            return Files.readSymbolicLink(PROC.resolve("self/ns/user")).toString().equals("user:[4026531837]");
+        } catch (NoSuchFileException e) {
+            return true;
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     /** Locked memory of the process in bytes, as the kernel counts it: {@code VmLck}. */
@@ -65,56 +108,119 @@ public final class Machine {
         return status("VmLck:").map(Machine::kilobytes).orElse(0L);
     }
 
-    /** Memory in bytes that can be had without swapping: {@code MemAvailable}. */
+    /**
+     * Memory in bytes that can be had without swapping: {@code MemAvailable}, or the same of those memory nodes alone
+     * that this process may use ({@code cpuset.mems}).
+     */
     public static long availableMemory() {
-        return field(PROC.resolve("meminfo"), "MemAvailable:").map(Machine::kilobytes).orElse(Long.MAX_VALUE);
+        return NodeMemory.here().available(pageSize());
     }
 
-    /** Bytes left below the tightest memory limit of the process's cgroups; {@code Long.MAX_VALUE}: no limit. */
+    /** {@code 0}, or {@code 0 of 0-1} where the process may not use all memory nodes of the machine. */
+    public static String memoryNodes() {
+        NodeMemory nodes = NodeMemory.here();
+        return nodes.isRestricted() ? nodes.allowed() + " of " + nodes.all() : nodes.allowed();
+    }
+
+    /**
+     * Bytes left below the tightest memory limit of the process's cgroups ({@code memory.max}, {@code memory.high})
+     * that can be had without swapping; {@code Long.MAX_VALUE}: no limit.
+     */
     public static long cgroupRoom() {
-        return cgroupRoom(PROC.resolve("self/cgroup"), Path.of("/sys/fs/cgroup"));
+        return CgroupMemory.tightest().room();
     }
 
-    static long cgroupRoom(Path memberships, Path hierarchies) {
-        long room = Long.MAX_VALUE;
-        for (String line : text(memberships).split("\n")) {
-            String[] parts = line.split(":", 3);
-            if (parts.length == 3 && (parts[1].isEmpty() || parts[1].equals("memory"))) {
-                Path root = hierarchies.resolve(parts[1]);
-                String max = parts[1].isEmpty() ? "memory.max" : "memory.limit_in_bytes";
-                String now = parts[1].isEmpty() ? "memory.current" : "memory.usage_in_bytes";
-                for (Path at = root.resolve("." + parts[2]).normalize(); at.startsWith(root); at = at.getParent()) {
-                    Optional<Long> limit = number(at.resolve(max));
-                    Path usage = at.resolve(now);
-                    if (limit.isPresent()) {
-                        // Page cache counts as used and is given up under pressure, so the limit itself is compared,
-                        // less what cannot be given up; without that figure,
-                        // the whole usage would refuse what would fit.
-                        long used = field(at.resolve("memory.stat"), parts[1].isEmpty() ? "anon " : "total_rss ")
-                                .map(Long::parseLong).orElseGet(() -> number(usage).orElse(0L));
-                        room = Math.min(room, Math.max(0, limit.get() - used));
-                    }
-                }
-            }
+    /** {@code limit=512MiB used=100MiB of=/sys/fs/cgroup/memory.max}, what cannot be reclaimed being used. */
+    public static String cgroupLimit() {
+        return CgroupMemory.tightest().toString();
+    }
+
+    /** Size of a huge page in bytes; 2 MiB where the kernel does not tell. */
+    static long hugePageSize() {
+        return HugePage.BYTES;
+    }
+
+    /** Read once: it cannot change, and a slab's opening need not ask for it. */
+    private static final class HugePage {
+        private static final long BYTES = bytesOf(text(
+                Path.of("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")).strip());
+
+        private static long bytesOf(String text) {
+            long bytes = text.matches("\\d{1,12}") ? Long.parseLong(text) : 0;
+            return Long.bitCount(bytes) == 1 ? bytes : 2L << 20;
         }
-        return room;
     }
 
     /** Finds out before a page is touched whether there is memory for all: the kernel would kill, not refuse. */
     static void requireMemory(String name, long bytes) {
-        if (bytes > Math.min(availableMemory(), cgroupRoom())) {
-            throw new LabyrinthException.MapRefused("labyrinth=" + name + " requested=" + bytes(bytes) + " " + memory()
-                    + ": ask for fewer frames, or give the machine or its cgroup (memory.max) more");
+        // And what maps it: 8 bytes a page, charged as well.
+        long needed = bytes + bytes / Libc.pageSize() * Long.BYTES;
+        long available = availableMemory();
+        CgroupMemory cgroup = CgroupMemory.tightest();
+        if (needed > Math.min(available, cgroup.room())) {
+            throw new LabyrinthException.MapRefused("labyrinth=" + name + " requested=" + bytes(bytes) + " "
+                    + memory(available, cgroup) + ": ask for fewer frames, or "
+                    + (cgroup.room() < available ? remedy(cgroup) : NodeMemory.here().isRestricted()
+                            ? "allow this process more memory nodes (cpuset.mems)" : "give the machine more"));
         }
     }
 
+    private static String remedy(CgroupMemory cgroup) {
+        return cgroup.limit() != null && cgroup.limit().endsWith("memory.high")
+                ? "raise the cgroup's memory.high (systemd MemoryHigh=): locked memory above it is never reclaimed, and"
+                        + " whatever allocates there is slowed down for good"
+                : "give its cgroup more (memory.max; systemd MemoryMax=, docker --memory, Kubernetes limits.memory)";
+    }
+
     static String memory() {
-        return "available=" + bytes(availableMemory()) + " cgroup=" + bytes(cgroupRoom());
+        return memory(availableMemory(), CgroupMemory.tightest());
+    }
+
+    private static String memory(long available, CgroupMemory cgroup) {
+        NodeMemory nodes = NodeMemory.here();
+        return "available=" + bytes(available) + (nodes.isRestricted() ? " nodes=" + memoryNodes() : "") + " cgroup="
+                + bytes(cgroup.room()) + (cgroup.limit() == null ? "" : " " + cgroup);
+    }
+
+    /** What this libc lacks of the functions that came late; their system calls are made by number. */
+    public static List<String> missingSymbols() {
+        requireNativeAccess();
+        return Libc.missing();
+    }
+
+    /**
+     * Tries out what an opening can do without, in ways that change nothing: which of {@code mlock2},
+     * {@code MADV_POPULATE_WRITE}, {@code MADV_COLD} and {@code memfd_create} the kernel, or a filter, refuses, and the
+     * errno.
+     */
+    public static Map<String, String> missingCalls() {
+        requireNativeAccess();
+        Map<String, Libc.Result> tried = new LinkedHashMap<>();
+        // A limit of 0 refuses both; what refuses the one alone is no limit.
+        if (!Libc.mlock(0, 0).failed()) {
+            tried.put("mlock2", Libc.mlock2(0, 0, Native.MLOCK_ONFAULT()));
+        }
+        tried.put("MADV_POPULATE_WRITE", Libc.madvise(0, 0, Native.MADV_POPULATE_WRITE()));
+        tried.put("MADV_COLD", Libc.madvise(0, 0, Native.MADV_COLD()));
+        Libc.Result memfd = Libc.memfdCreate("doctor");
+        tried.put("memfd_create", memfd);
+        if (!memfd.failed()) {
+            Libc.close((int) memfd.value());
+        }
+        Map<String, String> missing = new LinkedHashMap<>();
+        tried.forEach((call, result) -> {
+            if (result.failed()) {
+                missing.put(call, result.error());
+            }
+        });
+        return missing;
     }
 
     static String lockLimits() {
         return "limit=" + bytes(lockLimitSoft()) + " hard=" + bytes(lockLimitHard()) + " locked=" + bytes(locked())
-                + " CAP_IPC_LOCK=" + (mayLockAnything() ? "yes" : "no");
+                + " CAP_IPC_LOCK="
+                + (mayLockAnything() ? "yes" : hasLockCapability() ? "yes, but of a user namespace that is not the"
+                        + " initial one, where it counts for nothing" : "no");
     }
 
     static String addressSpace() {
@@ -141,7 +247,7 @@ public final class Machine {
         return digits + units[unit];
     }
 
-    private static long kilobytes(String text) {
+    static long kilobytes(String text) {
         return Long.parseLong(text.split(" ")[0]) * 1024;
     }
 
@@ -153,12 +259,6 @@ public final class Machine {
     static Optional<String> field(Path file, String key) {
         return text(file).lines().filter(line -> line.startsWith(key)).map(line -> line.substring(key.length()).strip())
                 .findFirst();
-    }
-
-    private static Optional<Long> number(Path file) {
-        String text = text(file).strip();
-        // cgroup v1 says "no limit" with a number close to 2^63.
-        return text.matches("\\d{1,18}") ? Optional.of(Long.valueOf(text)) : Optional.empty();
     }
 
     /** The file's text; empty where there is none or it may not be read. */

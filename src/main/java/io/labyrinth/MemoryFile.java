@@ -150,6 +150,10 @@ final class MemoryFile {
      * for less; then, if there is no room, a part may stay reserved, and goes with the file.
      */
     static void reserve(int fd, String name, long bytes) {
+        Libc.Result hole = Libc.firstHole(fd);
+        if (!hole.failed() && hole.value() < bytes) {
+            Machine.requireMemory(name, bytes - hole.value());    // at most: behind the first hole there may be pages
+        }
         long most = bytes;
         long from = 0;
         while (from < bytes) {
@@ -193,13 +197,16 @@ final class MemoryFile {
     static int checked(Libc.Result result, String verb, String name) {
         if (result.failed()) {
             throw new LabyrinthException.MapRefused("file=" + name + " cannot " + verb + ": errno=" + result.error()
-                    + ": " + remedy(result.errno()));
+                    + ": " + remedy(name, result.errno()));
         }
         return (int) result.value();
     }
 
-    private static String remedy(int errno) {
-        if (errno == Native.EEXIST()) {
+    private static String remedy(String name, int errno) {
+        if (name.startsWith("memfd:") && (errno == Native.ENOSYS() || errno == Native.EPERM())) {
+            return "there is no memfd_create here (Linux 3.17, and a sandbox that allows it); share it by a file below"
+                    + " /dev/shm";
+        } else if (errno == Native.EEXIST()) {
             return "there is a file of this name already; attach to it, if it is a shared labyrinth, or choose another";
         } else if (errno == Native.ENOENT()) {
             return "there is no such file or folder; a labyrinth's file is made by the process that opens it with"

@@ -1,23 +1,13 @@
 package io.labyrinth;
 
 import io.labyrinth.bindings.Native;
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
-import java.lang.foreign.ValueLayout;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The mapped memory: frames, and behind them the page map. All that is asked of the system is asked here, through
@@ -26,14 +16,8 @@ import org.slf4j.LoggerFactory;
 final class Region {
 
     /*
-     * Opening: map, advise, reserve the lock, fault in on all cores, lock, prove it.
-     *
-     * mlock2(MLOCK_ONFAULT) comes before the first fault, as it tells within microseconds whether the limit allows the
-     * lock; a plain mlock would first fault in gigabytes, on one core, and then be refused. The plain mlock at the end
-     * finds all pages present; it is what turns "locked when touched" into "locked", and its result is the kernel's
-     * word for it. MAP_POPULATE and MAP_LOCKED are not used: they fail silently.
-     *
-     * Both the frames and the page map are locked: an allocation must not fault either.
+     * Opening: map, and make it resident (Residency). Both the frames and the page map are locked: an allocation must
+     * not fault either.
      *
      * Closing: the shared arena of the frames is closed, which costs a handshake with all threads; after it nobody is
      * inside an access to a frame that is not EXCLUSIVE, and the frames are unmapped. The segments of EXCLUSIVE frames
@@ -45,18 +29,11 @@ final class Region {
      * so that every late call is refused by the words themselves, and the hot path needs no check for it.
      */
 
-    private static final Logger LOG = LoggerFactory.getLogger(Region.class);
-
-    /**
-     * What huge pages are aligned to on x86-64, and on arm64 with 4 KiB pages; elsewhere it is merely a fine alignment.
-     */
-    private static final long HUGE = 2L << 20;
-
-    /** Faulted in by one thread at a time: large enough to amortise the call, small enough to balance the threads. */
-    private static final long CHUNK = 32L << 20;
+    /** Runs are aligned so in memory at least, where the labyrinth is as large, whatever a huge page has. */
+    private static final long ALIGNED = 2L << 20;
 
     final long pageSize;
-    /** Bytes of this mapping that smaps says are locked, read once after opening. */
+    /** Bytes of this mapping that the kernel says are locked, asked once after opening. */
     final long lockedBytes;
     /** Of what slabs have of their own, mapped and locked. */
     private final AtomicLong moreMapped = new AtomicLong();
@@ -115,7 +92,7 @@ final class Region {
         Unmap unmapMetadata = new Unmap(start + frameBytes, metadataBytes);
         boolean opened = false;
         try {
-            long locked = makeResident(name, start, length, pageSize, locking, false);
+            long locked = Residency.make(name, start, length, pageSize, locking, false);
             Region region = new Region(pageSize, start, frameBytes, unmapMetadata, locking, locked);
             Flight.opened(name, frames, region, since);
             opened = true;
@@ -136,7 +113,7 @@ final class Region {
         boolean opened = false;
         try {
             long locked =
-                    makeResident(header.name(), file.base, header.fileBytes(), header.pageSize(), locking, true);
+                    Residency.make(header.name(), file.base, header.fileBytes(), header.pageSize(), locking, true);
             Region region = new Region(file, unmapMetadata, locking, locked);
             Flight.opened(header.name(), header.frames(), region, since);
             opened = true;
@@ -156,7 +133,7 @@ final class Region {
         Unmap unmap = new Unmap(map(name, length), length);
         boolean mapped = false;
         try {
-            long locked = makeResident(name, unmap.address, length, pageSize, locking, false);
+            long locked = Residency.make(name, unmap.address, length, pageSize, locking, false);
             More more = new More(unmap.whenUnreachable(), length, locked);
             moreMapped.addAndGet(length);
             moreLocked.addAndGet(locked);
@@ -199,38 +176,23 @@ final class Region {
         return lockedBytes + moreLocked.get();
     }
 
-    /** Returns the bytes that are locked. Where they are {@code shared}, others may be at work in them. */
-    private static long makeResident(String name, long start, long length, long pageSize, Locking locking,
-            boolean shared) {
-        advise(start, length);
-        long since = System.nanoTime();
-        boolean lock = locking != Locking.NONE && lock(name, start, length, locking, Native.MLOCK_ONFAULT());
-        populate(name, start, length, pageSize, shared);
-        if (lock) {
-            lock = lock(name, start, length, locking, 0);
-        }
-        long locked = lock ? lockedBytes(start, length) : 0;
-        if (locking != Locking.NONE) {
-            Flight.locked(name, length, locked, since);
-        }
-        if (lock && locked < length && locking == Locking.REQUIRED) {
-            throw new LabyrinthException.LockRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
-                    + " locked=" + Machine.bytes(locked) + ": mlock succeeded, but /proc/self/smaps does not"
-                    + " show it; open it with locking(PREFERRED) to go on without");
-        }
-        return locked;
-    }
-
     private static long map(String name, long length) {
-        long padded = length < HUGE ? length : Math.addExact(length, HUGE);
+        long alignment = alignment(length, Machine.hugePageSize());
+        long padded = alignment == 0 ? length : Math.addExact(length, alignment);
         Libc.Result result = Libc.mmap(0, padded, Native.MAP_PRIVATE() | Native.MAP_ANONYMOUS());
+        if (result.failed() && alignment > ALIGNED) {
+            // Where a huge page has 32 or 512 MiB, the limit may have room for the frames, and not for that as well.
+            alignment = ALIGNED;
+            padded = length + alignment;
+            result = Libc.mmap(0, padded, Native.MAP_PRIVATE() | Native.MAP_ANONYMOUS());
+        }
         if (result.failed()) {
             throw mapRefused(name, length, result);
         }
         if (padded == length) {
             return result.value();
         }
-        long aligned = (result.value() + HUGE - 1) / HUGE * HUGE;
+        long aligned = (result.value() + alignment - 1) / alignment * alignment;
         Libc.Result trimmed = trim(result.value(), aligned);
         if (!trimmed.failed()) {
             trimmed = trim(aligned + length, result.value() + padded);
@@ -242,6 +204,14 @@ final class Region {
         return aligned;
     }
 
+    /**
+     * So that huge pages fit: their size; of a mapping that has none, the largest power of two in it. 0: any page will
+     * do, as for slabs and the smallest labyrinths. Costs address space alone, and only until it is trimmed.
+     */
+    static long alignment(long length, long hugePage) {
+        return length < ALIGNED ? 0 : Math.min(Math.max(hugePage, ALIGNED), Long.highestOneBit(length));
+    }
+
     /** Can fail: the kernel may have merged the mapping with its neighbour's, and may not split it again. */
     private static Libc.Result trim(long from, long to) {
         return from == to ? new Libc.Result(0, 0) : Libc.munmap(from, to - from);
@@ -251,147 +221,6 @@ final class Region {
         return new LabyrinthException.MapRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
                 + " errno=" + result.error() + " " + Machine.addressSpace()
                 + ": ask for fewer frames, or raise the limit (ulimit -v, vm.max_map_count, vm.overcommit_memory)");
-    }
-
-    /** Advice that the kernel may lack changes nothing that is promised, so its errors are only logged. */
-    private static void advise(long start, long length) {
-        int[] all = {Native.MADV_HUGEPAGE(), Native.MADV_DONTFORK(), Native.MADV_DONTDUMP()};
-        for (int advice : all) {
-            Libc.Result result = Libc.madvise(start, length, advice);
-            if (result.failed()) {
-                LOG.debug("madvise({}) refused: errno={}", advice, result.error());
-            }
-        }
-    }
-
-    /** One lock call: false if it was refused and need not be granted. */
-    private static boolean lock(String name, long start, long length, Locking locking, int flags) {
-        Libc.Result result = Libc.mlock2(start, length, flags);
-        if (result.errno() == Native.ENOSYS() || result.errno() == Native.EINVAL()) {
-            result = Libc.mlock(start, length);
-        }
-        if (!result.failed()) {
-            return true;
-        }
-        Libc.munlock(start, length);
-        String refusal = "labyrinth=" + name + " requested=" + Machine.bytes(length) + " errno=" + result.error() + " "
-                + Machine.lockLimits() + ": raise it with ulimit -l, limits.conf or LimitMEMLOCK= (labyrinth doctor"
-                + " says how), ask for fewer frames, or open it with locking(PREFERRED)";
-        if (locking == Locking.REQUIRED) {
-            throw new LabyrinthException.LockRefused(refusal);
-        }
-        LOG.warn("not locked: {}", refusal);
-        return false;
-    }
-
-    /** Faults in every page, on all cores. */
-    private static void populate(String name, long start, long length, long pageSize, boolean shared) {
-        int chunks = (int) ((length + CHUNK - 1) / CHUNK);
-        AtomicInteger next = new AtomicInteger();
-        AtomicInteger done = new AtomicInteger();
-        AtomicInteger errno = new AtomicInteger();
-        Runnable work = () -> {
-            for (int i = next.getAndIncrement(); i < chunks && errno.get() == 0; i = next.getAndIncrement()) {
-                long from = start + i * CHUNK;
-                errno.compareAndSet(0, populateChunk(from, Math.min(CHUNK, start + length - from), pageSize, shared));
-                done.getAndIncrement();
-            }
-        };
-        List<Thread> helpers = new ArrayList<>();
-        try {
-            start(helpers, Math.min(chunks, Runtime.getRuntime().availableProcessors()) - 1, work);
-            work.run();
-        } finally {
-            // Whatever went wrong, nobody may still be writing to these addresses when they are unmapped.
-            next.set(chunks);
-            joinAll(helpers);
-        }
-        if (errno.get() == 0 && done.get() < chunks) {
-            throw new IllegalStateException("labyrinth=" + name + ": a helper thread died while it faulted in pages");
-        }
-        if (errno.get() != 0) {
-            throw new LabyrinthException.MapRefused("labyrinth=" + name + " requested=" + Machine.bytes(length)
-                    + " errno=" + Libc.describe(errno.get()) + " " + Machine.memory()
-                    + ": the pages could not be faulted in; ask for fewer frames, or give the machine or cgroup more");
-        }
-    }
-
-    /** As many as the system lets there be: with fewer it only takes longer. */
-    private static void start(List<Thread> helpers, int wanted, Runnable work) {
-        try {
-            while (helpers.size() < wanted) {
-                helpers.add(Thread.ofPlatform().name("labyrinth-populate-" + helpers.size()).start(work));
-            }
-        } catch (OutOfMemoryError noMoreThreads) {
-            LOG.debug("helpers={} wanted={}: {}", helpers.size(), wanted, noMoreThreads.getMessage());
-        }
-    }
-
-    /** An interrupt is kept for later. */
-    private static void joinAll(List<Thread> threads) {
-        boolean interrupted = false;
-        for (Thread thread : threads) {
-            while (thread.isAlive()) {
-                try {
-                    thread.join();
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
-    /** Returns 0 or errno. */
-    private static int populateChunk(long from, long length, long pageSize, boolean shared) {
-        Libc.Result result = Libc.madvise(from, length, Native.MADV_POPULATE_WRITE());
-        if (!result.failed()) {
-            return 0;
-        }
-        if (result.errno() != Native.EINVAL()) {
-            return result.errno();
-        }
-        // Before Linux 5.14. A file's page is there once it is read (by a load that no compiler leaves out), and others
-        // may be at work in it. A page of our own has to be written: it is new, so a zero changes nothing.
-        MemorySegment chunk = segment(from, length);
-        for (long at = 0; at < length; at += pageSize) {
-            if (shared) {
-                PageMap.lv(from + at);
-            } else {
-                chunk.set(ValueLayout.JAVA_BYTE, at, (byte) 0);
-            }
-        }
-        return 0;
-    }
-
-    /**
-     * What smaps shows as locked of this mapping, whose flags make it a mapping of its own or of its like. Of a locked
-     * one, all that is resident: "Locked:" is this process's share of it, half where another one maps the file, too.
-     */
-    private static long lockedBytes(long start, long length) {
-        long locked = 0;
-        long within = 0;
-        long resident = 0;
-        try {
-            // Not Files.lines: its channel is closed by an interrupt that the caller has pending.
-            String smaps = new String(Files.readAllBytes(Path.of("/proc/self/smaps")), StandardCharsets.ISO_8859_1);
-            for (String line : smaps.split("\n")) {
-                if (line.startsWith("Rss:")) {
-                    resident = Long.parseLong(line.replaceAll("\\D", "")) * 1024;
-                } else if (line.startsWith("Locked:")) {
-                    locked += line.matches("Locked: +0 kB") ? 0 : Math.min(within, resident);
-                } else if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) {
-                    long from = Long.parseUnsignedLong(line.substring(0, line.indexOf('-')), 16);
-                    long to = Long.parseUnsignedLong(line.substring(line.indexOf('-') + 1, line.indexOf(' ')), 16);
-                    within = Math.max(0, Math.min(to, start + length) - Math.max(from, start));
-                }
-            }
-        } catch (IOException e) {
-            LOG.debug("/proc/self/smaps cannot be read", e);
-        }
-        return locked;
     }
 
     /** The memory of a run, for as long as {@code arena} lives. */

@@ -1,21 +1,29 @@
 package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The memory limit of a cgroup: found before a page is touched, as behind it the kernel kills, and does not refuse. */
 class CgroupTest {
 
     private static final String PROPERTY = "opening: refused before a page is touched if the cgroup has no room";
 
+    private static final String ROOM = "target/native/test/room";
     private static final Path HIERARCHIES = Path.of("/sys/fs/cgroup");
     private static final long MIB = 1L << 20;
     /** What cgroup v1 says where there is no limit. */
@@ -31,7 +39,39 @@ class CgroupTest {
     }
 
     private long room() {
-        return Machine.cgroupRoom(folder.resolve("memberships"), folder.resolve("cgroup"));
+        return tightest().room();
+    }
+
+    /** In Java, and C says the same. */
+    private CgroupMemory tightest() {
+        CgroupMemory tightest = CgroupMemory.tightest(folder.resolve("memberships"), folder.resolve("cgroup"));
+        assertThat(inC(folder.resolve("memberships").toString(), folder.resolve("cgroup").toString())).isEqualTo(
+                (tightest.room() == Long.MAX_VALUE ? "18446744073709551615" : "" + tightest.room())
+                        + (tightest.limit() != null && tightest.limit().endsWith("memory.high") ? " 1" : " 0"));
+        return tightest;
+    }
+
+    /** What {@code native/test/room.c} says. */
+    static String inC(String... arguments) {
+        List<String> command = new ArrayList<>(List.of(ROOM));
+        command.addAll(List.of(arguments));
+        return said(command.toArray(String[]::new));
+    }
+
+    private static String said(String... command) {
+        try {
+            Process process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+            String said = new String(process.getInputStream().readAllBytes()).strip();
+            assertThat(process.waitFor()).as(said).isZero();
+            return said;
+        } catch (IOException | InterruptedException e) {
+            throw new AssertionError(String.join(" ", command), e);
+        }
+    }
+
+    @BeforeAll
+    static void compile() throws Exception {
+        NativeTest.make("../" + ROOM);
     }
 
     // ---------------------------------------------------------------------------- as the kernel writes its files
@@ -42,11 +82,74 @@ class CgroupTest {
         write("memberships", "0::/outer/inner");
         write("cgroup/outer/inner/memory.max", bytes(inner));
         write("cgroup/outer/inner/memory.current", 90 * MIB);
-        write("cgroup/outer/inner/memory.stat", "anon " + 10 * MIB + "\nfile " + 80 * MIB);
+        write("cgroup/outer/inner/memory.stat", stat("anon 10", "file 80", "inactive_anon 10", "inactive_file 60",
+                "active_file 20"));
         write("cgroup/outer/memory.max", bytes(outer));
-        write("cgroup/outer/memory.stat", "anon " + 30 * MIB + "\nfile " + 80 * MIB);
+        write("cgroup/outer/memory.stat", stat("anon 30", "file 80", "active_file 80", "inactive_anon 30"));
 
         assertThat(room() / MIB).as("page cache can be given up").isEqualTo(room);
+    }
+
+    /** Which of them is larger is nothing that a mistake could hide behind: each counts alone, in each version. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {
+        "shared memory is in file, and on the anonymous lists | anon 5, file 400, shmem 300, inactive_anon 305,"
+                + " active_file 100 | 405 | 305",
+        "locked, it is on no list but the unevictable one | anon 5, file 300, shmem 300, unevictable 300,"
+                + " active_anon 5 | 305 | 305",
+        "as is a locked file | anon 5, file 200, active_anon 5, unevictable 90, inactive_file 110 | 205 | 95",
+        "locked anonymous memory is not counted twice | anon 80, unevictable 70, active_anon 10 | 80 | 80",
+        "before the lists have caught up | anon 80, shmem 20, active_anon 1 | 100 | 100",
+        "before the sums have caught up | anon 1, active_anon 60, inactive_anon 20, unevictable 20 | 100 | 100",
+        "files alone | file 400, active_file 300, inactive_file 100 | 400 | 0"})
+    void whatCannotBeReclaimedIsUsed(String what, String stat, long charged, long used) throws IOException {
+        write("memberships", "0::/job");
+        write("cgroup/job/memory.max", 500 * MIB);
+        write("cgroup/job/memory.current", charged * MIB);
+        write("cgroup/job/memory.stat", stat(stat.split(", *")));
+        assertThat(tightest().used() / MIB).as(what).isEqualTo(used);
+        assertThat(room() / MIB).as(what).isEqualTo(500 - used);
+
+        write("memberships", "7:memory,hugetlb:/\n4:memory:/job");
+        write("cgroup/memory/job/memory.limit_in_bytes", 500 * MIB);
+        write("cgroup/memory/job/memory.stat", stat(stat.replaceAll("\\banon", "rss").replaceAll("(\\w+) ", "total_$1 ")
+                .split(", *")));
+        assertThat(room() / MIB).as("first version: " + what).isEqualTo(500 - used);
+    }
+
+    /** The kernel's own part, and what a later kernel may call something new. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {
+        "anon 50, active_anon 50, kernel_stack 1, pagetables 2, sec_pagetables 3, percpu 4, sock 5, vmalloc 6,"
+                + " slab_unreclaimable 7, slab_reclaimable 100, active_file 10, file 10 | 188 | 78",
+        "anon 50, active_anon 50, active_file 10, file 10, slab_reclaimable 20 | 180 | 150"})
+    void theKernelsOwnIsUsedButForTheSlabsThatCanShrink(String stat, long charged, long used) throws IOException {
+        write("memberships", "0::/job");
+        write("cgroup/job/memory.max", 500 * MIB);
+        write("cgroup/job/memory.current", charged * MIB);
+        write("cgroup/job/memory.stat", stat(stat.split(", *")));
+
+        assertThat(tightest().used() / MIB).isEqualTo(used);
+    }
+
+    /** Above it nothing is killed, but nothing goes on either. */
+    @ParameterizedTest
+    @CsvSource({"100,80,70,memory.high", "80,100,70,memory.max", "100,max,90,memory.max", "max,100,90,memory.high"})
+    void memoryHighIsALimit(String max, String high, long room, String limit) throws IOException {
+        write("memberships", "0::/job");
+        write("cgroup/job/memory.max", bytes(max));
+        write("cgroup/job/memory.high", bytes(high));
+        write("cgroup/job/memory.stat", stat("anon 10", "active_anon 10"));
+
+        assertThat(tightest().limit()).isEqualTo(folder.resolve("cgroup/job").resolve(limit));
+        assertThat(room() / MIB).isEqualTo(room);
+        assertThat(tightest()).hasToString("limit=" + (room + 10) + "MiB used=10MiB of=" + folder
+                + "/cgroup/job/" + limit);
+    }
+
+    private static String stat(String... fields) {
+        return Arrays.stream(fields).map(field -> field.split(" "))
+                .map(pair -> pair[0] + " " + Long.parseLong(pair[1]) * MIB).collect(Collectors.joining("\n"));
     }
 
     @ParameterizedTest
@@ -95,22 +198,62 @@ class CgroupTest {
             Verify.held(PROPERTY, "CgroupTest", "by its files alone: this user may make no cgroup here");
             return;
         }
-        ChildJvm.Result child;
+        List<String> told = member(cgroup.get(), Member.class);
+        assertThat(told).satisfiesExactly(
+                refused -> assertThat(refused).startsWith("MapRefused: labyrinth=member requested=").contains(
+                        "available=", "cgroup=", "ask for fewer frames", "memory.max", " limit=512MiB used="),
+                touched -> assertThat(Long.parseLong(touched)).as("KiB more than before").isLessThan(64 << 10),
+                opened -> assertThat(opened).isEqualTo("opened frames=25600"));
+        Verify.held(PROPERTY, "CgroupTest", "a cgroup of 512 MiB");
+    }
+
+    /** Shared memory is charged as page cache is, and cannot be given up as that can. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void asIsWhatDoesNotFitBesideASharedOne(boolean locked) throws Exception {
+        Optional<Path> cgroup = limited(512 * MIB);
+        assumeTrue(cgroup.isPresent(), "this user may make no cgroup here");
+        List<String> told = member(cgroup.get(), Neighbour.class, locked ? "REQUIRED" : "NONE");
+        assertThat(told).satisfiesExactly(
+                shared -> assertThat(shared).isEqualTo("opened frames=76800"),
+                refused -> assertThat(refused).startsWith("MapRefused: labyrinth=member requested="),
+                opened -> assertThat(opened).isEqualTo("opened frames=25600"));
+    }
+
+    /** The same of a C program, which has the first of them when it asks for the second. */
+    @Test
+    void cRefusesItAsWell() throws Exception {
+        Optional<Path> cgroup = limited(512 * MIB);
+        assumeTrue(cgroup.isPresent(), "this user may make no cgroup here");
+        String said;
         String failures;
         try {
-            child = ChildJvm.of(Member.class).jvm("-Xmx48m").memberOf(cgroup.get()).run();
+            said = said("sh", "-c", "echo $$ > " + cgroup.get().resolve("cgroup.procs") + " && exec " + ROOM
+                    + " create 76800 76800 25600");
             failures = limitFailures(cgroup.get());
         } finally {
             Files.delete(cgroup.get());
         }
-        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
-        assertThat(child.out().lines().toList()).satisfiesExactly(
-                refused -> assertThat(refused).startsWith("MapRefused: labyrinth=member requested=").contains(
-                        "available=", "cgroup=", "ask for fewer frames", "memory.max"),
-                touched -> assertThat(Long.parseLong(touched)).as("KiB more than before").isLessThan(64 << 10),
-                opened -> assertThat(opened).isEqualTo("opened frames=25600"));
+        assertThat(said.lines().toList()).satisfiesExactly(
+                shared -> assertThat(shared).isEqualTo("OK: opened"),
+                refused -> assertThat(refused).startsWith("MAP_REFUSED: labyrinth=room requested=").contains(
+                        "available=", "ask for fewer frames", "memory.max"),
+                opened -> assertThat(opened).isEqualTo("OK: opened"));
         assertThat(failures).as("times that the kernel met the limit").isEqualTo("0");
-        Verify.held(PROPERTY, "CgroupTest", "a cgroup of 512 MiB");
+    }
+
+    private static List<String> member(Path cgroup, Class<?> program, String... arguments) throws IOException {
+        ChildJvm.Result child;
+        String failures;
+        try {
+            child = ChildJvm.of(program).with(arguments).jvm("-Xmx48m").memberOf(cgroup).run();
+            failures = limitFailures(cgroup);
+        } finally {
+            Files.delete(cgroup);
+        }
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(failures).as("times that the kernel met the limit").isEqualTo("0");
+        return child.out().lines().toList();
     }
 
     /** A cgroup of its own, if this user may make one and put a process into it. */
@@ -145,25 +288,41 @@ class CgroupTest {
                 : Machine.field(cgroup.resolve("memory.events"), "max ").orElseThrow();
     }
 
+    private static Labyrinth.Builder builder(int frames, Locking locking) {
+        return Labyrinth.builder("member").frames(frames).locking(locking);
+    }
+
+    private static void tellOpening(int frames, Locking locking) {
+        try (Labyrinth labyrinth = builder(frames, locking).open()) {
+            labyrinth.validate();
+            System.out.println("opened frames=" + labyrinth.stats().frames());
+        } catch (LabyrinthException e) {
+            System.out.println(e.getClass().getSimpleName() + ": " + e.getMessage());
+        }
+    }
+
     /** Asks for more than its cgroup has, and then for less. */
     static final class Member {
 
         public static void main(String[] args) {
             long before = ChildJvm.status("VmRSS", 10);
-            try (Labyrinth labyrinth = builder(200_000).open()) {
-                System.out.println("opened " + labyrinth);
-            } catch (LabyrinthException e) {
-                System.out.println(e.getClass().getSimpleName() + ": " + e.getMessage());
-            }
+            tellOpening(200_000, Locking.NONE);
             System.out.println(ChildJvm.status("VmHWM", 10) - before);
-            try (Labyrinth labyrinth = builder(25_600).open()) {
-                labyrinth.validate();
-                System.out.println("opened frames=" + labyrinth.stats().frames());
-            }
+            tellOpening(25_600, Locking.NONE);
         }
+    }
 
-        private static Labyrinth.Builder builder(int frames) {
-            return Labyrinth.builder("member").frames(frames).locking(Locking.NONE);
+    /** Has a shared one of 300 MiB, asks for as much again, and then for less. */
+    static final class Neighbour {
+
+        public static void main(String[] args) {
+            Locking locking = Locking.valueOf(args[0]);
+            try (Labyrinth shared = builder(76_800, locking).memfd().open()) {
+                System.out.println("opened frames=" + shared.stats().frames());
+                tellOpening(76_800, locking);
+                tellOpening(25_600, locking);
+                shared.validate();
+            }
         }
     }
 }

@@ -132,7 +132,7 @@ public final class ChildJvm {
      */
     public ChildJvm mayLock(long bytes) {
         wrapper.addAll(List.of("prlimit", "--memlock=" + bytes + ":" + bytes));
-        if (Machine.mayLockAnything()) {
+        if (hasLockRight()) {
             wrapper.addAll(List.of("setpriv", "--inh-caps=-all", "--bounding-set=-all"));
         }
         return this;
@@ -150,15 +150,16 @@ public final class ChildJvm {
         return this;
     }
 
-    /** Started by another program, which gets the command as its last arguments. */
-    ChildJvm by(String... command) {
+    /** Started by another program, which gets the command as its last arguments: {@code unshare -Ur}, say. */
+    public ChildJvm by(String... command) {
         wrapper.addAll(List.of(command));
         return this;
     }
 
-    /** With a library that comes before libc. */
-    ChildJvm preload(Path library) {
+    /** With a library that comes before libc, and {@code NAME=value} of the environment. */
+    ChildJvm preload(Path library, String... environment) {
         wrapper.addAll(List.of("env", "LD_PRELOAD=" + library));
+        wrapper.addAll(List.of(environment));
         return this;
     }
 

@@ -47,11 +47,15 @@ final class FaultyCalls {
 
     /** Compiles the library with the C compiler that a build needs anyway. */
     static Path compiled(Path folder, String... options) {
-        Path library = folder.resolve("faults" + options.length + ".so");
+        return compiledFrom("faults.c", folder, options);
+    }
+
+    static Path compiledFrom(String source, Path folder, String... options) {
+        Path library = folder.resolve(source + options.length + ".so");
         List<String> command = new ArrayList<>(List.of("cc", "-std=gnu11", "-O2", "-Wall", "-shared", "-fPIC",
                 "-pthread"));
         command.addAll(List.of(options));
-        command.addAll(List.of("-o", library.toString(), Path.of("src", "test", "native", "faults.c").toString()));
+        command.addAll(List.of("-o", library.toString(), Path.of("src", "test", "native", source).toString()));
         try {
             int exit = new ProcessBuilder(command).inheritIO().start().waitFor();
             if (exit != 0) {
@@ -104,6 +108,15 @@ final class FaultyCalls {
 
     static void forbidHugePages() {
         succeed("no_huge_pages");
+    }
+
+    /** As where the kernel has no MADV_COLD; of the library that is preloaded. */
+    static void forgetCold() {
+        try {
+            Library.handle("forget_cold", FunctionDescriptor.ofVoid()).invokeExact();
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
     }
 
     /** Signals, to every thread of this JVM, until {@link #endStorm}. */

@@ -1,11 +1,14 @@
 package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -85,7 +88,7 @@ class LimitsTest {
     void preferredGoesOnWithoutTheLockAndSaysSo(String limit) {
         assertThat(told.get("preferred " + limit)).isEqualTo("open frames=1024 lockedBytes=0 VmLck=0");
         assertThat(told.get("err").lines().filter(line -> line.contains("WARN"))).anySatisfy(line -> assertThat(line)
-                .contains("io.labyrinth.Region - not locked: labyrinth=limited requested=", "limit=" + limit,
+                .contains("io.labyrinth.Residency - not locked: labyrinth=limited requested=", "limit=" + limit,
                         "ulimit -l"));
     }
 
@@ -119,7 +122,34 @@ class LimitsTest {
                 + name + ": start java with --enable-native-access=" + name + "\n", ""));
     }
 
+    /** Root of a rootless container has the capability, and the kernel does not ask for that one. */
+    @Test
+    void theRightToLockCountsInTheInitialUserNamespaceAlone() throws Exception {
+        String[] unshare = {"prlimit", "--memlock=" + LIMIT + ":" + LIMIT, "unshare", "--user", "--map-root-user"};
+        assumeTrue(new ProcessBuilder(Stream.concat(Stream.of(unshare), Stream.of("true")).toList()).start().waitFor()
+                == 0, "this user may make no user namespace here");
+        ChildJvm.Result child = ChildJvm.of(Rootless.class).by(unshare).run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out().lines()).satisfiesExactly(
+                facts -> assertThat(facts).isEqualTo("has=true initial=false counts=false"),
+                refused -> assertThat(refused).startsWith("LockRefused: labyrinth=limited ").contains("limit=8MiB",
+                        "CAP_IPC_LOCK=yes, but of a user namespace that is not the initial one"));
+        assertThat(Machine.mayLockAnything()).as("here").isEqualTo(ChildJvm.hasLockRight()
+                && Files.readSymbolicLink(Path.of("/proc/self/ns/user")).toString().contains("4026531837"));
+    }
+
     // ------------------------------------------------------------------------------------------- in the child
+
+    /** Has the capability, and not where it counts. */
+    static final class Rootless {
+
+        public static void main(String[] args) {
+            System.out.println("has=" + Machine.hasLockCapability() + " initial=" + Machine.isInitialUserNamespace()
+                    + " counts=" + Machine.mayLockAnything());
+            System.out.println(Limited.open(Labyrinth.builder("limited").frames(Limited.MANY)));
+        }
+    }
 
     /** Opens under one limit after the other. */
     static final class Limited {

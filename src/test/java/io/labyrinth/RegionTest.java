@@ -13,6 +13,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -118,6 +119,27 @@ class RegionTest {
             }
             labyrinth.validate();
         }
+    }
+
+    /** By what the kernel calls a huge page: 2 MiB, 32 MiB with pages of 16 KiB, 512 MiB with those of 64 KiB. */
+    @ParameterizedTest
+    @CsvSource({"1, 2, 0", "1, 32, 0", "2, 2, 2", "300, 2, 2", "4, 32, 4", "5, 32, 4", "31, 32, 16", "32, 32, 32",
+        "4096, 32, 32", "600, 512, 512", "300, 512, 256", "3, 1, 2"})
+    void isAlignedForHugePagesIfItIsAsLarge(long mebibytes, long hugePage, long alignment) {
+        assertThat(Region.alignment(mebibytes << 20, hugePage << 20)).isEqualTo(alignment << 20);
+    }
+
+    @Test
+    void theHugePageIsTheKernels() throws IOException {
+        Path told = Path.of("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
+        assertThat(Machine.hugePageSize()).isEqualTo(Files.exists(told)
+                ? Long.parseLong(Files.readString(told).strip()) : HUGE);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"4096, 1024", "16384, 256", "65536, 64"})
+    void theDefaultIs4MiBWhateverAPageHas(long pageSize, int frames) {
+        assertThat(Labyrinth.defaultFrames(pageSize)).isEqualTo(frames);
     }
 
     /** dc: no copy in a forked child. dd: not in a core dump. hg: huge pages are welcome. lo: locked. */

@@ -36,7 +36,7 @@ final class WholeImages {
         words = header.pageMapOffset();
         wordsEnd = words + (long) frames * WORD_BYTES;
         advice = words + (frames * WORD_BYTES + 63L) / 64 * 64;
-        adviceEnd = words + PageMap.bytesFor(frames);
+        adviceEnd = words + Geometry.bytesFor(frames);
         fill();
         header.write(memory);
         memory.set(ValueLayout.JAVA_LONG, 0, Native.LABYRINTH_MAGIC());

@@ -28,8 +28,8 @@ import picocli.CommandLine.Spec;
                 + " that changes while it is read, gets a line on standard error instead, and the exit code is 1."})
 final class DigestCommand implements Callable<Integer> {
 
-    /** 256 KiB of 4 KiB frames: large enough for O_DIRECT, which waits for the disk at each read. */
-    private static final int LARGEST_DEFAULT_ORDER = 6;
+    /** Large enough for O_DIRECT, which waits for the disk at each read. */
+    private static final long LARGEST_DEFAULT_RUN = 256 << 10;
     private static final int MOST_THREADS = 1024;
     private static final double MIB = 1 << 20;
 
@@ -45,8 +45,8 @@ final class DigestCommand implements Callable<Integer> {
     int threads = Runtime.getRuntime().availableProcessors();
 
     @Numbers.Within(least = 0, most = Labyrinth.MAX_ORDER)
-    @Option(names = "--order", paramLabel = "N", description = "A read fills 2^N frames, 0 to 10. Default: 6, or less"
-            + " if that would leave fewer than 2 such runs a thread.")
+    @Option(names = "--order", paramLabel = "N", description = "A read fills 2^N frames, 0 to 10. Default: 256 KiB of"
+            + " them, or less if that would leave fewer than 2 such runs a thread.")
     @Nullable Integer order;
 
     @Option(names = "--gfp", paramLabel = "FLAGS", description = "Request flags, joined by |, + or comma; EXCLUSIVE and"
@@ -54,7 +54,7 @@ final class DigestCommand implements Callable<Integer> {
     String gfp = "NOWAIT";
 
     @Mixin
-    LabyrinthOptions options = new LabyrinthOptions(LabyrinthOptions.DEFAULT_FRAMES, 0);
+    LabyrinthOptions options = LabyrinthOptions.ofBytes(LabyrinthOptions.DEFAULT_BYTES, 0);
 
     @Override
     public Integer call() throws Exception {
@@ -77,8 +77,13 @@ final class DigestCommand implements Callable<Integer> {
     }
 
     private int defaultOrder() {
-        long runFrames = Math.max(1, (options.frames - options.reserve()) / (2L * threads));
-        return Math.min(LARGEST_DEFAULT_ORDER, 63 - Long.numberOfLeadingZeros(runFrames));
+        return defaultOrder((options.frames - options.reserve()) / (2L * threads), LabyrinthOptions.pageSize());
+    }
+
+    /** The largest of so many frames, and of so many bytes. */
+    static int defaultOrder(long runFrames, long pageSize) {
+        long most = Math.min(runFrames, LARGEST_DEFAULT_RUN / pageSize);
+        return 63 - Long.numberOfLeadingZeros(Math.max(1, most));
     }
 
     private int digest(Labyrinth labyrinth, Gfp flags, int chosen, Meter meter, ReportFile file) throws Exception {

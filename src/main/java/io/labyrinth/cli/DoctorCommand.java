@@ -5,8 +5,6 @@ import io.labyrinth.LabyrinthException;
 import io.labyrinth.LabyrinthStats;
 import io.labyrinth.Machine;
 import java.io.PrintWriter;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -34,7 +32,9 @@ final class DoctorCommand implements Callable<Integer> {
             """;
     private static final String MEMORY_REMEDY = """
             To give a process more memory, one of:
-              cgroup                      memory.max; systemd MemoryMax=, docker --memory, Kubernetes limits.memory
+              cgroup                      memory.max; systemd MemoryMax=, docker --memory, Kubernetes limits.memory;
+                                          and memory.high (systemd MemoryHigh=), if that is lower
+              memory nodes                cpuset.mems; systemd AllowedMemoryNodes=, docker --cpuset-mems
               address space               ulimit -v unlimited; systemd LimitAS=infinity
               overcommit                  sysctl vm.overcommit_memory=0, or a higher vm.overcommit_ratio
               or do with less             --frames N
@@ -47,20 +47,20 @@ final class DoctorCommand implements Callable<Integer> {
     public Integer call() {
         PrintWriter out = Objects.requireNonNull(spec).commandLine().getOut();
         List<String> lacking = new ArrayList<>();
-        boolean capable = Machine.mayLockAnything();
         fact(out, "page size", Machine.bytes(Machine.pageSize()));
+        fact(out, "user namespace", KernelFacts.userNamespace());
         fact(out, "lock limit", "soft " + Machine.bytes(Machine.lockLimitSoft()) + ", hard "
-                + Machine.bytes(Machine.lockLimitHard()) + "; CAP_IPC_LOCK: "
-                + (capable ? "yes, the limit does not apply" : "no, the soft limit applies"));
+                + Machine.bytes(Machine.lockLimitHard()) + "; CAP_IPC_LOCK: " + KernelFacts.lockCapability());
         fact(out, "locked now", Machine.bytes(Machine.locked()));
-        fact(out, "memory", Machine.bytes(Machine.availableMemory()) + " available");
-        boolean unified = Files.exists(Path.of("/sys/fs/cgroup/cgroup.controllers"));
-        long room = Machine.cgroupRoom();
-        fact(out, "cgroup", (unified ? "v2" : "v1, or none") + ", room below the memory limit: " + Machine.bytes(room));
+        fact(out, "memory", KernelFacts.memory());
+        KernelFacts.numa().ifPresent(numa -> fact(out, "NUMA", numa));
+        fact(out, "cgroup", KernelFacts.cgroup());
+        fact(out, "/dev/shm", KernelFacts.sharedMemory());
         fact(out, "address space", KernelFacts.limit("Max address space"));
         fact(out, "overcommit", KernelFacts.overcommit());
         fact(out, "huge pages", KernelFacts.hugePages());
         fact(out, "kernel", System.getProperty("os.version") + ", " + System.getProperty("os.arch"));
+        KernelFacts.seccomp().ifPresent(filter -> fact(out, "seccomp", filter));
         for (KernelFacts.Feature feature : KernelFacts.features(lacking)) {
             fact(out, feature.name(), feature.state());
         }
@@ -79,11 +79,10 @@ final class DoctorCommand implements Callable<Integer> {
 
     /** Opens a labyrinth of the default size, locked; adds what to do if that cannot be. */
     private static boolean tryDefaults(PrintWriter out, List<String> lacking) {
-        try (Labyrinth labyrinth = new LabyrinthOptions(LabyrinthOptions.DEFAULT_FRAMES, 0).open("doctor")) {
+        try (Labyrinth labyrinth = LabyrinthOptions.ofBytes(LabyrinthOptions.DEFAULT_BYTES, 0).open("doctor")) {
             LabyrinthStats stats = labyrinth.stats();
             fact(out, "tried", "works: " + Machine.bytes(stats.lockedBytes()) + " locked of "
-                    + Machine.bytes(stats.mappedBytes())
-                    + ", as /proc/self/smaps shows");
+                    + Machine.bytes(stats.mappedBytes()) + ", as the kernel confirms");
             if (!Machine.mayLockAnything() && Machine.lockLimitSoft() < Long.MAX_VALUE) {
                 long most = Machine.lockLimitSoft() / (stats.mappedBytes() / stats.frames() + 1);
                 fact(out, "most", "about " + most + " frames within the lock limit");

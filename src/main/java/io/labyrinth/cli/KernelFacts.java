@@ -1,10 +1,13 @@
 package io.labyrinth.cli;
 
+import io.labyrinth.Machine;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /** What /proc and /sys tell about the kernel, for the doctor. */
@@ -20,25 +23,87 @@ final class KernelFacts {
     }
 
     static List<Feature> features(List<String> lacking) {
+        Map<String, String> missing = Machine.missingCalls();
         return List.of(
-                since("mlock2", 4, 4, "mlock is used instead: slower to be refused", lacking),
-                since("MADV_POPULATE_WRITE", 5, 14, "pages are touched one by one: slower to open", lacking),
+                tried("mlock2", "Linux 4.4", "mlock is used instead: one core faults everything in, slower to open",
+                        missing, lacking),
+                tried("MADV_POPULATE_WRITE", "Linux 5.14", "pages are touched one by one: slower to open", missing,
+                        lacking),
+                tried("MADV_COLD", "Linux 5.4", "the lock is proved by /proc/self/smaps: slower to open where much else"
+                        + " is mapped", missing, lacking),
+                tried("memfd_create", "Linux 3.17", "no memfd(): share by a file below /dev/shm", missing, lacking),
                 new Feature("io_uring", ioUring()),
                 new Feature("memfd_secret", Files.exists(Path.of("/sys/module/secretmem")) ? "yes"
                         : "no (not needed)"));
     }
 
-    private static Feature since(String name, int major, int minor, String without, List<String> lacking) {
-        String version = System.getProperty("os.version");
-        String[] parts = version.split("[^0-9]+");
-        int haveMajor = Integer.parseInt(parts[0]);
-        int haveMinor = parts.length > 1 ? Integer.parseInt(parts[1]) : 0;
-        String needs = "Linux " + major + "." + minor;
-        if (haveMajor > major || haveMajor == major && haveMinor >= minor) {
-            return new Feature(name, "yes (since " + needs + ")");
+    private static Feature tried(String name, String since, String without, Map<String, String> missing,
+            List<String> lacking) {
+        String refusal = missing.get(name);
+        if (refusal == null) {
+            return new Feature(name, "yes" + (Machine.missingSymbols().contains(name)
+                    ? ", by the system call's number: this libc lacks it" : ""));
         }
-        lacking.add(name + " needs a kernel of " + needs + " or later, this is " + version + ": " + without + ".\n");
-        return new Feature(name, "no (since " + needs + "): " + without);
+        lacking.add(name + " is refused with errno=" + refusal + ": it needs " + since + " or later, and that no filter"
+                + " (seccomp) forbids it; this is " + System.getProperty("os.version") + ". Without it " + without
+                + ".\n");
+        return new Feature(name, "no, errno=" + refusal + " (since " + since + "): " + without);
+    }
+
+    /** Whether CAP_IPC_LOCK counts, and why not. */
+    static String lockCapability() {
+        return Machine.mayLockAnything() ? "yes, the limit does not apply"
+                : Machine.hasLockCapability() ? "yes, but not of the initial user namespace, where it would count: the"
+                        + " soft limit applies" : "no, the soft limit applies";
+    }
+
+    static String userNamespace() {
+        return Machine.isInitialUserNamespace() ? "the initial one"
+                : "not the initial one (rootless container?): what its root may do to this machine's memory is what its"
+                        + " user may";
+    }
+
+    /** Of the nodes that may be used, and how they are balanced. */
+    static String memory() {
+        String nodes = Machine.memoryNodes();
+        return Machine.bytes(Machine.availableMemory()) + " available"
+                + (nodes.contains(" of ") ? " on the memory nodes " + nodes + ", all that the cpuset allows" : "");
+    }
+
+    static Optional<String> numa() {
+        String online = text("/sys/devices/system/node/has_memory").orElse("");
+        if (!online.matches(".*[-,].*")) {
+            return Optional.empty();
+        }
+        boolean balanced = !text("/proc/sys/kernel/numa_balancing").orElse("0").equals("0");
+        return Optional.of("nodes " + online + ", balancing " + (balanced ? "on: the kernel unmaps pages now and then"
+                + " to see who uses them, also locked ones, and may move them; an access then takes microseconds."
+                + " sysctl kernel.numa_balancing=0 ends that" : "off"));
+    }
+
+    static String cgroup() {
+        boolean unified = Files.exists(Path.of("/sys/fs/cgroup/cgroup.controllers"));
+        long room = Machine.cgroupRoom();
+        return (unified ? "v2" : "v1, or none") + ", room below the memory limit: " + Machine.bytes(room)
+                + (room == Long.MAX_VALUE ? "" : " (" + Machine.cgroupLimit() + ", used being what cannot be reclaimed:"
+                        + " anonymous, shared, locked and the kernel's own)");
+    }
+
+    /** What a file below it could have. */
+    static String sharedMemory() {
+        try {
+            FileStore store = Files.getFileStore(Path.of("/dev/shm"));
+            return store.type() + ", " + Machine.bytes(store.getTotalSpace()) + ", "
+                    + Machine.bytes(store.getUsableSpace()) + " free: a file for shared(path) has to fit, a memfd"
+                    + " need not (docker --shm-size, Kubernetes emptyDir.sizeLimit)";
+        } catch (IOException e) {
+            return "not there: share by memfd()";
+        }
+    }
+
+    static Optional<String> seccomp() {
+        return text("/proc/self/status").orElse("").lines().filter(line -> line.equals("Seccomp:\t2")).findFirst()
+                .map(line -> "a filter is at work; what it refuses of these is shown below");
     }
 
     private static String ioUring() {

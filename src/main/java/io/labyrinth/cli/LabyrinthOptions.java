@@ -1,7 +1,9 @@
 package io.labyrinth.cli;
 
 import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
 import io.labyrinth.Locking;
+import io.labyrinth.Machine;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -12,13 +14,16 @@ final class LabyrinthOptions {
      * The builder's own default. Said again because the help shows it and digest's default order follows from it, both
      * before there is a labyrinth to ask; a test holds the two together.
      */
-    static final long DEFAULT_FRAMES = 1024;
+    static final long DEFAULT_BYTES = 4L << 20;
+    /** Where the page's size cannot be asked for, the help is to be had all the same. */
+    private static final long USUAL_PAGE = 4096;
     private static final long SHARE_OF_RESERVE = 16;
 
     private final long mostDefaultReserve;
 
     @Numbers.Within(least = 1, most = Labyrinth.MAX_FRAMES)
-    @Option(names = "--frames", paramLabel = "N", description = "Frames in all. Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--frames", paramLabel = "N", description = "Frames in all, a page of the system each."
+            + " Default: ${DEFAULT-VALUE}.")
     long frames;
 
     @Numbers.Within(least = 0, most = Labyrinth.MAX_FRAMES - 1)
@@ -41,6 +46,23 @@ final class LabyrinthOptions {
     LabyrinthOptions(long frames, long mostDefaultReserve) {
         this.frames = frames;
         this.mostDefaultReserve = mostDefaultReserve;
+    }
+
+    /** As many frames as have so many bytes. */
+    static LabyrinthOptions ofBytes(long bytes, long mostDefaultReserve) {
+        return new LabyrinthOptions(framesOf(bytes, pageSize()), mostDefaultReserve);
+    }
+
+    static long framesOf(long bytes, long pageSize) {
+        return Math.max(1, bytes / pageSize);
+    }
+
+    static long pageSize() {
+        try {
+            return Machine.pageSize();
+        } catch (LabyrinthException refused) {
+            return USUAL_PAGE;
+        }
     }
 
     long reserve() {

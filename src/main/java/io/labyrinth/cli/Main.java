@@ -1,6 +1,6 @@
 package io.labyrinth.cli;
 
-/** Where {@code java -jar labyrinth.jar} begins. No trace of a stack leaves from here. */
+/** The command line, from {@link Launcher} or by itself. No trace of a stack leaves from here. */
 public final class Main {
 
     private Main() {

@@ -45,7 +45,7 @@ final class RelayCommand implements Callable<Integer> {
     int kill;
 
     @Mixin
-    LabyrinthOptions options = new LabyrinthOptions(LabyrinthOptions.DEFAULT_FRAMES, 0);
+    LabyrinthOptions options = LabyrinthOptions.ofBytes(LabyrinthOptions.DEFAULT_BYTES, 0);
 
     @Override
     public Integer call() throws Exception {

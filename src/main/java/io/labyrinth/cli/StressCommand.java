@@ -19,7 +19,7 @@ import picocli.CommandLine.Option;
                 + " over, checks and frees them. Stops with exit code 1 at the first violation.")
 final class StressCommand implements Callable<Integer> {
 
-    private static final long DEFAULT_FRAMES = 1536;
+    private static final long DEFAULT_BYTES = 6L << 20;
     static final long MOST_DEFAULT_RESERVE = 96;
     private static final int MOST_SECONDS = 1_000_000;
 
@@ -41,7 +41,7 @@ final class StressCommand implements Callable<Integer> {
     @Nullable Integer port;
 
     @Mixin
-    LabyrinthOptions options = new LabyrinthOptions(DEFAULT_FRAMES, MOST_DEFAULT_RESERVE);
+    LabyrinthOptions options = LabyrinthOptions.ofBytes(DEFAULT_BYTES, MOST_DEFAULT_RESERVE);
 
     @Override
     public Integer call() throws Exception {

@@ -27,9 +27,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Sizes.</b> A buffer of up to 2,048 bytes shares a frame with others of its size: 256, 512, 1,024 or 2,048. One
  * of up to a page takes a frame, and one of n bytes the smallest run that has them. It grows within what it has in
- * place, and beyond by a copy. The largest run is 4 MiB of 4 KiB pages. For each size, the first small buffer opens a
- * {@link Slab} of up to 2^14, for which the system maps and locks up to 272 KiB more; where it refuses to, such buffers
- * take frames, and a warning is logged. Beyond 2^14 of one size, too.
+ * place, and beyond by a copy. The largest run is 4 MiB of 4 KiB pages. For each small size the allocator opens a
+ * {@link Slab} of up to 2^14 when it is made, for which the system maps and locks up to 272 KiB more; where it refuses
+ * to, such buffers take frames, and a warning is logged. Beyond 2^14 of one size, too. After that no buffer makes a
+ * call of the system.
  *
  * <p><b>A dry labyrinth.</b> A buffer for which there is no room, or that would be larger than the largest run, is
  * refused by {@link OutOfFramesError}, or is asked of another allocator, if one was named. The frames that small

@@ -4,14 +4,13 @@ import io.labyrinth.Labyrinth;
 import io.labyrinth.LabyrinthException;
 import io.labyrinth.Slab;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Where buffers of up to half a page live: a slab for each power of two from 256 bytes to 2,048, opened by its first
- * buffer. Any thread may call all of it.
+ * Where buffers of up to half a page live: a slab for each power of two from 256 bytes to 2,048, opened with the
+ * allocator, as to open one calls the system, which no event loop should do. Any thread may call all of it.
  */
 final class SmallBuffers {
 
@@ -30,15 +29,29 @@ final class SmallBuffers {
     private static final int SIZES = Integer.numberOfTrailingZeros(MOST) - LEAST_SHIFT + 1;
 
     private final Labyrinth labyrinth;
-    private final AtomicReferenceArray<@Nullable Slab> slabs = new AtomicReferenceArray<>(SIZES);
-    /** A bit for each size whose slab the labyrinth could not have the words of: such buffers take frames. */
-    private volatile int off;
+    /** None where the labyrinth could not have the words of one: such buffers take frames. */
+    private final @Nullable Slab[] slabs = new Slab[SIZES];
     /** Whether an object was freed since the last look at what could be given back. */
     private volatile boolean anyFreed;
     private final AtomicBoolean trimming = new AtomicBoolean();
 
+    /** May call the system. On failure no slab stays. */
     SmallBuffers(Labyrinth labyrinth) {
         this.labyrinth = labyrinth;
+        boolean opened = false;
+        try {
+            for (int i = 0; i < SIZES; i++) {
+                slabs[i] = open(i);
+            }
+            opened = true;
+        } finally {
+            for (int i = 0; i < SIZES && !opened; i++) {
+                Slab slab = slabs[i];
+                if (slab != null) {
+                    slab.close();
+                }
+            }
+        }
     }
 
     /** What a small buffer takes. */
@@ -51,32 +64,19 @@ final class SmallBuffers {
         return Integer.SIZE - Integer.numberOfLeadingZeros(Math.max(bytes - 1, 0) >> LEAST_SHIFT);
     }
 
-    /** For a buffer of so many bytes; null if it has to take a run. May open it, which may call the system. */
+    /** For a buffer of so many bytes; null if it has to take a run. */
     @Nullable Slab slab(int bytes) {
-        if (bytes > MOST) {
+        return bytes > MOST ? null : slabs[index(bytes)];
+    }
+
+    private @Nullable Slab open(int index) {
+        try {
+            return labyrinth.slab(LEAST << index);
+        } catch (LabyrinthException.LockRefused | LabyrinthException.MapRefused refusal) {
+            LOG.warn("{}: buffers of up to {} bytes take a frame each, as there is no slab for them: {}", labyrinth,
+                    LEAST << index, refusal.getMessage());
             return null;
         }
-        Slab slab = slabs.get(index(bytes));
-        return slab != null || isOff(index(bytes)) ? slab : open(index(bytes));
-    }
-
-    private boolean isOff(int index) {
-        return (off >> index & 1) != 0;
-    }
-
-    private synchronized @Nullable Slab open(int index) {
-        Slab slab = slabs.get(index);
-        if (slab == null && !isOff(index)) {
-            try {
-                slab = labyrinth.slab(LEAST << index);
-                slabs.set(index, slab);
-            } catch (LabyrinthException.LockRefused | LabyrinthException.MapRefused refusal) {
-                off |= 1 << index;
-                LOG.warn("{}: buffers of up to {} bytes take a frame each, as there is no slab for them: {}", labyrinth,
-                        LEAST << index, refusal.getMessage());
-            }
-        }
-        return slab;
     }
 
     /** Whether it is its own limit that it gives nothing more, and not the labyrinth's. */
@@ -102,7 +102,7 @@ final class SmallBuffers {
             int freed = 0;
             boolean busy = false;
             for (int i = 0; i < SIZES; i++) {
-                Slab slab = slabs.get(i);
+                Slab slab = slabs[i];
                 int ofSlab = slab == null ? 0 : slab.shrink();
                 busy |= ofSlab < 0;
                 freed += Math.max(0, ofSlab);
@@ -121,7 +121,7 @@ final class SmallBuffers {
     int frames() {
         int frames = 0;
         for (int i = 0; i < SIZES; i++) {
-            Slab slab = slabs.get(i);
+            Slab slab = slabs[i];
             frames += slab == null ? 0 : slab.frames();
         }
         return frames;

@@ -91,11 +91,24 @@ class CommandLineTest {
     @Test
     void theDefaultIsTheBuildersOwn() {
         try (Labyrinth labyrinth = Labyrinth.builder("defaults").open()) {
-            assertThat(LabyrinthOptions.DEFAULT_FRAMES).isEqualTo(labyrinth.stats().frames());
-            assertThat(new LabyrinthOptions(LabyrinthOptions.DEFAULT_FRAMES, 0).reserve())
-                    .isEqualTo(labyrinth.stats().reserve());
+            LabyrinthOptions options = LabyrinthOptions.ofBytes(LabyrinthOptions.DEFAULT_BYTES, 0);
+            assertThat(options.frames).isEqualTo(labyrinth.stats().frames());
+            assertThat(options.reserve()).isEqualTo(labyrinth.stats().reserve());
             labyrinth.validate();
         }
+    }
+
+    /** The lock limit is in bytes, so the defaults are; with pages of 4, 16 and 64 KiB. */
+    @ParameterizedTest
+    @CsvSource({"4096, 1024, 1536, 96, 6, 6", "16384, 256, 384, 24, 4, 4", "65536, 64, 96, 6, 2, 2"})
+    void theDefaultsFollowFromThePagesSize(long pageSize, long frames, long ofStress, long reserve, int order,
+            int orderForFour) {
+        assertThat(LabyrinthOptions.framesOf(LabyrinthOptions.DEFAULT_BYTES, pageSize)).isEqualTo(frames);
+        assertThat(LabyrinthOptions.framesOf(6 << 20, pageSize)).isEqualTo(ofStress);
+        assertThat(new LabyrinthOptions(ofStress, StressCommand.MOST_DEFAULT_RESERVE).reserve()).isEqualTo(reserve);
+        assertThat(DigestCommand.defaultOrder(frames / 2, pageSize)).as("one thread").isEqualTo(order);
+        assertThat(DigestCommand.defaultOrder(frames / (2 * 4), pageSize)).as("four").isEqualTo(orderForFour);
+        assertThat(DigestCommand.defaultOrder(0, pageSize)).as("thousands").isZero();
     }
 
     @ParameterizedTest

@@ -1,6 +1,7 @@
 package io.labyrinth.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
@@ -10,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -124,8 +126,20 @@ class DigestFaultsTest {
         assertThat(well.err()).isEmpty();
         assertThat(well.code()).isZero();
         assertThat(well.out()).contains("page size", "huge pages", "cgroup", "MADV_POPULATE_WRITE", "io_uring",
-                "memfd_secret",
+                "memfd_secret", "user namespace", "/dev/shm", "MADV_COLD", "memfd_create",
                 "address space", "overcommit", "tried                 works: ").doesNotContain("limits.conf");
+    }
+
+    /** What it says beforehand is what happens then. */
+    @Test
+    void theDoctorDoesNotBelieveInARightThatDoesNotCount() throws IOException, InterruptedException {
+        String[] unshare = {"prlimit", "--memlock=1048576:1048576", "unshare", "--user", "--map-root-user"};
+        assumeTrue(new ProcessBuilder(Stream.concat(Stream.of(unshare), Stream.of("true")).toList()).start().waitFor()
+                == 0, "this user may make no user namespace here");
+        Cli.Result ill = new Cli(folder).through(unshare).run("doctor");
+        assertThat(ill.code()).isEqualTo(1);
+        assertThat(ill.out()).contains("user namespace        not the initial one", "CAP_IPC_LOCK: yes, but not of the"
+                + " initial user namespace, where it would count: the soft limit applies", "tried                 fails: ");
     }
 
     /** May lock 1 MiB; the output of doctor proves that the capability which lifts the limit is gone. */

@@ -158,6 +158,31 @@ class ByteBufAllocatorTest {
         large.close();
     }
 
+    /** To open a slab calls the system, and the first buffer of a size is an event loop's. */
+    @Test
+    void theSlabsAreOpenedWithTheAllocatorAndNotByABuffer() {
+        long before = labyrinth.stats().mappedBytes();
+        LabyrinthByteBufAllocator its = new LabyrinthByteBufAllocator(labyrinth, Gfp.NOWAIT);
+        long opened = labyrinth.stats().mappedBytes();
+        assertThat(opened - before).as("words of 4 slabs").isBetween(4L << 10, 4L * (272 << 10));
+        assertThat(its.metric().sharedFrameMemory()).as("no frame yet").isZero();
+
+        for (int bytes : new int[] {1, 300, 600, 2000}) {
+            its.directBuffer(bytes).release();
+        }
+
+        assertThat(labyrinth.stats().mappedBytes()).isEqualTo(opened);
+        its.trim();
+    }
+
+    @Test
+    void anAllocatorOfAClosedLabyrinthIsRefused() {
+        Labyrinth other = Labyrinth.builder("other").frames(8).locking(Locking.NONE).open();
+        other.close();
+        assertThatThrownBy(() -> new LabyrinthByteBufAllocator(other, Gfp.NOWAIT))
+                .isInstanceOf(LabyrinthException.Closed.class);
+    }
+
     @Test
     void aRefusedRequestIsCountedOnce() {
         List<Frame> taken = drain();

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * room MEMBERSHIPS HIERARCHIES: the bytes below the tightest memory limit of cgroups that lie there as files, and
+ * whether it is memory.high. room PROC NODES PAGE_SIZE: the bytes available on the memory nodes, and whether they are
+ * some of them. room create FRAMES...: creates memfds of so many frames, one after the other, and what came of each.
+ */
+#include "../internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int create_all(char **frames)
+{
+    static struct labyrinth labyrinths[16];
+    for (int i = 0; frames[i] != NULL && i < 16; i++) {
+        char text[512];
+        int fd;
+        enum labyrinth_error error = labyrinth_create_memfd(&labyrinths[i], "room", strtoull(frames[i], NULL, 10), 0,
+                                                            LABYRINTH_LOCK_PREFERRED, &fd);
+        printf("%s: %s\n", labyrinth_error_name(error), error == LABYRINTH_OK ? "opened"
+                                                                              : labyrinth_explain(text, sizeof text));
+        fflush(stdout);
+    }
+    return 0;
+}
+
+int main(int count, char **args)
+{
+    if (count > 2 && strcmp(args[1], "create") == 0) {
+        return create_all(args + 2);
+    }
+    if (count == 4) {
+        bool restricted;
+        uint64_t bytes = available_memory(args[1], args[2], strtoull(args[3], NULL, 10), &restricted);
+        printf("%llu %d\n", (unsigned long long) bytes, restricted);
+        return 0;
+    }
+    if (count == 3) {
+        struct cgroup_room room = cgroup_room(args[1], args[2]);
+        printf("%llu %d\n", (unsigned long long) room.bytes, room.is_high);
+        return 0;
+    }
+    return 2;
+}

@@ -1,0 +1,113 @@
+package io.labyrinth;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * A libc that lacks what came late, mlock2 and memfd_create, or a filter that refuses it. The symbols are hidden from a
+ * child JVM, or it runs under such a filter.
+ */
+class OlderLibcTest {
+
+    @TempDir
+    private Path folder;
+
+    private String told(String... environment) {
+        Path library = FaultyCalls.compiledFrom("hidden.c", folder);
+        ChildJvm.Result child = ChildJvm.of(Opens.class).preload(library, environment).jvm("-Xlog:disable").run();
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        return child.out();
+    }
+
+    @Test
+    void theseAreTheOptionalOnes() {
+        assumeTrue(Libc.missing().isEmpty(), "this libc lacks " + Libc.missing());
+        assertThat(told("HIDDEN=mlock2,memfd_create")).startsWith("missing=[mlock2, memfd_create]\n");
+    }
+
+    /** The system calls are made by number. */
+    @ParameterizedTest
+    @ValueSource(strings = {"mlock2,memfd_create", "mlock2", "memfd_create"})
+    void whatIsMissingIsCalledByNumber(String hidden) {
+        assertThat(told("HIDDEN=" + hidden)).endsWith("""
+                private: all locked
+                memfd: all locked
+                file: all locked
+                """);
+    }
+
+    @Test
+    void withoutTheCallsMlockIsUsedAndAMemfdAloneRefused() {
+        assertThat(told("HIDDEN=mlock2,memfd_create", "NO_CALLS=1").lines().skip(1)).satisfiesExactly(
+                open -> assertThat(open).isEqualTo("private: all locked"),
+                memfd -> assertThat(memfd).startsWith("memfd: MapRefused: file=memfd:libc cannot create: errno=38(")
+                        .endsWith(": there is no memfd_create here (Linux 3.17, and a sandbox that allows it);"
+                                + " share it by a file below /dev/shm"),
+                file -> assertThat(file).isEqualTo("file: all locked"));
+    }
+
+    /** As old container runtimes have it: what it does not know, it answers as a limit of 0 does. */
+    @ParameterizedTest
+    @ValueSource(strings = {"mlock2", "mlock2 cold", "cold"})
+    void whatAFilterRefusesIsNotTheKernelsAnswer(String calls) throws Exception {
+        assertThat(filtered(calls).lines().skip(1)).containsExactly("private: all locked", "memfd: all locked",
+                "file: all locked");
+    }
+
+    @Test
+    void aFilterMayForbidMemfds() throws Exception {
+        assertThat(filtered("memfd_create").lines().toList().get(2)).startsWith("memfd: MapRefused: ")
+                .contains("errno=1(", "share it by a file below /dev/shm");
+    }
+
+    private String filtered(String calls) throws Exception {
+        String program = folder.resolve("filter").toString();
+        assertThat(new ProcessBuilder("cc", "-std=gnu11", "-Wall", "-o", program, "src/test/native/filter.c")
+                .inheritIO().start().waitFor()).isZero();
+        String[] command = Stream.of(List.of(program), List.of(calls.split(" ")), List.of("--")).flatMap(List::stream)
+                .toArray(String[]::new);
+        assumeTrue(new ProcessBuilder(Stream.concat(Stream.of(command), Stream.of("true")).toList()).start().waitFor()
+                == 0, "this process may set no seccomp filter");
+        ChildJvm.Result child = ChildJvm.of(Opens.class).by(command).jvm("-Xlog:disable").run();
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        return child.out();
+    }
+
+    // ------------------------------------------------------------------------------------------- in the child
+
+    static final class Opens {
+
+        public static void main(String[] args) throws Exception {
+            Machine.requireNativeAccess();
+            System.out.println("missing=" + Libc.missing());
+            open("private", builder());
+            open("memfd", builder().memfd());
+            Path file = Path.of("/dev/shm/labyrinth-libc-" + ProcessHandle.current().pid());
+            open("file", builder().shared(file));
+            Files.delete(file);
+        }
+
+        private static Labyrinth.Builder builder() {
+            return Labyrinth.builder("libc").frames(64);
+        }
+
+        private static void open(String what, Labyrinth.Builder builder) {
+            try (Labyrinth labyrinth = builder.open()) {
+                labyrinth.validate();
+                System.out.println(what + (labyrinth.stats().lockedBytes() >= labyrinth.stats().mappedBytes()
+                        ? ": all locked" : ": " + labyrinth.stats()));
+            } catch (LabyrinthException e) {
+                System.out.println(what + ": " + e.getClass().getSimpleName() + ": " + e.getMessage());
+            }
+        }
+    }
+}

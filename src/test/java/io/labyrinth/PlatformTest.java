@@ -1,0 +1,148 @@
+package io.labyrinth;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.DataInputStream;
+import java.io.IOException;
+import java.lang.module.Configuration;
+import java.lang.module.ModuleFinder;
+import java.lang.reflect.InvocationTargetException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.slf4j.Logger;
+
+/** Where a labyrinth cannot begin: another system, an older Java, a module layer without the right to native calls. */
+class PlatformTest {
+
+    private static final String LAUNCHER = "io.labyrinth.cli.Launcher";
+
+    @Test
+    void anotherSystemIsRefusedInASentence() {
+        ChildJvm.Result child = ChildJvm.of(EveryWayIn.class).jvm("-Dos.name=Mac OS X").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out()).isEqualTo("UnsupportedSystem: os.name=Mac OS X needed=Linux: a labyrinth's memory is"
+                + " mapped and locked by system calls of Linux, on x86-64 or Armv8; run it there, in a container or a"
+                + " virtual machine say. Elsewhere its classes load, and nothing opens or attaches\n");
+    }
+
+    // ------------------------------------------------------------------------------------------- an older Java
+
+    @Test
+    void theJarBeginsWithAClassThatJava8CanLoad() throws IOException {
+        assertThat(Files.readString(Path.of("pom.xml"))).contains("<mainClass>" + LAUNCHER + "</mainClass>");
+        Path file = Path.of(ChildJvm.home(Labyrinth.class), LAUNCHER.replace('.', '/') + ".class");
+        try (DataInputStream launcher = new DataInputStream(Files.newInputStream(file))) {
+            assertThat(launcher.readInt()).isEqualTo(0xCAFEBABE);
+            assertThat(launcher.readInt()).as("minor and major version").isEqualTo(52);
+        }
+    }
+
+    @Test
+    void anOlderJavaSaysWhichOneIsNeeded() throws Exception {
+        Optional<Path> older = older();
+        assumeTrue(older.isPresent(), "no Java before 25 is installed in /usr/lib/jvm");
+        Process java = new ProcessBuilder(older.get().resolve("bin/java").toString(), "-cp",
+                ChildJvm.home(Labyrinth.class), LAUNCHER, "doctor").redirectErrorStream(true).start();
+        String said = new String(java.getInputStream().readAllBytes());
+
+        assertThat(java.waitFor()).as(said).isEqualTo(1);
+        assertThat(said.lines()).singleElement().asString().startsWith("labyrinth: needs Java 25 or later, this is ")
+                .contains(release(older.get()));
+    }
+
+    private static Optional<Path> older() throws IOException {
+        Path all = Path.of("/usr/lib/jvm");
+        if (!Files.isDirectory(all)) {
+            return Optional.empty();
+        }
+        try (Stream<Path> homes = Files.list(all)) {
+            return homes.filter(home -> Files.isExecutable(home.resolve("bin/java")))
+                    .filter(home -> release(home).matches("(1\\.8|9|1\\d|2[0-4])([^\\d].*)?")).findFirst();
+        }
+    }
+
+    private static String release(Path home) {
+        return Machine.field(home.resolve("release"), "JAVA_VERSION=").orElse("").replace("\"", "");
+    }
+
+    // ------------------------------------------------------------------------------------------- a layer
+
+    @Test
+    void whoeverDefinesALayerIsToldHowToGrantNativeAccessThere() {
+        ChildJvm.Result child = ChildJvm.denied(InALayer.class, false).jvm("--enable-native-access=ALL-UNNAMED").with(
+                ChildJvm.home(Labyrinth.class), ChildJvm.home(Logger.class)).run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out()).isEqualTo("NativeAccessDenied: native access is denied to module=io.labyrinth, which is"
+                + " in a layer of its own, where --enable-native-access does not reach it: whoever defines the layer"
+                + " calls enableNativeAccess(layer.findModule(\"io.labyrinth\").get()) on its ModuleLayer.Controller\n"
+                + "opened, as the sentence says\n");
+    }
+
+    // ------------------------------------------------------------------------------------------- in the child
+
+    /** And the same answer from each. */
+    static final class EveryWayIn {
+
+        private static String first;
+
+        public static void main(String[] args) {
+            refused(() -> Labyrinth.builder("nowhere").open());
+            refused(() -> Labyrinth.builder("nowhere").memfd().open());
+            refused(() -> Labyrinth.attach(Path.of("/dev/shm/none")));
+            refused(() -> Labyrinth.attach(0, Locking.NONE));
+            refused(() -> LabyrinthMap.of(Path.of("/dev/shm/none")));
+            refused(Machine::pageSize);
+            refused(Machine::lockLimitSoft);
+            System.out.println(first);
+        }
+
+        private static void refused(Runnable call) {
+            String said = "not refused";
+            try {
+                call.run();
+            } catch (LabyrinthException e) {
+                said = e.getClass().getSimpleName() + ": " + e.getMessage();
+            }
+            if (first != null && !first.equals(said)) {
+                throw new AssertionError("not the same everywhere: " + first + ", " + said);
+            }
+            first = said;
+        }
+    }
+
+    /** The library as a module of a layer that the program defines. */
+    static final class InALayer {
+
+        @SuppressWarnings("restricted")
+        public static void main(String[] args) throws ReflectiveOperationException {
+            Configuration configuration = ModuleLayer.boot().configuration().resolve(
+                    ModuleFinder.of(Path.of(args[0]), Path.of(args[1])), ModuleFinder.of(), Set.of("io.labyrinth"));
+            // Not by the class path's loader, which has the same classes in no module.
+            ModuleLayer.Controller controller = ModuleLayer.defineModulesWithOneLoader(configuration,
+                    List.of(ModuleLayer.boot()), ClassLoader.getPlatformClassLoader());
+            Class<?> labyrinth = controller.layer().findLoader("io.labyrinth").loadClass("io.labyrinth.Labyrinth");
+            open(labyrinth);
+            controller.enableNativeAccess(controller.layer().findModule("io.labyrinth").get());
+            open(labyrinth);
+        }
+
+        private static void open(Class<?> labyrinth) throws ReflectiveOperationException {
+            Object builder = labyrinth.getMethod("builder", String.class).invoke(null, "layer");
+            try {
+                Object opened = builder.getClass().getMethod("open").invoke(builder);
+                labyrinth.getMethod("close").invoke(opened);
+                System.out.println("opened, as the sentence says");
+            } catch (InvocationTargetException e) {
+                System.out.println(e.getCause().getClass().getSimpleName() + ": " + e.getCause().getMessage());
+            }
+        }
+    }
+}

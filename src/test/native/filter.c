@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * filter CALL... -- PROGRAM ARGUMENT...: runs a program under a seccomp filter as old container runtimes have it, which
+ * answers EPERM to calls that it does not know. CALL is mlock2, memfd_create or cold: madvise(MADV_COLD).
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define NUMBER BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))
+#define ADVICE BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2]))
+#define UNLESS(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (skip))
+#define REFUSE BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
+
+int main(int count, char **args)
+{
+    struct sock_filter filter[64];
+    unsigned short length = 0;
+    int at = 1;
+    for (; at < count && strcmp(args[at], "--") != 0 && length < 50; at++) {
+        const struct sock_filter cold[] = {NUMBER, UNLESS(SYS_madvise, 3), ADVICE, UNLESS(20, 1), REFUSE};
+        const struct sock_filter call[] = {NUMBER,
+                                           UNLESS(strcmp(args[at], "mlock2") == 0 ? SYS_mlock2 : SYS_memfd_create, 1),
+                                           REFUSE};
+        int is_cold = strcmp(args[at], "cold") == 0;
+        memcpy(filter + length, is_cold ? cold : call, is_cold ? sizeof cold : sizeof call);
+        length += is_cold ? sizeof cold / sizeof *cold : sizeof call / sizeof *call;
+    }
+    filter[length++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {length, filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+        perror("seccomp");
+        return 99;
+    }
+    execvp(args[at + 1], args + at + 1);
+    perror(args[at + 1]);
+    return 98;
+}
