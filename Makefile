@@ -1,6 +1,6 @@
 # Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven.
 .PHONY: help which-java build run run-native test verify mutants model bench jcstress bindings native native-test
-.PHONY: native-bench uring browser load ownership clean
+.PHONY: native-bench uring browser load ownership vm clean
 
 # JAVA_HOME if it is new enough, then what PATH and the usual places have; the first JDK >= 25 wins.
 JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v javac || echo /)")")")" \
@@ -17,10 +17,11 @@ help:
 	@echo "make run ARGS=...    the same for any command: make run ARGS='digest DIR', 'stress --seconds 5', 'doctor'"
 	@echo "make run-native      the same with a native program at the other end, killed half-way and begun again"
 	@echo "make test            all tests; make test T=Name for one class"
-	@echo "make verify          every proof in its long form, and one table of what held, 75 minutes; QUICK=1: 15"
+	@echo "make verify          every proof in its long form, and one table of what held, 90 minutes; QUICK=1: 18"
 	@echo "make model           the protocol's models, checked exhaustively with spin, and the bugs that they must find"
 	@echo "make mutants         plants one bug after the other, and says which test finds it; QUICK=1 takes some of them"
 	@echo "make ownership       a crowd's frames, stamped and read back, 10^9 operations, hours; N=10000000 for so many"
+	@echo "make vm              emulated machines: other kernels, processors, page sizes; M=name for one; QUICK=1: two"
 	@echo "make browser         the page of labyrinth map in a headless Chromium, if there is one"
 	@echo "make bench           the benchmarks, side by side; make bench QUICK=1 takes 4 minutes at most"
 	@echo "make load            an HTTP server's throughput and p99, Netty's allocator and this, in turns; QUICK=1: 30 s"
@@ -80,6 +81,9 @@ ownership: jdk
 	@"$(JDK)/bin/java" -Xmx256m --enable-native-access=ALL-UNNAMED \
 		-cp "target/test-classes:target/classes:$$(cat target/test.classpath)" \
 		io.labyrinth.OwnershipStress $(or $(N),1000000000)
+
+vm: build
+	@JDK="$(JDK)" src/test/vm/vm $(or $(M),$(if $(QUICK),quick))
 
 browser: jdk
 	@$(MVN) -q -DskipTests test-compile dependency:build-classpath -Dmdep.outputFile=target/test.classpath

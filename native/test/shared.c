@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include "check.h"
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -290,10 +289,19 @@ static void what_a_dead_process_has_started_is_no_sign_of_its_life(void)
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define LOCKS
 
+/* What <linux/capability.h> says: kernel headers are not in every libc's include path. */
+#define CAPABILITY_VERSION_3 0x20080522U
+#define CAP_IPC_LOCK 14
+
 static void drop_the_right_to_lock_anything(void)
 {
-    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct data[2];
+    struct {
+        uint32_t version;
+        int pid;
+    } header = {CAPABILITY_VERSION_3, 0};
+    struct {
+        uint32_t effective, permitted, inheritable;
+    } data[2];
     CHECK(syscall(SYS_capget, &header, data) == 0);
     data[0].effective &= ~(1U << CAP_IPC_LOCK);
     CHECK(syscall(SYS_capset, &header, data) == 0);

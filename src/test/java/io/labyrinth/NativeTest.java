@@ -1,6 +1,7 @@
 package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -31,6 +32,16 @@ public class NativeTest {
                 "frozen at each: nothing lost");
         Verify.held("a killed process loses no frame, a paused one keeps its own", "NativeTest",
                 KILLS + " kills at random, " + TIMES_AT_EACH_STEP + " at each named step");
+    }
+
+    /** The tools that go with the compiler are found by it: neither ld nor ar nor objcopy of this machine will do. */
+    @Test
+    void compilesForAnotherProcessorAndByAnotherLibc() throws Exception {
+        String said = make("cross");
+
+        assumeThat(said).as("neither aarch64-linux-gnu-gcc nor musl-gcc is on PATH").contains("cross: ");
+        Verify.held("the C side is compiled for Armv8, and by musl", "NativeTest",
+                said.strip().replace("cross: ", "").replace('\n', ' '));
     }
 
     /** A target of native/Makefile; what it printed. */
