@@ -556,6 +556,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
          * @throws LabyrinthException.MapRefused         if the system has not so much memory or address space to give
          * @throws LabyrinthException.LockRefused        if locking is REQUIRED and the lock limit is too low
          * @throws LabyrinthException.NativeAccessDenied if the JVM does not let the library call native code
+         * @throws LabyrinthException.UnsupportedSystem  if this is not Linux
          */
         public Labyrinth open() {
             Machine.requireNativeAccess();

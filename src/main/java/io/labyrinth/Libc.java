@@ -52,8 +52,8 @@ final class Libc {
     private static final MethodHandle GETRLIMIT = handle(Native.getrlimit$address(), Native.getrlimit$descriptor());
 
     /*
-     * Symbols that an older libc lacks (glibc before 2.27): null there, and the system call itself is made instead. What
-     * jextract gives for them is not touched, as it looks the symbol up at once, and fails; hence the descriptors.
+     * Symbols that an older libc lacks (glibc before 2.27): null there, and the system call itself is made instead.
+     * What jextract gives for them is not touched, as it looks the symbol up at once, and fails; hence the descriptors.
      */
     private static final @Nullable MethodHandle MLOCK2 = optional("mlock2",
             FunctionDescriptor.of(Native.C_INT, Native.C_POINTER, Native.C_LONG, Native.C_INT));
@@ -62,7 +62,7 @@ final class Libc {
     private static final MethodHandle SYSCALL = variadic(Native.syscall.address(),
             Native.syscall.makeInvoker(Native.C_LONG, Native.C_LONG, Native.C_LONG).descriptor(), 1);
 
-    /** Of the system calls that may have to be made by number; by {@code os.arch}, as x86-64 numbers them and others. */
+    /** Of the system calls that may have to be made by number: x86-64 numbers them in its own way, others alike. */
     private enum Number {
         MLOCK2(325, 284), MEMFD_CREATE(319, 279);
 

@@ -153,8 +153,7 @@ public final class Machine {
 
     /** Finds out before a page is touched whether there is memory for all: the kernel would kill, not refuse. */
     static void requireMemory(String name, long bytes) {
-        // And what maps it: 8 bytes a page, charged as well.
-        long needed = bytes + bytes / Libc.pageSize() * Long.BYTES;
+        long needed = bytes + overhead(bytes / Libc.pageSize(), Libc.pageSize());
         long available = availableMemory();
         CgroupMemory cgroup = CgroupMemory.tightest();
         if (needed > Math.min(available, cgroup.room())) {
@@ -163,6 +162,14 @@ public final class Machine {
                     + (cgroup.room() < available ? remedy(cgroup) : NodeMemory.here().isRestricted()
                             ? "allow this process more memory nodes (cpuset.mems)" : "give the machine more"));
         }
+    }
+
+    /**
+     * Charged as well: the page tables, 8 bytes a page; the tree by which a file's pages are found, 9; and whatever
+     * this process allocates meanwhile. Without it the kernel was seen to kill within the last megabyte of 200.
+     */
+    private static long overhead(long pages, long pageSize) {
+        return pages * 17 + 64 * pageSize;
     }
 
     private static String remedy(CgroupMemory cgroup) {

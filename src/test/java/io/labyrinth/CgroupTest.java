@@ -242,6 +242,24 @@ class CgroupTest {
         assertThat(failures).as("times that the kernel met the limit").isEqualTo("0");
     }
 
+    /** Page tables are charged, too, and the tree by which a file's pages are found. */
+    @Test
+    void upToTheLimitNothingIsKilled() throws Exception {
+        Optional<Path> cgroup = limited(200 * MIB);
+        assumeTrue(cgroup.isPresent(), "this user may make no cgroup here");
+        List<String> outcomes = new ArrayList<>();
+        try {
+            for (int frames = 50_400; frames <= 51_200; frames += 50) {
+                String said = said("sh", "-c", "echo $$ > " + cgroup.get().resolve("cgroup.procs") + " && exec " + ROOM
+                        + " create " + frames);
+                outcomes.add(said.substring(0, said.indexOf(':')));
+            }
+        } finally {
+            Files.delete(cgroup.get());
+        }
+        assertThat(outcomes).startsWith("OK").endsWith("MAP_REFUSED").containsOnly("OK", "MAP_REFUSED");
+    }
+
     private static List<String> member(Path cgroup, Class<?> program, String... arguments) throws IOException {
         ChildJvm.Result child;
         String failures;

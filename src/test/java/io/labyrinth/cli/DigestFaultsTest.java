@@ -139,7 +139,8 @@ class DigestFaultsTest {
         Cli.Result ill = new Cli(folder).through(unshare).run("doctor");
         assertThat(ill.code()).isEqualTo(1);
         assertThat(ill.out()).contains("user namespace        not the initial one", "CAP_IPC_LOCK: yes, but not of the"
-                + " initial user namespace, where it would count: the soft limit applies", "tried                 fails: ");
+                + " initial user namespace, where it would count: the soft limit applies",
+                "tried                 fails: ");
     }
 
     /** May lock 1 MiB; the output of doctor proves that the capability which lifts the limit is gone. */
