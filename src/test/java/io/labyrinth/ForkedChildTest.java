@@ -119,6 +119,31 @@ class ForkedChildTest {
         }
     }
 
+    /** That of a filter, or of a process of another user. */
+    static final class OtherAnswers {
+
+        public static void main(String[] args) throws IOException, InterruptedException {
+            FaultyCalls.refused();
+            long here = (long) Files.getAttribute(Path.of("/proc/self/ns/pid"), "unix:ino");
+            Process ended = new ProcessBuilder("true").start();
+            ended.waitFor();
+            try (Arena arena = Arena.ofConfined()) {
+                for (int error : new int[] {Native.EPERM(), Native.ENOSYS(), Native.EINVAL(), 0}) {
+                    FaultyCalls.refuse(1, Integer.MAX_VALUE, error == 0 ? 0 : FaultyCalls.FIND, error);
+                    System.out.print(hasEnded(arena, ended.pid(), here) + " ");
+                }
+            }
+        }
+    }
+
+    @Test
+    void anyOtherAnswerIsNoSignOfDeath() {
+        ChildJvm.Result child = ChildJvm.of(OtherAnswers.class)
+                .jvm(FaultyCalls.option(FaultyCalls.compiled(folder))).run();
+
+        assertThat(child.out()).as(child.err()).isEqualTo("false false false true ");
+    }
+
     /** Plays a sweeper that is at work on the slot of one whose child has the lock, and a newcomer who gets that. */
     @Test
     void whoeverIsAtWorkOnASlotHasItAlone() throws Exception {

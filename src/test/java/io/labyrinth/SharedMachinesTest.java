@@ -8,8 +8,11 @@ import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.MapRefused;
 import io.labyrinth.LabyrinthException.NotALabyrinth;
 import io.labyrinth.bindings.Native;
+import io.labyrinth.bindings.labyrinth_tenant;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.FileSystem;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
@@ -83,6 +86,11 @@ class SharedMachinesTest {
                 try (Labyrinth without = builder(FRAMES).memfd().open()) {
                     assertThat(without.map().tenants()).singleElement().matches(LabyrinthMap.Tenant::alive);
                     without.validate();
+                    MemorySegment slot = Arena.ofAuto().allocate(labyrinth_tenant.layout());
+                    Tenancy.write(slot);
+                    assertThat(labyrinth_tenant.pid_namespace(slot)).as("not known").isZero();
+                    labyrinth_tenant.pid(slot, Integer.MAX_VALUE);
+                    assertThat(Tenancy.hasEnded(slot)).as("there is no such process, somewhere").isFalse();
                 }
                 labyrinth.validate();
             }
