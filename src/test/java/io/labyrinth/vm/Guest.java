@@ -20,8 +20,8 @@ import java.util.List;
 /**
  * What a machine of {@code make vm} runs beside the command line. It needs the library alone.
  *
- * <p>{@code opens PLACE:MIB...} opens labyrinths one after the other and keeps them all; a place is {@code private},
- * {@code memfd} or a path. It prints "opened PLACE" or "refused PLACE: TYPE: sentence", as native/test/opens.c does, and
+ * <p>{@code opens PLACE:MIB...} opens labyrinths one after the other, and keeps all; a place is {@code private},
+ * {@code memfd} or a path. It says "opened PLACE" or "refused PLACE: TYPE: sentence", as native/test/opens.c does, and
  * ends with 3 if any was refused. {@code again N MIB} opens and closes N times. {@code keeper PATH} shares a labyrinth
  * with a second JVM, kills that, and takes back what it had.
  */
