@@ -144,7 +144,7 @@ public final class LabyrinthMap {
             Header header = Header.read(path.toString(),
                     file.map(FileChannel.MapMode.READ_ONLY, 0, Header.BYTES, arena), length);
             MemorySegment memory = file.map(FileChannel.MapMode.READ_ONLY, 0, header.framesOffset(), arena);
-            PageMap map = new PageMap(memory.asSlice(header.pageMapOffset()), header.frames(), header.reserve(), 0);
+            PageMap map = new PageMap(memory.asSlice(header.pageMapOffset()), header.frames(), header.reserve());
             return new LabyrinthMap(header.name(), map, header.pageSize(), header.firstGeneration(),
                     tenants(path, memory, header));
         } catch (IOException e) {

@@ -24,9 +24,9 @@ import java.util.List;
  * @param reserveHitsApprox requests that the reserve has served; counted likewise
  * @param lostApprox      claims whose compare-and-set failed, by a race or an outdated hint: each cost the time of one,
  *                        and the search went on; counted likewise
- * @param mappedBytes     of frames, page map, and slabs' words together
+ * @param mappedBytes     of frames, page map, and slabs' words together, and of a shared labyrinth's header and tenants
  * @param lockedBytes     of these, what {@code /proc/self/smaps} showed as locked when they had been mapped
- * @param metadataBytes   of the mapped bytes, those of the page map and of slabs' words
+ * @param metadataBytes   of the mapped bytes, all but the frames
  */
 public record LabyrinthStats(String name, int frames, long frameSize, int free, int reserve, int reserveFree,
         int claimed, int inTransit, int quarantined, List<Integer> freeRuns, long livesEnded, long refusedApprox,

@@ -25,7 +25,9 @@ final class Libc {
     private static final MemoryLayout STATE = Linker.Option.captureStateLayout();
     private static final long ERRNO_AT = STATE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
 
-    private static final MethodHandle MMAP = handle(Native.mmap$address(), Native.mmap$descriptor());
+    /** The address as a number: an object for it would be made behind the call, where there may be no heap for it. */
+    private static final MethodHandle MMAP = handle(Native.mmap$address(),
+            Native.mmap$descriptor().changeReturnLayout(ValueLayout.JAVA_LONG));
     private static final MethodHandle MUNMAP = handle(Native.munmap$address(), Native.munmap$descriptor());
     private static final MethodHandle MADVISE = handle(Native.madvise$address(), Native.madvise$descriptor());
     private static final MethodHandle MLOCK = handle(Native.mlock$address(), Native.mlock$descriptor());
@@ -47,8 +49,32 @@ final class Libc {
     private Libc() {
     }
 
-    /** What a call returned, and errno if that was -1. mmap fails with -1 as well (MAP_FAILED), not with NULL. */
-    record Result(long value, int errno) {
+    /**
+     * What a call returned, and errno if that was -1. mmap fails with -1 as well (MAP_FAILED), not with NULL. The object
+     * is made before the call, so that nothing fails behind it: whoever gets an error knows that there was no call.
+     */
+    static final class Result {
+        /** For those who must look at it without a call, which could fail. */
+        long value;
+        private int errno;
+        private boolean isMade;
+
+        private Result() {
+        }
+
+        /** Of a call that there was no need for. */
+        static Result ofNothing() {
+            return new Result();
+        }
+
+        long value() {
+            return value;
+        }
+
+        int errno() {
+            return errno;
+        }
+
         boolean failed() {
             return value == -1;
         }
@@ -81,8 +107,9 @@ final class Libc {
 
     /** Of the file from its beginning, readable and writable. */
     static Result mmap(long address, long length, int flags, int fd) {
-        return call(state -> ((MemorySegment) MMAP.invokeExact(state, MemorySegment.ofAddress(address), length,
-                Native.PROT_READ() | Native.PROT_WRITE(), flags, fd, 0L)).address());
+        MemorySegment start = MemorySegment.ofAddress(address);
+        int protection = Native.PROT_READ() | Native.PROT_WRITE();
+        return call(state -> (long) MMAP.invokeExact(state, start, length, protection, flags, fd, 0L));
     }
 
     /** Opens, for reading if the flags say no more, for the owner alone if it is new; it closes with exec. */
@@ -194,14 +221,21 @@ final class Libc {
     }
 
     private static Result call(Call call) {
+        Result result = new Result();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment state = arena.allocate(STATE);
-            long value = call.with(state);
-            return new Result(value, value == -1 ? state.get(ValueLayout.JAVA_INT, ERRNO_AT) : 0);
+            result.value = call.with(state);
+            result.isMade = true;
+            if (result.value == -1) {
+                result.errno = state.get(ValueLayout.JAVA_INT, ERRNO_AT);
+            }
         } catch (RuntimeException | Error e) {
-            throw e;
+            if (!result.isMade) {
+                throw e;
+            }
         } catch (Throwable e) {
             throw new AssertionError("a downcall throws nothing checked", e);
         }
+        return result;
     }
 }

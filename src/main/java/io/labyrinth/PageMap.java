@@ -55,7 +55,8 @@ final class PageMap {
      * All memory, as one constant: an access is one instruction and no check of bounds or liveness that is not ours.
      * Through a segment of each labyrinth's own a pair took 28 ns instead of 17, and grew too large to be inlined.
      */
-    private static final MemorySegment MEMORY = everything();
+    @SuppressWarnings("restricted")
+    private static final MemorySegment MEMORY = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
 
     /**
      * All that an address can be: positive and a multiple of 8. With this mask the compiler knows as much, and leaves
@@ -86,15 +87,16 @@ final class PageMap {
     private final long advice;
 
     /** Who, where the owner is a virtual thread: nothing else can tell whether one is alive. 4 bytes a frame. */
-    private final @Nullable Thread[] virtualOwners;
+    final @Nullable Thread[] virtualOwners;
     final Strays strays;
 
     /** @param memory {@link #bytesFor} zeroed bytes, 64-byte aligned */
     PageMap(MemorySegment memory, int frames, int reserve) {
-        this(memory, frames, reserve, PageWord.TENANT);
+        this(memory, frames, reserve, PageWord.TENANT, new Thread[frames], new Strays(frames));
     }
 
-    PageMap(MemorySegment memory, int frames, int reserve, long tenant) {
+    /** With what another map has on the heap that is made of the same words, here or mapped elsewhere. */
+    PageMap(MemorySegment memory, int frames, int reserve, long tenant, @Nullable Thread[] virtual, Strays strays) {
         this.tenant = tenant;
         this.frames = frames;
         this.ordinary = frames - reserve;
@@ -104,8 +106,8 @@ final class PageMap {
         this.table = memory.asSlice(0, bytesFor(frames));
         this.pages = table.address();
         this.advice = pages + adviceOffset(frames);
-        this.virtualOwners = new Thread[frames];
-        this.strays = new Strays(frames);
+        this.virtualOwners = virtual;
+        this.strays = strays;
     }
 
     static long bytesFor(int frames) {
@@ -143,11 +145,6 @@ final class PageMap {
     }
 
     // ------------------------------------------------------------------------------------------------ single steps
-
-    @SuppressWarnings("restricted")
-    private static MemorySegment everything() {
-        return MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
-    }
 
     private long wordAt(int pfn) {
         return pages + pfn * PAGE_BYTES + WORD_AT & ADDRESS;
