@@ -161,7 +161,9 @@ static enum labyrinth_error format(int fd, const char *path, const char *name, u
             LABYRINTH_STEP("create.published");
         }
     }
-    munmap(memory, header.frames_offset);
+    if (munmap(memory, header.frames_offset) != 0 && error == LABYRINTH_OK) {
+        error = map_refused("munmap", name, header.frames_offset);
+    }
     return error;
 }
 
@@ -303,11 +305,18 @@ static void *map_aligned(int fd, const struct labyrinth_header *header)
         errno = reason;
         return MAP_FAILED;
     }
-    if (before > 0) {
-        munmap(hole, before);
+    /* Can fail: the kernel may have merged the hole with its neighbour, and may not split it again. */
+    char *from = hole;
+    bool trimmed = before == 0 || munmap(hole, before) == 0;
+    if (trimmed) {
+        from = memory;
+        trimmed = before == alignment || munmap(memory + bytes, alignment - before) == 0;
     }
-    if (before < alignment) {
-        munmap(memory + bytes, alignment - before);
+    if (!trimmed) {
+        int reason = errno;
+        munmap(from, bytes + alignment - (uint64_t) (from - hole));
+        errno = reason;
+        return MAP_FAILED;
     }
     return memory;
 }
@@ -355,23 +364,88 @@ static enum labyrinth_error map_and_lock(struct labyrinth *l, const struct labyr
     return LABYRINTH_OK;
 }
 
-/* Everything but the words: the struct is then as one that never attached, and every call on it is refused. */
-static void let_go(struct labyrinth *l)
+/* Unmaps what is still mapped. Whether nothing is left; else errno says why, what is left stays noted, and its memory
+ * and lock are given back, if the system lets go of them at least.
+ */
+static bool unmap(struct labyrinth *l)
 {
-    l->frames = 0;
-    l->ordinary = 0;
+    int reason = 0;
     if (l->lanes != NULL) {
-        munmap(l->lanes, (l->lane_mask + 1) * sizeof *l->lanes);
+        if (munmap(l->lanes, (l->lane_mask + 1) * sizeof *l->lanes) == 0) {
+            l->lanes = NULL;
+        } else {
+            reason = errno;
+            madvise(l->lanes, (l->lane_mask + 1) * sizeof *l->lanes, MADV_DONTNEED);
+        }
     }
     if (l->mapped != NULL) {
-        munmap(l->mapped, l->mapped_bytes);
+        if (munmap(l->mapped, l->mapped_bytes) == 0) {
+            l->mapped = NULL;
+        } else {
+            reason = errno;
+            if (munlock(l->mapped, l->mapped_bytes) == 0) {
+                madvise(l->mapped, l->mapped_bytes, MADV_DONTNEED);
+            }
+        }
+    }
+    errno = reason;
+    return reason == 0;
+}
+
+/* The slot and the file. The lock by itself, as it would not end with the descriptor: what still maps the file, and
+ * each child that was forked and has not gone yet, has the same open file description. Whether it is given up; else
+ * errno says why.
+ */
+static bool leave_file(struct labyrinth *l)
+{
+    if (l->slot != 0 && (errno = tenant_unlock(l)) != 0) {
+        return false;
+    }
+    l->slot = 0;
+    close(l->fd); /* Linux closes, whatever it answers */
+    return true;
+}
+
+/* The struct is as one that never attached, and every call on it is refused; but what is left is noted, for the next
+ * detach: that there is a lock, by the slot.
+ */
+static void forget(struct labyrinth *l)
+{
+    struct labyrinth rest = {0};
+    if (l->lanes != NULL || l->mapped != NULL || l->slot != 0) {
+        rest.lanes = l->lanes;
+        rest.lane_mask = l->lane_mask;
+        rest.mapped = l->mapped;
+        rest.mapped_bytes = l->mapped_bytes;
+        rest.slot = l->slot;
+        rest.fd = l->slot != 0 ? l->fd : 0;
+        memcpy(rest.name, l->name, sizeof rest.name);
+    }
+    *l = rest;
+}
+
+/* Everything but the words. The slot is given up whatever the memory does: no other thread is in a call with this
+ * struct, so nobody can write to the words any more. NULL, or the call that was refused, and errno; then again, with
+ * the file if that is still to be left.
+ */
+static const char *let_go(struct labyrinth *l, bool file)
+{
+    const char *refused = NULL;
+    int reason = 0;
+    l->frames = 0;
+    l->ordinary = 0;
+    if (!unmap(l)) {
+        refused = "munmap";
+        reason = errno;
     }
     LABYRINTH_STEP("detach.unmapped");
-    if (l->slot != 0) {
-        tenant_unlock(l);
+    if (file && !leave_file(l)) {
+        refused = "fcntl(F_OFD_SETLK)";
+        reason = errno;
     }
-    close(l->fd);
-    memset(l, 0, sizeof *l);
+    forget(l);
+    errno = reason;
+    return refused;
 }
 
 static bool is_same(int fd, int original)
@@ -413,7 +487,7 @@ static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, con
         error = tenant_enter(l);
     }
     if (error != LABYRINTH_OK) {
-        let_go(l);
+        let_go(l, true);
         return error;
     }
     zone_start_lanes(l);
@@ -435,10 +509,25 @@ enum labyrinth_error labyrinth_attach_fd(struct labyrinth *l, int fd, enum labyr
 
 /* ------------------------------------------------------------------------------------------------ detach */
 
+static enum labyrinth_error detached(struct labyrinth *l, const char *refused)
+{
+    return refused == NULL ? LABYRINTH_OK
+                           : refuse_system(LABYRINTH_CLOSE_REFUSED, refused, l->name, l->mapped_bytes, errno);
+}
+
+/* What an earlier detach, or an attach that failed, could not give back; CLOSED if there is nothing. */
+static enum labyrinth_error go_on(struct labyrinth *l)
+{
+    if (l->lanes == NULL && l->mapped == NULL && l->slot == 0) {
+        return refuse_bounds(l, "detach", 0);
+    }
+    return detached(l, let_go(l, l->slot != 0));
+}
+
 enum labyrinth_error labyrinth_detach(struct labyrinth *l)
 {
     if (l->frames == 0) {
-        return refuse_bounds(l, "detach", 0);
+        return go_on(l);
     }
     uint64_t runs;
     uint64_t frames = census_of(l, l->tenant, &runs);
@@ -446,17 +535,15 @@ enum labyrinth_error labyrinth_detach(struct labyrinth *l)
         return refuse((struct refusal){.error = LABYRINTH_FRAMES_OUT, .name = l->name, .value = frames, .limit = runs});
     }
     tenant_leave(l, true);
-    let_go(l);
-    return LABYRINTH_OK;
+    return detached(l, let_go(l, true));
 }
 
 enum labyrinth_error labyrinth_detach_now(struct labyrinth *l)
 {
     if (l->frames == 0) {
-        return refuse_bounds(l, "detach", 0);
+        return go_on(l);
     }
     uint64_t runs;
     tenant_leave(l, census_of(l, l->tenant, &runs) == 0);
-    let_go(l);
-    return LABYRINTH_OK;
+    return detached(l, let_go(l, true));
 }

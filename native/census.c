@@ -37,7 +37,7 @@ enum labyrinth_error labyrinth_count(struct labyrinth *l, struct labyrinth_stats
         if (word_is_free(word)) {
             stats->reserve_free += pfn >= l->ordinary ? frames : 0;
         }
-        if (word_is_free(word) && word_order(word) <= LABYRINTH_MAX_ORDER) {
+        if (word_is_free(word) && word_fits(pfn, word, l->ordinary, l->frames)) {
             stats->free_runs[word_order(word)]++;
         }
         pfn = word_next(pfn, word);

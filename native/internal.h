@@ -173,7 +173,7 @@ uint64_t zone_last_walk_steps(const struct labyrinth *l, uint64_t thread);
 
 enum labyrinth_error tenant_enter(struct labyrinth *l);
 void tenant_leave(struct labyrinth *l, bool nothing_out);
-void tenant_unlock(const struct labyrinth *l);
+int tenant_unlock(const struct labyrinth *l);
 
 /* ------------------------------------------------------------------------------------------------ census.c */
 

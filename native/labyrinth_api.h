@@ -35,7 +35,7 @@ extern "C" {
 
 #define LABYRINTH_API __attribute__((visibility("default")))
 
-/* Why a call was refused. A refusal changes nothing: not the page map, and not the mapping. */
+/* Why a call was refused. A refusal changes nothing: not the page map, and not the mapping; but for CLOSE_REFUSED. */
 enum labyrinth_error {
     LABYRINTH_OK = 0,
     LABYRINTH_INVALID_REQUEST, /* a size, an order or a combination of flags that no labyrinth can serve */
@@ -51,6 +51,7 @@ enum labyrinth_error {
     LABYRINTH_UNSEALED,        /* a memfd that its maker could still truncate under us */
     LABYRINTH_NO_VACANCY,      /* every tenant's slot is taken by a living process */
     LABYRINTH_VIOLATION,       /* validate: an invariant does not hold */
+    LABYRINTH_CLOSE_REFUSED,   /* detached, but the system would not unmap all of it: detach again */
 };
 
 /* Request flags, by the bits of Java's Gfp. */
@@ -140,7 +141,10 @@ LABYRINTH_API enum labyrinth_error labyrinth_attach(struct labyrinth *labyrinth,
 LABYRINTH_API enum labyrinth_error labyrinth_attach_fd(struct labyrinth *labyrinth, int fd,
                                                        enum labyrinth_locking locking);
 
-/* Leaves. Refused with FRAMES_OUT while runs that this tenant claimed, or tickets that it gave, are out. */
+/* Leaves. Refused with FRAMES_OUT while runs that this tenant claimed, or tickets that it gave, are out. With
+ * CLOSE_REFUSED it has left, but something is still mapped or, by the system's own refusal, locked: detach again, which
+ * goes on from there. (So, too, behind an attach that failed, if that could not unmap; else detach says CLOSED then.)
+ */
 LABYRINTH_API enum labyrinth_error labyrinth_detach(struct labyrinth *labyrinth);
 
 /* Leaves as if the process had died: what is out is for the next sweep. */

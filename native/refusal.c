@@ -80,6 +80,7 @@ const char *labyrinth_error_name(enum labyrinth_error error)
     static const char *const names[] = {
         "OK", "INVALID_REQUEST", "STALE", "NOT_OWNER", "FOREIGN", "HELD_OTHERWISE", "CLOSED", "FRAMES_OUT",
         "MAP_REFUSED", "LOCK_REFUSED", "NOT_A_LABYRINTH", "UNSEALED", "NO_VACANCY", "VIOLATION",
+        "CLOSE_REFUSED",
     };
     return (size_t) error < sizeof names / sizeof *names ? names[error] : "UNKNOWN";
 }
@@ -197,6 +198,11 @@ const char *labyrinth_explain(char *text, size_t bytes)
     case LABYRINTH_NO_VACANCY:
         snprintf(text, bytes, "labyrinth=%s has no vacant slot: limit=%llu living tenants: detach one, or create"
                  " several labyrinths", r->name, (number) r->limit);
+        break;
+    case LABYRINTH_CLOSE_REFUSED:
+        snprintf(text, bytes, "labyrinth=%s cannot give its memory back: %s bytes=%llu errno=%d(%s): it is detached all"
+                 " the same; raise the limit (vm.max_map_count), and detach again, which goes on from here", r->name,
+                 r->verb, (number) r->value, r->errnum, strerror(r->errnum));
         break;
     case LABYRINTH_VIOLATION:
         snprintf(text, bytes, PFN " " WORD " thread=%llu: %s (found at pfn=%llu): some process has written where it may"

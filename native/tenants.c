@@ -193,9 +193,10 @@ void tenant_leave(struct labyrinth *l, bool nothing_out)
     }
 }
 
-/* Also where a child of this process, forked and not yet gone, has a copy of the file descriptor. */
-void tenant_unlock(const struct labyrinth *l)
+/* 0, or the reason. */
+int tenant_unlock(const struct labyrinth *l)
 {
-    set_lock(l, LIFE(l->slot), F_UNLCK);
+    int refused = set_lock(l, LIFE(l->slot), F_UNLCK);
     LABYRINTH_STEP("detach.unlocked");
+    return refused;
 }

@@ -250,7 +250,9 @@ final class Census {
         int pfn = 0;
         while (pfn < map.frames) {
             long word = map.lvWord(pfn);
-            stats.add(pfn >= map.ordinary, PageWord.state(word), PageWord.order(word), map.endOf(pfn, word) - pfn);
+            boolean fits = PageWord.fits(pfn, word, map.ordinary, map.frames);
+            stats.add(pfn >= map.ordinary, PageWord.state(word), fits ? PageWord.order(word) : LabyrinthStats.NO_RUN,
+                    map.endOf(pfn, word) - pfn);
             pfn = PageWord.next(pfn, word);
         }
         long ended = 0;

@@ -10,8 +10,6 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A maze of locked page frames: the user-space counterpart of {@code alloc_pages(GFP_ATOMIC)}.
@@ -46,8 +44,6 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * (OutOfMemoryError). Where that costs a garbage Frame for a null, escape analysis usually removes it.
      */
 
-    private static final Logger LOG = LoggerFactory.getLogger(Labyrinth.class);
-
     // Literals, as this class must initialise where native access is denied, to say so; PageWord, whose numbers come
     // with the bindings, does not there. A test compares these with the header.
 
@@ -65,6 +61,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
     private final Census census;
     private final long firstGeneration;
     private final Handles handles;
+    private final Closing closing;
     final Slabs slabs = new Slabs(this);
 
     /** @param sampleClaims 1 claim in so many, or 0 for none */
@@ -74,6 +71,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
         this.firstGeneration = firstGeneration;
         this.census = new Census(map);
         this.handles = new Handles(this);
+        this.closing = new Closing(this, census);
         checkOpen();    // links what the first null would link, perhaps without the memory for it
     }
 
@@ -105,13 +103,35 @@ public final class Labyrinth extends Face implements AutoCloseable {
     public static Labyrinth attach(Path path, Locking locking) {
         Objects.requireNonNull(locking, "locking");
         Machine.requireNativeAccess();
-        Rehearsal.done();
-        return join(SharedFile.open(path), locking, false, 0);
+        int frames = 0;
+        try {
+            Rehearsal.done();
+            SharedFile file = SharedFile.open(path);
+            frames = file.header.frames();
+            return join(file, locking, false, 0);
+        } catch (OutOfMemoryError e) {
+            throw heapTooSmall(e, heapBytesFor(frames), "file=", path, " frames=", frames == 0 ? "?" : frames);
+        }
     }
 
     /** As {@link #attach(Path)}, by a descriptor that this process has got from another, and keeps. */
     public static Labyrinth attach(int fd, Locking locking) {
         return attach(Path.of("/proc/self/fd/" + fd), locking);
+    }
+
+    /** The error itself, where there is no room for more than that. */
+    static LabyrinthException heapTooSmall(OutOfMemoryError error, long bytes, Object... what) {
+        try {
+            StringBuilder text = new StringBuilder();    // a concatenation links itself first, and that takes heap, too
+            for (Object part : what) {
+                text.append(part);
+            }
+            return new LabyrinthException.MapRefused(text.append(" needs about ").append(Machine.bytes(bytes))
+                    .append(" of heap, limit=").append(Machine.bytes(Runtime.getRuntime().maxMemory()))
+                    .append(": raise it with -Xmx, or ask for fewer frames").toString());
+        } catch (Error noRoom) {
+            throw error;
+        }
     }
 
     private static Labyrinth join(SharedFile file, Locking locking, boolean create, int sampleClaims) {
@@ -120,17 +140,17 @@ public final class Labyrinth extends Face implements AutoCloseable {
         try {
             Region region = Region.share(file, locking);
             try {
-                PageMap unowned = new PageMap(region.metadata, header.frames(), header.reserve(), 0);
+                PageMap words = new PageMap(region.metadata, header.frames(), header.reserve());
                 if (create) {
-                    unowned.tile(header.firstGeneration());
+                    words.tile(header.firstGeneration());
                     MemorySegment memory = Region.segment(file.base, Header.BYTES);
                     header.write(memory);
                     Header.publish(memory);
                 } else {
                     header.checkMapped(file.path, file.base);
                 }
-                long tenant = file.enter(new Census(unowned)::evict);
-                PageMap map = new PageMap(region.metadata, header.frames(), header.reserve(), tenant);
+                PageMap map = new PageMap(region.metadata, header.frames(), header.reserve(),
+                        file.enter(new Census(words)::evict), words.virtualOwners, words.strays);
                 Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors(), header.name());
                 Labyrinth labyrinth = new Labyrinth(header.name(), map, zone, region, header.firstGeneration(),
                         sampleClaims);
@@ -281,6 +301,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
     private <T extends @Nullable Object> T pass(Supplier<T> overAllWords) {
         checkOpen();
         try {
+            closing.undoIfOwed();
             map.strays.mend(map);
             return overAllWords.get();
         } finally {
@@ -381,11 +402,13 @@ public final class Labyrinth extends Face implements AutoCloseable {
     /**
      * Unlocks and unmaps. Refused while frames or tickets are out, without any change, but that slabs have given back
      * the frames of which no object is out; while it finds out, others may be told that nothing is free. May call the
-     * system, and handshakes with every thread. Closing again does nothing.
+     * system, and handshakes with every thread. Closing again does nothing, but go on with what was refused.
      * (The page map's addresses, emptied, stay reserved until this object is unreachable:
      * late calls are refused by them.)
      *
-     * @throws LabyrinthException.FramesOut with who holds what
+     * @throws LabyrinthException.FramesOut    with who holds what
+     * @throws LabyrinthException.CloseRefused if the system would not give all of it back, or the heap is full: once
+     *                                         there is room, close it again
      */
     @Override
     public void close() {
@@ -398,62 +421,22 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * here: they read as zeros. Therefore, if anything was out, the frames' addresses stay reserved for good; their
      * memory and their lock are given back.
      *
-     * @return the number of runs that were out
-     * @throws LabyrinthException.FramesOut if native code or a channel is using a segment right now;
-     *                                      nothing has changed
+     * @return the number of runs that were out; 0 if it was closed before
+     * @throws LabyrinthException.FramesOut    if native code or a channel is using a segment right now;
+     *                                         nothing has changed
+     * @throws LabyrinthException.CloseRefused as for {@link #close}
      */
     public int closeNow() {
         return close(true);
     }
 
     /** What slabs have, and a line for each place, where claims are sampled; else nothing. */
-    private String details(List<Census.Seen> out) {
+    String details(List<Census.Seen> out) {
         return Owner.places(out, map, samples) + slabs.describe();
     }
 
     private synchronized int close(boolean now) {
-        if (!region.isOpen()) {
-            return 0;
-        }
-        map.strays.mend(map);
-        slabs.shrinkAtLast();
-        // Of a shared labyrinth the others go on claiming, and what this process claims to the last is swept: leave().
-        List<Census.Seen> out = region.file == null ? census.drain(now) : census.out();
-        if (!out.isEmpty() && !now) {
-            throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: " + census.describeOut(out)
-                    + ": free them, sweepDeadOwners() if their owners have ended, or closeNow()" + details(out));
-        }
-        if (!out.isEmpty() && samples != null) {
-            LOG.warn("labyrinth={} closes now although frames are out:{}", name, details(out));
-        }
-        try {
-            zone.watched = true;
-            slabs.watch(true);
-            // Of a shared one, frames may be out that were claimed since. Once the arena is closed no more are: its
-            // handshake lets every thread see that the zone is watched.
-            region.close(() -> !out.isEmpty() || region.file != null && !census.out().isEmpty());
-        } catch (IllegalStateException inUse) {
-            zone.watched = samples != null;
-            slabs.watch(false);
-            if (region.file == null) {
-                census.undrain(map.frames);
-            }
-            throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: a native call or a channel"
-                    + " is using one of its segments (" + inUse.getMessage() + "): close it afterwards");
-        }
-        try {
-            slabs.end();
-        } finally {
-            if (region.file != null) {
-                region.file.leave((words, tenant) ->
-                        new Census(new PageMap(words, map.frames, map.frames - map.ordinary, tenant)).evict(tenant));
-            }
-        }
-        if (zone.refusedUnexpectedly() > 0) {
-            LOG.warn("labyrinth={} refused about {} requests that did not say NOWARN: more frames or a larger reserve?",
-                    name, zone.refusedUnexpectedly());
-        }
-        return out.size();
+        return closing.close(now);
     }
 
     @Override
@@ -565,30 +548,38 @@ public final class Labyrinth extends Face implements AutoCloseable {
                 throw new LabyrinthException.InvalidRequest("reserve=" + reserve + " frames=" + frames
                         + ": the reserve is a part of the frames; leave at least 1 for the others");
             }
-            Rehearsal.done();
-            // Generations of different labyrinths begin at random, so that a handle of one is as good as always stale
-            // in another; below 2^32, so that no more than 1/256 of the lives are given away.
-            long firstGeneration = 1 + ThreadLocalRandom.current().nextLong(1L << 32);
-            if (shared) {
-                Header header = Header.plan(name, frames, reserve, Libc.pageSize(), firstGeneration);
-                Machine.requireMemory(name, header.fileBytes());
-                return join(SharedFile.create(path, header), locking, true, sampleClaims);
+            Machine.requireNativeAccess();
+            try {
+                Rehearsal.done();
+                // Generations of different labyrinths begin at random, so that a handle of one is as good as always
+                // stale in another; below 2^32, so that no more than 1/256 of the lives are given away.
+                long firstGeneration = 1 + ThreadLocalRandom.current().nextLong(1L << 32);
+                return shared ? openShared(firstGeneration) : openPrivate(firstGeneration);
+            } catch (OutOfMemoryError e) {
+                throw heapTooSmall(e, heapBytesFor(frames), "labyrinth=", name, " frames=", frames);
             }
+        }
+
+        private Labyrinth openShared(long firstGeneration) {
+            Header header = Header.plan(name, frames, reserve, Libc.pageSize(), firstGeneration);
+            Machine.requireMemory(name, header.fileBytes());
+            return join(SharedFile.create(path, header), locking, true, sampleClaims);
+        }
+
+        private Labyrinth openPrivate(long firstGeneration) {
             Region region = Region.open(name, frames, Geometry.bytesFor(frames), locking);
+            boolean opened = false;
             try {
                 PageMap map = new PageMap(region.metadata, frames, reserve);
                 map.tile(firstGeneration);
                 Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors(), name);
-                return new Labyrinth(name, map, zone, region, firstGeneration, sampleClaims);
-            } catch (OutOfMemoryError e) {
-                region.discard();
-                throw new LabyrinthException.MapRefused("labyrinth=" + name + " frames=" + frames + " needs about "
-                        + Machine.bytes(heapBytesFor(frames)) + " of heap, limit="
-                        + Machine.bytes(Runtime.getRuntime().maxMemory())
-                        + ": raise it with -Xmx, or ask for fewer frames");
-            } catch (Throwable e) {
-                region.discard();
-                throw e;
+                Labyrinth labyrinth = new Labyrinth(name, map, zone, region, firstGeneration, sampleClaims);
+                opened = true;
+                return labyrinth;
+            } finally {
+                if (!opened) {
+                    region.discard();
+                }
             }
         }
     }

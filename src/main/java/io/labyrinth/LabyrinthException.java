@@ -2,7 +2,8 @@ package io.labyrinth;
 
 /**
  * What a labyrinth refuses. Each kind is a type of its own; each message has the fact, the limit and the remedy, as
- * {@code name=value}. A refusal changes nothing: the page map and the mapping are as they were before the call.
+ * {@code name=value}. A refusal changes nothing: the page map and the mapping are as they were before the call; but for
+ * {@link CloseRefused}.
  *
  * <p>Not among them: an allocation that finds nothing. That is {@code null}, as it is no mistake of anybody's; only an
  * arena, whose callers do not look for {@code null}, has to throw.
@@ -119,6 +120,19 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         private static final long serialVersionUID = 1L;
 
         FramesOut(String message) {
+            super(message);
+        }
+    }
+
+    /**
+     * The system, or the heap, would not let all of it be given back. Unlike the others this may come half-way: then
+     * the labyrinth or slab has ended for all who use it, and remembers what is left to do. Closing it again goes on
+     * there, until nothing of it is mapped, locked or open.
+     */
+    public static final class CloseRefused extends LabyrinthException {
+        private static final long serialVersionUID = 1L;
+
+        CloseRefused(String message) {
             super(message);
         }
     }

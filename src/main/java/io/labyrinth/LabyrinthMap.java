@@ -139,7 +139,7 @@ public final class LabyrinthMap {
             MemorySegment memory = MemoryFile.mapToRead(fd, name, header.framesOffset());
             try {
                 header.checkMapped(name, memory.address());
-                PageMap map = new PageMap(memory.asSlice(header.pageMapOffset()), header.frames(), header.reserve(), 0);
+                PageMap map = new PageMap(memory.asSlice(header.pageMapOffset()), header.frames(), header.reserve());
                 return new LabyrinthMap(header.name(), map, header.pageSize(), header.firstGeneration(),
                         Header.tenants(memory, header, number -> SharedFile.isLocked(fd, name, number)));
             } finally {

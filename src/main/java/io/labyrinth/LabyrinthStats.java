@@ -24,9 +24,9 @@ import java.util.List;
  * @param reserveHitsApprox requests that the reserve has served; counted likewise
  * @param lostApprox      claims whose compare-and-set failed, by a race or an outdated hint: each cost the time of one,
  *                        and the search went on; counted likewise
- * @param mappedBytes     of frames, page map, and slabs' words together
+ * @param mappedBytes     of frames, page map, and slabs' words together, and of a shared labyrinth's header and tenants
  * @param lockedBytes     of these, what {@code /proc/self/smaps} showed as locked when they had been mapped
- * @param metadataBytes   of the mapped bytes, those of the page map and of slabs' words
+ * @param metadataBytes   of the mapped bytes, all but the frames
  */
 public record LabyrinthStats(String name, int frames, long frameSize, int free, int reserve, int reserveFree,
         int claimed, int inTransit, int quarantined, List<Integer> freeRuns, long livesEnded, long refusedApprox,
@@ -40,6 +40,8 @@ public record LabyrinthStats(String name, int frames, long frameSize, int free, 
         }
         return order;
     }
+
+    static final int NO_RUN = -1;
 
     /** Adds up one pass over the words. */
     static final class Builder {
@@ -57,12 +59,15 @@ public record LabyrinthStats(String name, int frames, long frameSize, int free, 
             Arrays.fill(freeRuns, 0);
         }
 
-        /** @param frames of the run, as far as they are within the labyrinth */
+        /**
+         * @param order  {@link #NO_RUN} if no run can be so: some process has written where it may not
+         * @param frames of the run, as far as they are within the labyrinth
+         */
         void add(boolean inReserve, int state, int order, int frames) {
             byState[state] += state == PageWord.TAIL ? 0 : frames;
             if (state == PageWord.FREE) {
                 reserveFree += inReserve ? frames : 0;
-                if (order < freeRuns.length) {    // else some process has written where it may not
+                if (order != NO_RUN) {
                     freeRuns[order]++;
                 }
             }

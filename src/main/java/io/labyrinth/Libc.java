@@ -30,7 +30,9 @@ final class Libc {
     private static final MemoryLayout STATE = Linker.Option.captureStateLayout();
     private static final long ERRNO_AT = STATE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
 
-    private static final MethodHandle MMAP = handle(Native.mmap$address(), Native.mmap$descriptor());
+    /** The address as a number: an object for it would be made behind the call, where there may be no heap for it. */
+    private static final MethodHandle MMAP = handle(Native.mmap$address(),
+            Native.mmap$descriptor().changeReturnLayout(ValueLayout.JAVA_LONG));
     private static final MethodHandle MUNMAP = handle(Native.munmap$address(), Native.munmap$descriptor());
     private static final MethodHandle MADVISE = handle(Native.madvise$address(), Native.madvise$descriptor());
     private static final MethodHandle MLOCK = handle(Native.mlock$address(), Native.mlock$descriptor());
@@ -87,8 +89,39 @@ final class Libc {
     private Libc() {
     }
 
-    /** What a call returned, and errno if that was -1. mmap fails with -1 as well (MAP_FAILED), not with NULL. */
-    record Result(long value, int errno) {
+    /**
+     * What a call returned, and errno if that was -1. mmap fails with -1 as well (MAP_FAILED), not with NULL. The object
+     * is made before the call, so that nothing fails behind it: whoever gets an error knows that there was no call.
+     */
+    static final class Result {
+        /** For those who must look at it without a call, which could fail. */
+        long value;
+        private int errno;
+        private boolean isMade;
+
+        private Result() {
+        }
+
+        /** Of a call that there was no need for. */
+        static Result ofNothing() {
+            return of(0, 0);
+        }
+
+        private static Result of(long value, int errno) {
+            Result result = new Result();
+            result.value = value;
+            result.errno = errno;
+            return result;
+        }
+
+        long value() {
+            return value;
+        }
+
+        int errno() {
+            return errno;
+        }
+
         boolean failed() {
             return value == -1;
         }
@@ -145,8 +178,8 @@ final class Libc {
     }
 
     private static Result mmap(long address, long length, int protection, int flags, int fd) {
-        return call(state -> ((MemorySegment) MMAP.invokeExact(state, MemorySegment.ofAddress(address), length,
-                protection, flags, fd, 0L)).address());
+        MemorySegment start = MemorySegment.ofAddress(address);
+        return call(state -> (long) MMAP.invokeExact(state, start, length, protection, flags, fd, 0L));
     }
 
     /** Opens, for reading if the flags say no more, for the owner alone if it is new; it closes with exec. */
@@ -194,7 +227,7 @@ final class Libc {
     /** Has the file system reserve these bytes of the file: then to touch them cannot fail for want of room. */
     static Result reserve(int fd, long from, long bytes) {
         Result result = call(state -> (int) FALLOCATE.invokeExact(state, fd, from, bytes));
-        return result.value() == 0 ? result : new Result(-1, (int) result.value());    // it returns errno
+        return result.value() == 0 ? result : Result.of(-1, (int) result.value());    // it returns errno
     }
 
     /** Size and free bytes of the file's file system; a size of 0: no limit, or it would not say. */
@@ -231,7 +264,7 @@ final class Libc {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment lock = byteLock(arena, Native.F_WRLCK(), at);
             Result result = call(state -> (int) FCNTL_FLOCK.invokeExact(state, fd, Native.F_OFD_GETLK(), lock));
-            return result.failed() || flock.l_type(lock) == Native.F_UNLCK() ? result : new Result(1, 0);
+            return result.failed() || flock.l_type(lock) == Native.F_UNLCK() ? result : Result.of(1, 0);
         }
     }
 
@@ -308,14 +341,21 @@ final class Libc {
     }
 
     private static Result call(Call call) {
+        Result result = new Result();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment state = arena.allocate(STATE);
-            long value = call.with(state);
-            return new Result(value, value == -1 ? state.get(ValueLayout.JAVA_INT, ERRNO_AT) : 0);
+            result.value = call.with(state);
+            result.isMade = true;
+            if (result.value == -1) {
+                result.errno = state.get(ValueLayout.JAVA_INT, ERRNO_AT);
+            }
         } catch (RuntimeException | Error e) {
-            throw e;
+            if (!result.isMade) {
+                throw e;
+            }
         } catch (Throwable e) {
             throw new AssertionError("a downcall throws nothing checked", e);
         }
+        return result;
     }
 }

@@ -86,15 +86,19 @@ final class PageMap {
     private final long advice;
 
     /** Who, where the owner is a virtual thread: nothing else can tell whether one is alive. 4 bytes a frame. */
-    private final @Nullable Thread[] virtualOwners;
+    final @Nullable Thread[] virtualOwners;
     final Strays strays;
 
     PageMap(MemorySegment memory, int frames, int reserve) {
-        this(memory, frames, reserve, PageWord.TENANT);
+        this(memory, frames, reserve, PageWord.TENANT, new Thread[frames], new Strays(frames));
     }
 
-    /** @param memory {@link Geometry#bytesFor} zeroed bytes, 64-byte aligned */
-    PageMap(MemorySegment memory, int frames, int reserve, long tenant) {
+    /**
+     * With what another map has on the heap that is made of the same words, here or mapped elsewhere.
+     *
+     * @param memory {@link Geometry#bytesFor} zeroed bytes, 64-byte aligned
+     */
+    PageMap(MemorySegment memory, int frames, int reserve, long tenant, @Nullable Thread[] virtual, Strays strays) {
         this.tenant = tenant;
         this.frames = frames;
         this.ordinary = frames - reserve;
@@ -105,8 +109,8 @@ final class PageMap {
         this.table = memory.asSlice(0, geometry.bytes());
         this.pages = table.address();
         this.advice = pages + geometry.adviceOffset();
-        this.virtualOwners = new Thread[frames];
-        this.strays = new Strays(frames);
+        this.virtualOwners = virtual;
+        this.strays = strays;
     }
 
     /** Tiles the labyrinth with the largest free runs that fit. Before publication: nobody else looks yet. */

@@ -3,10 +3,6 @@ package io.labyrinth;
 import io.labyrinth.bindings.Native;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.ref.Reference;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,7 +18,7 @@ final class Region {
      * Closing: the shared arena of the frames is closed, which costs a handshake with all threads; after it nobody is
      * inside an access to a frame that is not EXCLUSIVE, and the frames are unmapped. The segments of EXCLUSIVE frames
      * have arenas of their own, so with any frame out the frames' memory is only given back, and their addresses are
-     * kept: a late access reads zeros, and harms nobody.
+     * kept: a late access reads zeros, and harms nobody. The system may refuse each step; Mapping knows how far it is.
      *
      * The page map is reached without an arena (PageMap.MEMORY), so it stays mapped as long as anybody can reach its
      * PageMap, in an arena that the collector closes. From the close on it reads as zeros: a word of 0 is in no state,
@@ -35,9 +31,9 @@ final class Region {
     final long pageSize;
     /** Bytes of this mapping that the kernel says are locked, asked once after opening. */
     final long lockedBytes;
-    /** Of what slabs have of their own, mapped and locked. */
-    private final AtomicLong moreMapped = new AtomicLong();
-    private final AtomicLong moreLocked = new AtomicLong();
+    /** Of what slabs have of their own, mapped and locked. Written by who has this object's monitor. */
+    private volatile long moreMapped;
+    private volatile long moreLocked;
     final MemorySegment frames;
     final MemorySegment metadata;
 
@@ -48,31 +44,34 @@ final class Region {
 
     private final Arena arena;
     private final long start;
-    private final Unmap unmapMetadata;
+    private final Mapping frameMemory;
+    /** In front of a shared labyrinth's frames, and behind those of others. */
+    private final Mapping metadataMemory;
 
-    private Region(long pageSize, long start, long frameBytes, Unmap unmapMetadata, Locking locking,
-            long lockedBytes) {
+    private Region(long pageSize, Mapping frameMemory, Mapping metadataMemory, Locking locking, long lockedBytes) {
         this.locking = locking;
         this.pageSize = pageSize;
         this.lockedBytes = lockedBytes;
-        this.start = start;
+        this.start = frameMemory.address();
         this.arena = Arena.ofShared();
-        this.frames = segment(start, frameBytes, arena);
-        this.unmapMetadata = unmapMetadata;
-        this.metadata = unmapMetadata.whenUnreachable();
+        this.frameMemory = frameMemory;
+        this.frames = segment(start, frameMemory.bytes(), arena);
+        this.metadataMemory = metadataMemory;
+        this.metadata = metadataMemory.whenUnreachable();
         this.file = null;
     }
 
-    private Region(SharedFile file, Unmap unmapMetadata, Locking locking, long lockedBytes) {
+    private Region(SharedFile file, Mapping frameMemory, Mapping metadataMemory, Locking locking, long lockedBytes) {
         Header header = file.header;
         this.locking = locking;
         this.pageSize = header.pageSize();
         this.lockedBytes = lockedBytes;
-        this.start = file.base + header.framesOffset();
+        this.start = frameMemory.address();
         this.arena = Arena.ofShared();
+        this.frameMemory = frameMemory;
         this.frames = segment(start, header.frames() * pageSize, arena);
-        this.unmapMetadata = unmapMetadata;
-        this.metadata = unmapMetadata.whenUnreachable().asSlice(header.pageMapOffset());
+        this.metadataMemory = metadataMemory;
+        this.metadata = metadataMemory.whenUnreachable().asSlice(header.pageMapOffset());
         this.file = file;
     }
 
@@ -82,25 +81,28 @@ final class Region {
      * @param metadata what the page map needs, in bytes, for so many frames
      */
     static Region open(String name, int frames, long metadata, Locking locking) {
+        Mapping.unmapWhatIsLeft();
         long pageSize = Libc.pageSize();
         long frameBytes = Math.multiplyExact(pageSize, (long) frames);
         long metadataBytes = (metadata + pageSize - 1) / pageSize * pageSize;
         long length = Math.addExact(frameBytes, metadataBytes);
         Machine.requireMemory(name, length);
         long since = System.nanoTime();
-        long start = map(name, length);
-        Unmap unmapMetadata = new Unmap(start + frameBytes, metadataBytes);
+        Mapping frameMemory = new Mapping(name, frameBytes);
+        Mapping metadataMemory = new Mapping(name, metadataBytes);
         boolean opened = false;
         try {
+            long start = map(name, length);
+            frameMemory.at(start);
+            metadataMemory.at(start + frameBytes);
             long locked = Residency.make(name, start, length, pageSize, locking, false);
-            Region region = new Region(pageSize, start, frameBytes, unmapMetadata, locking, locked);
+            Region region = new Region(pageSize, frameMemory, metadataMemory, locking, locked);
             Flight.opened(name, frames, region, since);
             opened = true;
             return region;
         } finally {
             if (!opened) {
-                Libc.munmap(start, frameBytes);
-                unmapMetadata.run();
+                unmap(frameMemory, metadataMemory);
             }
         }
     }
@@ -108,72 +110,112 @@ final class Region {
     /** The same for a file's mapping. On failure that is unmapped; the file stays the caller's. */
     static Region share(SharedFile file, Locking locking) {
         Header header = file.header;
-        Unmap unmapMetadata = new Unmap(file.base, header.framesOffset());
+        // The frames' with what may lie behind them.
+        Mapping frameMemory = new Mapping(header.name(), header.fileBytes() - header.framesOffset())
+                .at(file.base + header.framesOffset());
+        Mapping metadataMemory = new Mapping(header.name(), header.framesOffset()).at(file.base);
         long since = System.nanoTime();
         boolean opened = false;
         try {
+            Mapping.unmapWhatIsLeft();
             long locked =
                     Residency.make(header.name(), file.base, header.fileBytes(), header.pageSize(), locking, true);
-            Region region = new Region(file, unmapMetadata, locking, locked);
+            Region region = new Region(file, frameMemory, metadataMemory, locking, locked);
             Flight.opened(header.name(), header.frames(), region, since);
             opened = true;
             return region;
         } finally {
             if (!opened) {
-                Libc.munmap(file.base + header.framesOffset(), header.fileBytes() - header.framesOffset());
-                unmapMetadata.run();
+                unmap(frameMemory, metadataMemory);
             }
+        }
+    }
+
+    /** What nobody has had yet, or will ask for again. */
+    private static void unmap(Mapping frameMemory, Mapping metadataMemory) {
+        try {
+            frameMemory.run();
+        } finally {
+            metadataMemory.run();
         }
     }
 
     /** More memory under the same lock, zeroed. On failure nothing stays. */
     More more(String name, long bytes) {
+        Mapping.unmapWhatIsLeft();
         long length = (bytes + pageSize - 1) / pageSize * pageSize;
         Machine.requireMemory(name, length);
-        Unmap unmap = new Unmap(map(name, length), length);
+        Mapping mapping = new Mapping(name, length);
         boolean mapped = false;
         try {
-            long locked = Residency.make(name, unmap.address, length, pageSize, locking, false);
-            More more = new More(unmap.whenUnreachable(), length, locked);
-            moreMapped.addAndGet(length);
-            moreLocked.addAndGet(locked);
+            mapping.at(map(name, length));
+            long locked = Residency.make(name, mapping.address(), length, pageSize, locking, false);
+            More more = new More(mapping.whenUnreachable(), mapping, locked);
+            synchronized (this) {
+                moreMapped += length;
+                moreLocked += locked;
+            }
             mapped = true;
             return more;
         } finally {
             if (!mapped) {
-                unmap.run();
+                mapping.run();
             }
         }
     }
 
     /** Memory beside the labyrinth's own. Its addresses stay as long as {@code memory} can be reached. */
-    record More(MemorySegment memory, long bytes, long locked) {
+    static final class More {
+        final MemorySegment memory;
+        private final Mapping mapping;
+        private final long locked;
+        private boolean counts = true;
+
+        private More(MemorySegment memory, Mapping mapping, long locked) {
+            this.memory = memory;
+            this.mapping = mapping;
+            this.locked = locked;
+        }
     }
 
-    /** Unlocks and empties what {@link #more} has given: from now on it reads as zeros. Once. */
+    /**
+     * Unlocks and empties what {@link #more} has given: from now on it reads as zeros. Again only where it was refused.
+     */
     void giveBack(More more) {
-        try {
-            empty(more.memory.address(), more.bytes);
-            moreMapped.addAndGet(-more.bytes);
-            moreLocked.addAndGet(-more.locked);
-        } finally {
-            Reference.reachabilityFence(more);    // or the collector could unmap it first, and another map there
+        more.mapping.empty();
+        discount(more);
+    }
+
+    /** Unmaps it, before anybody had any of it. */
+    void discard(More more) {
+        discount(more);
+        more.mapping.run();
+    }
+
+    private void discount(More more) {
+        long length = more.mapping.bytes();
+        synchronized (this) {    // and no call, which an error could strike half-way
+            if (more.counts) {
+                moreMapped -= length;
+                moreLocked -= more.locked;
+                more.counts = false;
+            }
         }
     }
 
     /** Bytes that are mapped, those of slabs among them. */
     long mappedBytes() {
-        return frames.byteSize() + metadataBytes();
+        return frameMemory.bytes() + metadataBytes();
     }
 
-    /** Of these, what is not frames. */
+    /** Of these, what is not frames: the page map, a file's header and tenants, and slabs' words. */
     long metadataBytes() {
-        return metadata.byteSize() + moreMapped.get();
+        return metadataMemory.bytes() + moreMapped;
     }
 
     /** Of these, what was locked when it was mapped. */
     long lockedBytes() {
-        return lockedBytes + moreLocked.get();
+        return lockedBytes + moreLocked;
     }
 
     private static long map(String name, long length) {
@@ -193,15 +235,22 @@ final class Region {
             return result.value();
         }
         long aligned = (result.value() + alignment - 1) / alignment * alignment;
-        Libc.Result trimmed = trim(result.value(), aligned);
-        if (!trimmed.failed()) {
-            trimmed = trim(aligned + length, result.value() + padded);
+        Mapping all = new Mapping(name, padded);
+        boolean trimmed = false;
+        all.at(result.value());
+        try {
+            // Can fail: the kernel may have merged the mapping with its neighbour's, and may not split it again.
+            Libc.Result trim = all.trimTo(aligned, length);
+            if (trim.failed()) {
+                throw mapRefused(name, length, trim);
+            }
+            trimmed = true;
+            return aligned;
+        } finally {
+            if (!trimmed) {
+                all.run();
+            }
         }
-        if (trimmed.failed()) {
-            Libc.munmap(result.value(), padded);
-            throw mapRefused(name, length, trimmed);
-        }
-        return aligned;
     }
 
     /**
@@ -210,11 +259,6 @@ final class Region {
      */
     static long alignment(long length, long hugePage) {
         return length < ALIGNED ? 0 : Math.min(Math.max(hugePage, ALIGNED), Long.highestOneBit(length));
-    }
-
-    /** Can fail: the kernel may have merged the mapping with its neighbour's, and may not split it again. */
-    private static Libc.Result trim(long from, long to) {
-        return from == to ? new Libc.Result(0, 0) : Libc.munmap(from, to - from);
     }
 
     private static LabyrinthException mapRefused(String name, long length, Libc.Result result) {
@@ -242,46 +286,79 @@ final class Region {
     }
 
     /**
-     * Ends all access. Nothing stays locked, nor any memory in use. May call the system; handshakes with every thread.
+     * Ends all access: {@link #isOpen} says so from here on. Handshakes with every thread.
      *
-     * @param keepAddresses of the frames, as a late access may still come; asked when the shared arena is closed
-     * @throws IllegalStateException if native code or a channel is using a segment right now; nothing has changed then
+     * @throws LabyrinthException.FramesOut if native code or a channel is using a segment right now; nothing has
+     *                                      changed then
      */
-    void close(BooleanSupplier keepAddresses) {
-        arena.close();
-        if (keepAddresses.getAsBoolean()) {
-            giveBack(start, frames.byteSize());
-        } else {
-            Libc.munmap(start, frames.byteSize());
+    void endAccess(String name) {
+        try {
+            arena.close();
+        } catch (IllegalStateException inUse) {
+            if (isOpen()) {
+                throw new LabyrinthException.FramesOut("labyrinth=" + name + " cannot close: a native call or a channel"
+                        + " is using one of its segments (" + inUse.getMessage() + "): close it afterwards");
+            }
         }
-        giveBack(unmapMetadata.address, unmapMetadata.bytes);
+    }
+
+    /**
+     * Nothing stays locked, nor any memory in use. May call the system. What the system refuses is tried again by the
+     * next call; what was done before is not.
+     *
+     * @param keepAddresses of the frames, as a late access may still come
+     * @throws LabyrinthException.CloseRefused if something is left to do
+     */
+    void giveBack(boolean keepAddresses) {
+        Mapping.unmapWhatIsLeft();
+        if (file == null) {
+            giveBackOwn(keepAddresses);
+        } else {
+            giveBackShared(keepAddresses);
+        }
+    }
+
+    private void giveBackOwn(boolean keepAddresses) {
+        try {
+            if (keepAddresses) {
+                frameMemory.empty();
+            } else {
+                frameMemory.unmap();
+            }
+        } finally {
+            try {
+                metadataMemory.empty();
+            } finally {
+                if (!metadataMemory.isEmpty()) {    // then at least they say what they would
+                    segment(metadataMemory.address(), metadataMemory.bytes()).fill((byte) 0);
+                }
+            }
+        }
+    }
+
+    /** Who is late may not write to frames that are others' by then: those go in the same step as the words. */
+    private void giveBackShared(boolean keepAddresses) {
+        try {
+            metadataMemory.replace(keepAddresses ? frameMemory : null);
+        } finally {
+            if (!keepAddresses) {
+                frameMemory.unmap();
+            }
+        }
+    }
+
+    /** Whether nobody of this process can write to the words any more, nor to a frame. */
+    boolean isOutOfReach() {
+        return metadataMemory.isEmpty();
     }
 
     /** Unmaps all of it, before anybody had any of it. */
     void discard() {
-        arena.close();
-        Libc.munmap(start, frames.byteSize());
-        unmapMetadata.run();
-    }
-
-    /** Unlocks and empties: what is read there from now on is zero, and what is written stays this process's. */
-    private void giveBack(long from, long length) {
-        if (file == null) {
-            empty(from, length);
-            return;
+        try {
+            arena.close();
+        } finally {
+            unmap(frameMemory, metadataMemory);
         }
-        // In one step, so that a thread that is late writes to the file or to nobody, and to no other mapping.
-        Libc.Result result = Libc.mmap(from, length, Native.MAP_PRIVATE() | Native.MAP_ANONYMOUS()
-                | Native.MAP_FIXED() | Native.MAP_NORESERVE());
-        if (result.failed()) {
-            throw new IllegalStateException("file=" + file.path + " cannot be replaced in memory: errno="
-                    + result.error());
-        }
-    }
-
-    private static void empty(long from, long length) {
-        Libc.munlock(from, length);
-        Libc.madvise(from, length, Native.MADV_DONTNEED());
     }
 
     static MemorySegment segment(long address, long bytes) {
@@ -291,30 +368,5 @@ final class Region {
     @SuppressWarnings("restricted")
     static MemorySegment segment(long address, long bytes, Arena arena) {
         return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
-    }
-
-    /** Unmaps once, by whoever comes first: an opening that failed half-way, or the collector. */
-    private static final class Unmap implements Runnable {
-        private final long address;
-        private final long bytes;
-        private final AtomicBoolean done = new AtomicBoolean();
-
-        Unmap(long address, long bytes) {
-            this.address = address;
-            this.bytes = bytes;
-        }
-
-        /** The memory, unmapped when the last segment of it is unreachable. */
-        @SuppressWarnings("restricted")
-        MemorySegment whenUnreachable() {
-            return MemorySegment.ofAddress(address).reinterpret(bytes, Arena.ofAuto(), memory -> run());
-        }
-
-        @Override
-        public void run() {
-            if (done.compareAndSet(false, true)) {
-                Libc.munmap(address, bytes);
-            }
-        }
     }
 }

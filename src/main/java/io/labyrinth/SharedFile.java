@@ -9,6 +9,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.function.LongToIntFunction;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The file of a shared labyrinth: made or checked, mapped once as a whole, with a slot in it that is this process's
@@ -24,18 +26,26 @@ final class SharedFile {
      * died; then the parent's pid tells (Tenancy), and a slot's second byte keeps sweepers and newcomers apart.
      */
 
+    private static final Logger LOG = LoggerFactory.getLogger(SharedFile.class);
+
     final Header header;
     /** Of the whole mapping. */
     final long base;
     /** For messages. */
     final String path;
 
-    private final int fd;
     /** The file's name, by which anybody finds it; null where it has none. */
     private final @Nullable Path named;
+    /** -1 once it is closed. */
+    private int fd;
     /** This process's, from {@link #enter} to {@link #leave}; 0 before and after. */
     private int slot;
-    private boolean left;
+    /** The slot that it was then, until its lock is given up. */
+    private int toUnlock;
+    /** The words, mapped once more, while this process leaves. */
+    private final Mapping again;
+    /** By byte: locks that were taken for a moment, and could not be given up after it. */
+    private final boolean[] stillLocked = new boolean[2 * Native.LABYRINTH_TENANTS()];
 
     private SharedFile(String path, @Nullable Path named, int fd, long base, Header header) {
         this.path = path;
@@ -43,6 +53,7 @@ final class SharedFile {
         this.fd = fd;
         this.base = base;
         this.header = header;
+        this.again = new Mapping(header.name(), header.framesOffset());
     }
 
     /**
@@ -108,7 +119,7 @@ final class SharedFile {
         if (named != null) {
             return named;
         }
-        if (left) {
+        if (fd == -1) {
             throw new LabyrinthException.Closed("file=" + path + " has no path any more: the labyrinth is closed");
         }
         return MemoryFile.path(fd, path);
@@ -161,6 +172,7 @@ final class SharedFile {
     synchronized int sweep(LongToIntFunction evict) {
         int freed = 0;
         for (int other = Native.LABYRINTH_FIRST_TENANT(); other < Native.LABYRINTH_TENANTS(); other++) {
+            retryUnlock(other);
             if (other == slot || state(other) == Native.LABYRINTH_VACANT()) {
                 continue;
             }
@@ -176,6 +188,15 @@ final class SharedFile {
             }
         }
         return freed;
+    }
+
+    private void retryUnlock(int other) {
+        if (stillLocked[indexOf(lockAt(other))]) {
+            unlock(lockAt(other));
+        }
+        if (stillLocked[indexOf(sweepAt(other))]) {
+            unlock(sweepAt(other));
+        }
     }
 
     /** Looks at all again, as without this lock somebody may have swept it, or a new tenant may have come. */
@@ -197,36 +218,63 @@ final class SharedFile {
 
     /**
      * Leaves the slot, swept like that of the dead: nothing of this process can reach the words any more, as other
-     * memory stands where they were mapped ({@link Region#close}); so what was claimed to the last moment is seen.
+     * memory stands where they were mapped ({@link Region#giveBack}); so what was claimed to the last moment is seen.
      *
-     * @param map maps the words of this file anew, for {@code sweeper}
+     * <p>Where that fails, for want of memory say, the slot is as that of a process that has died: its lock is given up
+     * all the same, and what it had is for the next sweep. Called again, it does what is left to do.
+     *
+     * @throws LabyrinthException.CloseRefused if something is left to do
      */
     synchronized void leave(Sweeper sweeper) {
-        long again = 0;
         try {
             if (slot != 0) {
-                again = map(fd, path, header.framesOffset());
-                long tenant = PageWord.tenant(slot);
-                sweeper.evict(Region.segment(again + header.pageMapOffset(), header.framesOffset()
-                        - header.pageMapOffset()), tenant);
-                PageMap.so(stateAt(again, slot), Native.LABYRINTH_VACANT());
+                sweepMyself(sweeper);
             }
         } finally {
-            // If that failed, for want of memory say, the slot is as that of a process that has died.
-            if (again != 0) {
-                Libc.munmap(again, header.framesOffset());
+            if (slot != 0) {
+                toUnlock = slot;
+                slot = 0;    // before it is unlocked: from then on it may be another's
             }
-            left = true;
-            close();
+            try {
+                close();
+            } finally {
+                again.unmap();
+            }
         }
     }
 
-    /** The lock goes with the last copy of the descriptor; a forked child may have one, so it is given up by a call. */
-    private void close() {
-        if (slot != 0) {
-            unlock(lockAt(slot));
+    private void sweepMyself(Sweeper sweeper) {
+        Libc.Result result = again.ofFile(fd);
+        if (result.failed()) {
+            LOG.warn("file={} cannot be mapped once more: errno={} {}: this tenant leaves as if it had died;"
+                    + " sweepDeadOwners() of another returns what it had", path, result.error(),
+                    Machine.addressSpace());
+            return;
         }
-        Libc.close(fd);
+        long start = again.address();
+        sweeper.evict(Region.segment(start + header.pageMapOffset(), again.bytes() - header.pageMapOffset()),
+                PageWord.tenant(slot));
+        PageMap.so(stateAt(start, slot), Native.LABYRINTH_VACANT());
+    }
+
+    /**
+     * And unlocks, by itself: whatever still maps the file, and each child that was forked and has not gone yet, has
+     * the same open file description, so the lock would not end with the descriptor.
+     */
+    private void close() {
+        if (toUnlock != 0) {
+            Libc.Result result = Libc.lockByte(fd, Native.F_UNLCK(), lockAt(toUnlock));
+            if (result.failed()) {
+                throw new LabyrinthException.CloseRefused("labyrinth=" + header.name() + " cannot give up its slot: "
+                        + "fcntl(F_OFD_SETLK) file=" + path + " errno=" + result.error() + " slot=" + toUnlock
+                        + ": nothing can be had from it any more; close it again, which goes on from here");
+            }
+            toUnlock = 0;
+        }
+        if (fd != -1) {
+            Libc.close(fd);    // Linux closes, whatever it answers
+            fd = -1;
+        }
     }
 
     /** Who has a slot. */
@@ -250,8 +298,15 @@ final class SharedFile {
     }
 
     /** The file and its name, where creating it failed half-way. */
-    void discard(boolean created) {
-        close();
+    synchronized void discard(boolean created) {
+        try {
+            if (slot != 0) {
+                unlock(lockAt(slot));    // else the lock goes with the descriptor
+            }
+        } finally {
+            Libc.close(fd);
+            fd = -1;
+        }
         if (created && named != null) {
             remove(named);
         }
@@ -274,8 +329,16 @@ final class SharedFile {
         return !result.failed();
     }
 
+    /** Remembered before, as the call may fail by an error, too: {@link #retryUnlock}. */
     private void unlock(long at) {
-        Libc.lockByte(fd, Native.F_UNLCK(), at);
+        stillLocked[indexOf(at)] = true;
+        if (!Libc.lockByte(fd, Native.F_UNLCK(), at).failed()) {
+            stillLocked[indexOf(at)] = false;
+        }
+    }
+
+    private static int indexOf(long at) {
+        return (int) (at - lockAt(0));
     }
 
     private static LabyrinthException noLocks(String path, Libc.Result result) {

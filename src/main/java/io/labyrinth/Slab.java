@@ -128,19 +128,29 @@ public final class Slab implements AutoCloseable {
                     + (Labyrinth.MAX_FRAMES >> shift) * perFrame + ": ask for fewer, or for several slabs");
         }
         int words = shelves << shift;
-        Region.More more = labyrinth.region.more("slab of " + labyrinth.name, Geometry.bytesFor(words));
+        try {
+            return open(labyrinth, bytes, words, labyrinth.region.more("slab of " + labyrinth.name,
+                    Geometry.bytesFor(words)));
+        } catch (OutOfMemoryError e) {
+            throw Labyrinth.heapTooSmall(e, Labyrinth.heapBytesFor(words), "slab of ", labyrinth.name, " size=", size,
+                    " objects=", objects);
+        }
+    }
+
+    private static Slab open(Labyrinth labyrinth, int bytes, int words, Region.More more) {
         boolean opened = false;
         try {
             long first = PageWord.first(1 + ThreadLocalRandom.current().nextLong(1L << 32), PageWord.QUARANTINED, 0);
             for (int object = 0; object < words; object++) {
-                labyrinth_page.word(more.memory().asSlice(object * labyrinth_page.sizeof()), first);
+                more.memory.set(ValueLayout.JAVA_LONG, object * labyrinth_page.sizeof() + labyrinth_page.word$offset(),
+                        first);
             }
-            Slab slab = new Slab(labyrinth, more, new PageMap(more.memory(), words, 0), bytes);
+            Slab slab = new Slab(labyrinth, more, new PageMap(more.memory, words, 0), bytes);
             opened = true;
             return slab;
         } finally {
             if (!opened) {
-                labyrinth.region.giveBack(more);
+                labyrinth.region.discard(more);
             }
         }
     }
@@ -150,9 +160,18 @@ public final class Slab implements AutoCloseable {
         zone.watched = closing || samples != null;
     }
 
-    /** The labyrinth has closed. What is under way may still write a word that says FREE; see {@link Face}. */
+    /**
+     * The slab or its labyrinth has closed; again only where the system refused it. What is under way may still write a
+     * word that says FREE; see {@link Face}.
+     */
     void end() {
         region.giveBack(words);
+        labyrinth.slabs.remove(this);
+    }
+
+    /** Nobody has had it. */
+    void discard() {
+        region.discard(words);
     }
 
     /** Bytes of an object. */
@@ -506,15 +525,25 @@ public final class Slab implements AutoCloseable {
 
     /**
      * Gives all frames back. Refused while objects or tickets are out, or another thread is shrinking or closing it; it
-     * stays good then. Closing again does nothing.
+     * stays good then. Closing again does nothing, but go on with what was refused.
      *
-     * @throws LabyrinthException.FramesOut with who holds what
+     * @throws LabyrinthException.FramesOut    with who holds what
+     * @throws LabyrinthException.CloseRefused if the system would not take its words' memory back, or the heap is full:
+     *                                         close it again, or leave that to the labyrinth's close
      */
     @Override
     public void close() {
-        if (shelves.isClosed()) {
-            return;
+        try {
+            if (!shelves.isClosed()) {
+                closeShelves();
+            }
+            end();
+        } catch (OutOfMemoryError e) {
+            throw Closing.heapFull("slab of ".concat(labyrinth.name), !shelves.isClosed(), e);
         }
+    }
+
+    private void closeShelves() {
         labyrinth.checkOpen();
         map.strays.mend(map);
         int stayed = shelves.close();
@@ -524,9 +553,6 @@ public final class Slab implements AutoCloseable {
         } else if (stayed > 0) {
             throw new LabyrinthException.FramesOut(this + " cannot close: free them, or sweepDeadOwners() if their"
                     + " owners have ended: " + describeOut(census.out()));
-        }
-        if (labyrinth.slabs.remove(this)) {
-            region.giveBack(words);
         }
     }
 

@@ -27,14 +27,14 @@ final class Slabs {
             return slab;
         } finally {
             if (!added) {
-                slab.end();
+                slab.discard();
             }
         }
     }
 
-    /** Whether the slab was open: it ends by one call, its own or its labyrinth's. */
-    boolean remove(Slab slab) {
-        return open.remove(slab);
+    /** The slab has ended, by its own close or by the labyrinth's. */
+    void remove(Slab slab) {
+        open.remove(slab);
     }
 
     int shrink() {
@@ -75,11 +75,18 @@ final class Slabs {
         }
     }
 
+    /** Each that has not ended; one that the system refuses keeps no other from its end. */
     void end() {
+        LabyrinthException.CloseRefused refusal = null;
         for (Slab slab : open) {
-            if (remove(slab)) {
+            try {
                 slab.end();
+            } catch (LabyrinthException.CloseRefused e) {
+                refusal = e;
             }
+        }
+        if (refusal != null) {
+            throw refusal;
         }
     }
 }

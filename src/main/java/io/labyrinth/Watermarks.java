@@ -60,6 +60,7 @@ public final class Watermarks implements AutoCloseable {
         try {
             while (!closed) {
                 look();
+                Thread.interrupted();    // a listener's own, and nobody else's: with it, parking would not wait
                 LockSupport.parkNanos(this, interval);
             }
         } catch (LabyrinthException.Closed ended) {

@@ -32,8 +32,7 @@ class CorruptWordsTest {
         int refusals = 0;
         for (int image = 0; image < Verify.scale(2_000, 100_000); image++) {
             memory.fill(CANARY);
-            inside.fill((byte) 0);
-            PageMap map = new PageMap(inside, FRAMES, RESERVE, PageWord.tenant(2));
+            PageMap map = map();
             map.tile(5);
             Zone zone = new Zone(map, 1);
             corrupt();
@@ -58,7 +57,7 @@ class CorruptWordsTest {
 
     @Test
     void aTicketOfARunThatCannotBeIsRefused() {
-        PageMap map = new PageMap(inside.fill((byte) 0), FRAMES, RESERVE, PageWord.tenant(2));
+        PageMap map = map();
         map.tile(5);
         int last = FRAMES - 1;
         inside.set(ValueLayout.JAVA_LONG, last * 16L, PageWord.first(5, PageWord.IN_TRANSIT, 3));
@@ -66,6 +65,12 @@ class CorruptWordsTest {
         assertThatThrownBy(() -> map.accept(PageWord.handle(map.lvWord(last), last), Thread.currentThread(), 0))
                 .isInstanceOf(LabyrinthException.Foreign.class)
                 .hasMessageContaining("pfn=199 generation=5").hasMessageContaining("no such run fits there");
+    }
+
+    /** A tenant's, all zeros. */
+    private PageMap map() {
+        return new PageMap(inside.fill((byte) 0), FRAMES, RESERVE, PageWord.tenant(2), new Thread[FRAMES],
+                new Strays(FRAMES));
     }
 
     private boolean isUntouched(long from) {

@@ -1,5 +1,7 @@
 package io.labyrinth;
 
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
@@ -18,6 +20,13 @@ final class Hook {
     private static volatile @Nullable Thread chosen;
     private static int countdown;
     private static @Nullable Error error;
+    /** Whether calls outside of try blocks count, too. */
+    private static boolean anywhere;
+    /** Whether the heap is what is lacking, and not the stack. */
+    private static boolean ofHeap;
+    /** How often each place was passed: of a loop the first rounds will do. */
+    private static final Map<String, Integer> PASSED = new HashMap<>();
+    private static final int ROUNDS = 2;
     private static final Set<String> STRUCK = new TreeSet<>();
     private static volatile CountDownLatch stopped = new CountDownLatch(0);
     private static volatile CountDownLatch letGo = new CountDownLatch(0);
@@ -34,10 +43,10 @@ final class Hook {
             if (isStep(place) && --countdown == 0) {
                 stop();
             }
-        } else if (inTryBlock) {
+        } else if (inTryBlock || anywhere && (countdown < 0 || PASSED.merge(place, 1, Integer::sum) <= ROUNDS)) {
             if (--countdown == 0 || countdown < 0 && error == Error.FROM_THEN_ON) {
                 STRUCK.add(place);
-                throw new StackOverflowError(place);
+                throw ofHeap ? new OutOfMemoryError(place) : new StackOverflowError(place);
             }
         }
     }
@@ -65,6 +74,18 @@ final class Hook {
 
     /** The calling thread's n-th call in a try block from now on fails. */
     static void failAt(int call, Error how) {
+        failAt(call, how, false, false);
+    }
+
+    /** The same, of all its calls, in a loop the first times; for want of heap or of stack. */
+    static void failAnywhere(int call, Error how, boolean heap) {
+        failAt(call, how, true, heap);
+    }
+
+    private static void failAt(int call, Error how, boolean inAnyCall, boolean heap) {
+        PASSED.clear();
+        anywhere = inAnyCall;
+        ofHeap = heap;
         error = how;
         countdown = call;
         chosen = Thread.currentThread();

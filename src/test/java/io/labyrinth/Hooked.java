@@ -34,6 +34,9 @@ final class Hooked extends ClassLoader {
     /** Where frames are cut into smaller pieces, and books are kept of that. */
     static final List<String> ARENAS_AND_SLABS = List.of("FrameArena", "FrameArena$Run", "Slab", "Shelves",
             "PageMap", "Advice", "Strays");
+    /** What gives back all that a labyrinth has. */
+    static final List<String> CLOSING = List.of("Labyrinth", "Closing", "Region", "Mapping", "SharedFile", "Slabs",
+            "Slab", "Shelves", "Census", "Libc");
     private static final String PACKAGE = "io.labyrinth.";
     private static final ClassDesc HOOK = ClassDesc.of(PACKAGE + "Hook");
     private static final MethodTypeDesc AT = MethodTypeDesc.of(ConstantDescs.CD_void, ConstantDescs.CD_String,

@@ -265,7 +265,8 @@ class LabyrinthMapTest {
                 StandardOpenOption.WRITE); Arena arena = Arena.ofConfined()) {
             channel.write(ByteBuffer.allocate(1), header.fileBytes() - 1);
             MemorySegment memory = channel.map(FileChannel.MapMode.READ_WRITE, 0, header.framesOffset(), arena);
-            PageMap words = new PageMap(memory.asSlice(header.pageMapOffset()), frames, 0, PageWord.tenant(3));
+            PageMap words = new PageMap(memory.asSlice(header.pageMapOffset()), frames, 0,
+                    PageWord.tenant(3), new Thread[frames], new Strays(frames));
             words.tile(header.firstGeneration());
             header.write(memory);
             MemorySegment slot = memory.asSlice(header.tenantsOffset() + 3 * labyrinth_tenant.sizeof());

@@ -88,11 +88,23 @@ class NothingLostTest {
     /** Nor the memory of a labyrinth that cannot open, as the heap has no room for its part of the page map. */
     @Test
     void norByAnOpeningThatTheHeapIsTooSmallFor() {
-        ChildJvm.Result child = ChildJvm.of(NoRoom.class).jvm("-Xmx16m", "-Xms16m").run();
+        ChildJvm.Result child = ChildJvm.of(NoRoom.class).jvm("-Xmx16m", "-Xms16m").with("private").run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         assertThat(child.out()).matches("(?s)MapRefused: labyrinth=no-room frames=20000 needs about 117.2KiB of heap, "
                 + "limit=[\\d.]+MiB: raise it with -Xmx, or ask for fewer frames\n.*").endsWith("kept=0\n");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"memfd, labyrinth=no-room frames=20000, 97.7KiB",
+        "attach, file=/proc/\\d+/fd/\\d+ frames=20000, 97.7KiB",
+        "slab, slab of no-room size=2048 objects=40000, 195.3KiB"})
+    void norByASharedOpeningOrASlabThatTheHeapIsTooSmallFor(String way, String what, String bytes) {
+        ChildJvm.Result child = ChildJvm.of(NoRoom.class).jvm("-Xmx16m", "-Xms16m").with(way).run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out()).matches("(?s)MapRefused: " + what + " needs about " + bytes
+                + " of heap, limit=[\\d.]+MiB: raise it with -Xmx, or ask for fewer frames\n.*").endsWith("kept=0\n");
     }
 
     /**
@@ -292,31 +304,43 @@ class NothingLostTest {
         private static final int SPARE = 24 << 10;
 
         public static void main(String[] args) {
-            open();
-            long before = ChildJvm.status("VmSize", 10);
-            byte[][] spare = new byte[40][SPARE];
-            Object[] hog = fillTheHeap(1 << 13);
-            String first = null;
-            String refusal = "";
-            for (int i = 0; i < spare.length && refusal != null; i++) {
-                spare[i] = null;
-                try {
-                    refusal = open();
-                    first = first == null ? refusal : first;
-                } catch (OutOfMemoryError e) {
-                    // Before there was anything to give back, or so it must look.
+            try (Labyrinth host = builder().memfd().open()) {
+                open(args[0], host);
+                System.gc();
+                long before = ChildJvm.status("VmSize", 10);
+                byte[][] spare = new byte[40][SPARE];
+                Object[] hog = fillTheHeap(1 << 13);
+                String first = null;
+                String refusal = "";
+                for (int i = 0; i < spare.length && refusal != null; i++) {
+                    spare[i] = null;
+                    try {
+                        refusal = open(args[0], host);
+                        first = first == null || first.contains("=?") ? refusal : first;
+                    } catch (OutOfMemoryError e) {
+                        // No room for a refusal.
+                    }
                 }
+                hog = hog.length == 0 ? hog : null;
+                long kept = ChildJvm.status("VmSize", 10) - before;
+                System.out.println(first);
+                // A labyrinth's frames are 78 MiB.
+                System.out.println("kept=" + (refusal != null ? "never opened" : kept / (64 << 10)));
             }
-            hog = hog.length == 0 ? hog : null;
-            long kept = ChildJvm.status("VmSize", 10) - before;
-            System.out.println(first);
-            // A labyrinth's frames are 78 MiB.
-            System.out.println("kept=" + (refusal != null ? "never opened" : kept / (64 << 10)));
         }
 
-        private static String open() {
+        private static Labyrinth.Builder builder() {
+            return Labyrinth.builder("no-room").frames(FRAMES).locking(Locking.NONE);
+        }
+
+        private static String open(String way, Labyrinth host) {
             try {
-                Labyrinth.builder("no-room").frames(FRAMES).locking(Locking.NONE).open().close();
+                switch (way) {
+                    case "private" -> builder().open().close();
+                    case "memfd" -> builder().memfd().open().close();
+                    case "attach" -> Labyrinth.attach(host.sharedPath(), Locking.NONE).close();
+                    default -> host.slab(2048, 2 * FRAMES).close();
+                }
                 return null;
             } catch (LabyrinthException.MapRefused e) {
                 return e.getClass().getSimpleName() + ": " + e.getMessage();

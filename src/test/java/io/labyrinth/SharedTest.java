@@ -70,7 +70,9 @@ class SharedTest {
         try (Labyrinth one = Labyrinth.builder("shared").frames(FRAMES).shared(path).open();
                 Labyrinth two = Labyrinth.attach(path); Labyrinth three = Labyrinth.attach(path)) {
             for (Labyrinth each : List.of(one, two, three)) {
-                assertThat(each.stats().lockedBytes()).isEqualTo(each.region.file.header.fileBytes());
+                assertThat(each.stats().lockedBytes()).isEqualTo(each.region.file.header.fileBytes())
+                        .as("with its header and its tenants").isEqualTo(each.stats().mappedBytes());
+                assertThat(each.stats().metadataBytes()).isEqualTo(each.region.file.header.framesOffset());
             }
             one.validate();
         }

@@ -140,6 +140,29 @@ class WatermarksTest {
         }
     }
 
+    /** Its interrupt is what the listener sees, and the code that it calls; parking with it would not wait. */
+    @Test
+    void aListenerThatRestoresItsInterruptDoesNotMakeTheLooksSpin() throws InterruptedException {
+        BlockingQueue<Thread> callers = new LinkedBlockingQueue<>();
+        BlockingQueue<Boolean> seen = new LinkedBlockingQueue<>();
+        take(48);
+        try (Watermarks watermarks = labyrinth.watermarks(0, 1, Duration.ofHours(1), (mark, stats) -> {
+            Thread.currentThread().interrupt();
+            seen.add(Thread.currentThread().isInterrupted());
+            callers.add(Thread.currentThread());
+        })) {
+            Thread caller = next(callers);
+            assertThat(seen).as("%s", watermarks).containsExactly(true);
+            long end = System.nanoTime() + PATIENCE.toNanos();
+            while ((caller.isInterrupted() || caller.getState() != Thread.State.TIMED_WAITING)
+                    && System.nanoTime() < end) {
+                Thread.onSpinWait();
+            }
+            assertThat(caller.isInterrupted()).isFalse();
+            assertThat(caller.getState()).as("it waits for its next look").isEqualTo(Thread.State.TIMED_WAITING);
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({"-1,1", "0,0", "5,5", "6,5", "0,49", "-2147483648,2147483647"})
     void refusesMarksThatMeanNothing(int low, int high) {

@@ -1,0 +1,96 @@
+package io.labyrinth;
+
+import io.labyrinth.ClosingCase.End;
+import io.labyrinth.ClosingCase.Kind;
+import io.labyrinth.bindings.Native;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * A program for {@link ClosingTest}: of a close, the first system call fails, then the second, and so on; alone, and
+ * with all that follow. Then the next close comes to the end.
+ */
+final class RefusedClosings {
+
+    private static final int[] ERRORS = {Native.ENOMEM(), Native.EINVAL(), Native.EAGAIN(), Native.EPERM()};
+    private static final int ALL = 9999;
+    private static final Map<String, Integer> OUTCOMES = new TreeMap<>();
+
+    private RefusedClosings() {
+    }
+
+    public static void main(String[] args) {
+        FaultyCalls.refused();
+        try (Labyrinth host = ClosingCase.host(null)) {
+            for (Kind kind : Kind.values()) {
+                for (End end : End.values()) {
+                    System.gc();    // closed labyrinths' page maps are many by now, and make smaps long
+                    for (int error : ERRORS) {
+                        for (boolean alone : new boolean[] {true, false}) {
+                            int call = 1;
+                            while (isRefused(kind, end, host, call, alone ? call : ALL, error)) {
+                                call++;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        keepsNoLockOfASweep();
+        OUTCOMES.forEach((outcome, times) -> System.out.println(outcome + "=" + times));
+    }
+
+    /** A tenant that leaves as if it had died, and is swept; but its slot's lock cannot be given up at once. */
+    private static void keepsNoLockOfASweep() {
+        try (Labyrinth host = ClosingCase.host(null)) {
+            Labyrinth dead = Labyrinth.attach(host.sharedPath(), Locking.NONE);
+            int slot = host.map().tenants().getLast().number();
+            FaultyCalls.refuse(2, 2, FaultyCalls.MMAP, Native.ENOMEM());
+            dead.close();
+            FaultyCalls.refused();
+            ClosingCase.require(host.map().tenants().size() == 2, "it has left as if it had died");
+            FaultyCalls.refuse(2, 2, FaultyCalls.SHARED, Native.ENOMEM());
+            host.sweepDeadOwners();
+            ClosingCase.require(FaultyCalls.refused() == FaultyCalls.SHARED, "the lock was not to be given up");
+            host.sweepDeadOwners();
+            try (Labyrinth next = Labyrinth.attach(host.sharedPath(), Locking.NONE)) {
+                ClosingCase.require(host.map().tenants().getLast().number() == slot, "the slot cannot be had: " + next);
+            }
+        }
+    }
+
+    /** @return whether there was a call of that number to refuse */
+    private static boolean isRefused(Kind kind, End end, Labyrinth host, int first, int last, int error) {
+        ClosingCase closing = new ClosingCase(kind, end, host);
+        String what = "call=" + first + " to " + last + " error=" + error;
+        String outcome = "closed";
+        int told = -1;
+        FaultyCalls.refuse(first, last, FaultyCalls.ANY, error);
+        try {
+            told = closing.close();
+        } catch (LabyrinthException refusal) {
+            outcome = refusal.getClass().getSimpleName();
+            if (!refusal.getMessage().matches("labyrinth=(slab of )?(closing|host) cannot give (its memory back: \\w+"
+                    + " requested=.* errno=" + error + "\\(.* max_map_count=\\d\\d+ .*|up its slot: .* errno=" + error
+                    + "\\(.*): .*close it again.*")) {
+                throw new AssertionError(what, refusal);
+            }
+        }
+        int kindRefused = FaultyCalls.refused();
+        OUTCOMES.merge(outcome, 1, Integer::sum);
+        if (!outcome.equals("closed")) {
+            if (!outcome.equals("CloseRefused")) {
+                throw new AssertionError(kind + " " + end + " " + what + ": " + outcome);
+            }
+            closing.checkAfterFailure(what, false);
+            if (first == last && kindRefused == FaultyCalls.MUNMAP) {
+                closing.checkTenants(what, 1);
+            } else if (first == last && kindRefused == FaultyCalls.MMAP && kind == Kind.ATTACHED) {
+                closing.checkTenants(what, 2);
+            }
+            told = closing.close();
+        }
+        closing.checkAtTheEnd(what, told);
+        return kindRefused != 0;
+    }
+}
