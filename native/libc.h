@@ -26,5 +26,9 @@
 #ifndef MADV_COLD
 #define MADV_COLD 20
 #endif
+/* The same, of Linux 5.18. */
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
 
 #endif

@@ -653,6 +653,15 @@ public class Native extends Native$shared {
     public static int MADV_POPULATE_WRITE() {
         return MADV_POPULATE_WRITE;
     }
+    private static final int MADV_DONTNEED_LOCKED = (int)24L;
+    /**
+     * {@snippet lang=c :
+     * #define MADV_DONTNEED_LOCKED 24
+     * }
+     */
+    public static int MADV_DONTNEED_LOCKED() {
+        return MADV_DONTNEED_LOCKED;
+    }
     private static final int LABYRINTH_FREE = (int)1L;
     /**
      * {@snippet lang=c :

@@ -548,25 +548,24 @@ public final class Labyrinth extends Face implements AutoCloseable {
                 throw new LabyrinthException.InvalidRequest("reserve=" + reserve + " frames=" + frames
                         + ": the reserve is a part of the frames; leave at least 1 for the others");
             }
-            Machine.requireNativeAccess();
             try {
                 Rehearsal.done();
                 // Generations of different labyrinths begin at random, so that a handle of one is as good as always
                 // stale in another; below 2^32, so that no more than 1/256 of the lives are given away.
                 long firstGeneration = 1 + ThreadLocalRandom.current().nextLong(1L << 32);
-                return shared ? openShared(firstGeneration) : openPrivate(firstGeneration);
+                return shared ? openShared(frames, firstGeneration) : openPrivate(frames, firstGeneration);
             } catch (OutOfMemoryError e) {
                 throw heapTooSmall(e, heapBytesFor(frames), "labyrinth=", name, " frames=", frames);
             }
         }
 
-        private Labyrinth openShared(long firstGeneration) {
+        private Labyrinth openShared(int frames, long firstGeneration) {
             Header header = Header.plan(name, frames, reserve, Libc.pageSize(), firstGeneration);
             Machine.requireMemory(name, header.fileBytes());
             return join(SharedFile.create(path, header), locking, true, sampleClaims);
         }
 
-        private Labyrinth openPrivate(long firstGeneration) {
+        private Labyrinth openPrivate(int frames, long firstGeneration) {
             Region region = Region.open(name, frames, Geometry.bytesFor(frames), locking);
             boolean opened = false;
             try {

@@ -90,8 +90,8 @@ final class Libc {
     }
 
     /**
-     * What a call returned, and errno if that was -1. mmap fails with -1 as well (MAP_FAILED), not with NULL. The object
-     * is made before the call, so that nothing fails behind it: whoever gets an error knows that there was no call.
+     * What a call returned, and errno if that was -1. mmap fails with -1 as well (MAP_FAILED), not with NULL. The
+     * object is made before the call, so that nothing fails behind it: whoever gets an error knows that there was none.
      */
     static final class Result {
         /** For those who must look at it without a call, which could fail. */

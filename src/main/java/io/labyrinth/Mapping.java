@@ -126,6 +126,7 @@ final class Mapping implements Runnable {
             result = Libc.madvise(address, bytes, Native.MADV_DONTNEED());
         }
         if (result.value != 0 && over(bytes).value == -1) {
+            giveMemoryBack();
             throw refused(refused, bytes, result);
         }
         state = EMPTY;
@@ -175,11 +176,20 @@ final class Mapping implements Runnable {
             state = GONE;
             return null;
         }
-        if (state == MAPPED && Libc.munlock(address, bytes).value == 0
-                && Libc.madvise(address, bytes, Native.MADV_DONTNEED()).value == 0) {
-            state = EMPTY;
+        if (state == MAPPED) {
+            if (Libc.munlock(address, bytes).value == 0
+                    && Libc.madvise(address, bytes, Native.MADV_DONTNEED()).value == 0) {
+                state = EMPTY;
+            } else {
+                giveMemoryBack();
+            }
         }
         return result;
+    }
+
+    /** Although it is still locked, which older kernels refuse. (What needs no split of a mapping, succeeds.) */
+    private void giveMemoryBack() {
+        Libc.madvise(address, bytes, Native.MADV_DONTNEED_LOCKED());
     }
 
     /** Unmaps, now or when there is another chance: for what nobody would ask for again. */

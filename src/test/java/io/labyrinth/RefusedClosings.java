@@ -3,6 +3,9 @@ package io.labyrinth;
 import io.labyrinth.ClosingCase.End;
 import io.labyrinth.ClosingCase.Kind;
 import io.labyrinth.bindings.Native;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -19,9 +22,10 @@ final class RefusedClosings {
     private RefusedClosings() {
     }
 
-    public static void main(String[] args) {
+    public static void main(String[] args) throws IOException {
         FaultyCalls.refused();
-        try (Labyrinth host = ClosingCase.host(null)) {
+        Path file = Path.of("/dev/shm/labyrinth-closing-" + ProcessHandle.current().pid());
+        try (Labyrinth host = ClosingCase.host(file)) {
             for (Kind kind : Kind.values()) {
                 for (End end : End.values()) {
                     System.gc();    // closed labyrinths' page maps are many by now, and make smaps long
@@ -35,8 +39,11 @@ final class RefusedClosings {
                     }
                 }
             }
+        } finally {
+            Files.delete(file);
         }
         keepsNoLockOfASweep();
+        unmapsLaterWhatNobodyAsksFor();
         OUTCOMES.forEach((outcome, times) -> System.out.println(outcome + "=" + times));
     }
 
@@ -57,6 +64,23 @@ final class RefusedClosings {
                 ClosingCase.require(host.map().tenants().getLast().number() == slot, "the slot cannot be had: " + next);
             }
         }
+    }
+
+    /** An opening that fails, and cannot unmap: its memory is given back, and its addresses when another one closes. */
+    private static void unmapsLaterWhatNobodyAsksFor() {
+        Labyrinth other = Labyrinth.builder("other").frames(16).open();
+        ClosingState before = ClosingState.now();
+        FaultyCalls.refuse(1, ALL, FaultyCalls.POPULATE | FaultyCalls.MUNMAP, Native.ENOMEM());
+        try {
+            Labyrinth.builder("closing").frames(16).open();
+            throw new AssertionError("it opened");
+        } catch (LabyrinthException.MapRefused expected) {
+            FaultyCalls.refused();
+        }
+        ClosingCase.require(FaultyCalls.isAnythingLeft(), "nothing was left");
+        before.assertNothingLeft("an opening that cannot unmap");
+        other.close();
+        ClosingCase.require(!FaultyCalls.isAnythingLeft(), "it was not unmapped later");
     }
 
     /** @return whether there was a call of that number to refuse */

@@ -56,7 +56,11 @@ final class StruckArenasAndSlabs {
             for (Gfp gfp : List.of(Gfp.ATOMIC_EXCLUSIVE, Gfp.NOWAIT)) {
                 for (Step step : Step.values()) {
                     for (Hook.Error error : Hook.Error.values()) {
-                        new StruckArenasAndSlabs(labyrinth, gfp).everyCall(step, error);
+                        new StruckArenasAndSlabs(labyrinth, gfp).everyCall(step, error, false);
+                    }
+                    if (step == Step.CLOSE_ARENA) {    // Slabs' ends: StruckClosings
+                        new StruckArenasAndSlabs(labyrinth, gfp).everyCall(step, Hook.Error.ONCE, true);
+                        new StruckArenasAndSlabs(labyrinth, gfp).everyCall(step, Hook.Error.FROM_THEN_ON, true);
                     }
                 }
             }
@@ -64,13 +68,17 @@ final class StruckArenasAndSlabs {
         }
     }
 
-    private void everyCall(Step step, Hook.Error error) {
+    private void everyCall(Step step, Hook.Error error, boolean anywhere) {
         boolean struck = true;
         for (int call = 1; struck; call++) {
             step.prepare(this);
             String where = Thread.currentThread() + " " + gfp + " " + step + " error=" + error + " call=" + call;
             taken = 0;
-            Hook.failAt(call, error);
+            if (anywhere) {
+                Hook.failAnywhere(call, error, false);
+            } else {
+                Hook.failAt(call, error);
+            }
             try {
                 step.take(this);
                 where += " taken";
