@@ -57,6 +57,7 @@ final class DoctorCommand implements Callable<Integer> {
         boolean unified = Files.exists(Path.of("/sys/fs/cgroup/cgroup.controllers"));
         long room = Machine.cgroupRoom();
         fact(out, "cgroup", (unified ? "v2" : "v1, or none") + ", room below the memory limit: " + Machine.bytes(room));
+        fact(out, "/dev/shm", KernelFacts.sharedMemory());
         fact(out, "address space", KernelFacts.limit("Max address space"));
         fact(out, "overcommit", KernelFacts.overcommit());
         fact(out, "huge pages", KernelFacts.hugePages());

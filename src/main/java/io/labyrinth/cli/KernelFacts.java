@@ -1,7 +1,9 @@
 package io.labyrinth.cli;
 
+import io.labyrinth.Machine;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -59,6 +61,17 @@ final class KernelFacts {
         };
         String reserved = text("/proc/sys/vm/nr_hugepages").orElse("?");
         return "transparent: " + enabled + ", " + effect + "; hugetlb pages reserved: " + reserved;
+    }
+
+    /** A labyrinth that is shared by a path needs that much room there, one by a memfd does not. */
+    static String sharedMemory() {
+        try {
+            FileStore store = Files.getFileStore(Path.of("/dev/shm"));
+            return Machine.bytes(store.getUsableSpace()) + " free of " + Machine.bytes(store.getTotalSpace())
+                    + ", for shared(path); more by docker --shm-size, Kubernetes emptyDir.sizeLimit, or use memfd()";
+        } catch (IOException e) {
+            return "not there: share by memfd(), or mount a tmpfs";
+        }
     }
 
     static String overcommit() {
