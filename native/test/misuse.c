@@ -273,13 +273,13 @@ static void validate_sees_every_kind_of_damage(void)
 
 static void every_error_has_a_name_and_a_sentence(void)
 {
-    for (int error = LABYRINTH_OK; error <= LABYRINTH_VIOLATION; error++) {
+    for (int error = LABYRINTH_OK; error <= LABYRINTH_CLOSE_REFUSED; error++) {
         char text[512] = "";
         refuse((struct refusal){.error = (enum labyrinth_error) error, .verb = "free", .rule = "rule", .name = "name"});
         CHECK(strlen(labyrinth_explain(text, sizeof text)) > 15);
         CHECK(strcmp(labyrinth_error_name((enum labyrinth_error) error), "UNKNOWN") != 0);
     }
-    CHECK(strcmp(labyrinth_error_name((enum labyrinth_error) (LABYRINTH_VIOLATION + 1)), "UNKNOWN") == 0);
+    CHECK(strcmp(labyrinth_error_name((enum labyrinth_error) (LABYRINTH_CLOSE_REFUSED + 1)), "UNKNOWN") == 0);
     char small[8];
     CHECK(strlen(labyrinth_explain(small, sizeof small)) == 7);
 }

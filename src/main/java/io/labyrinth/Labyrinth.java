@@ -386,9 +386,12 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * trimmed runtime image, the frames of platform threads stay out, and a warning says so.
      *
      * <p>In a shared labyrinth also all that processes had which have died: frames of either kind, tickets that nobody
-     * accepted, half-made runs. That asks the kernel about each tenant, and looks at every frame for each dead one.
+     * accepted, half-made runs. That asks the kernel about each tenant, and looks at every frame for each dead one. One
+     * that was killed, and whose forked child lives on, is known to be dead in its own pid namespace alone, once
+     * somebody has waited for it; elsewhere only when the child has ended.
      *
      * @return the number of frames freed
+     * @throws LabyrinthException.MapRefused if the kernel cannot say who lives: a sandbox without byte locks
      */
     public int sweepDeadOwners() {
         return pass(() -> {

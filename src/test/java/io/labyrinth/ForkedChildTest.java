@@ -182,6 +182,23 @@ class ForkedChildTest {
         }
     }
 
+    /** As one that could not unmap what it had, and let go of the lock. */
+    @Test
+    void aTenantWithoutItsLockIsDeadThoughItsProcessLives() throws Exception {
+        try (Labyrinth labyrinth = create()) {
+            Labyrinth left = attach();
+            assertThat(left.allocPages(EXCLUSIVE, 2)).isNotNull();
+            assertThat(labyrinth.map().tenants()).extracting(LabyrinthMap.Tenant::alive).containsExactly(true, true);
+            assertThat(Libc.lockByte(fd(left.region.file), Native.F_UNLCK(), SharedFile.lockAt(3)).failed()).isFalse();
+
+            assertThat(labyrinth.map().tenants()).extracting(LabyrinthMap.Tenant::alive).containsExactly(true, false);
+            assertThat(LabyrinthMap.of(path).tenants()).isEqualTo(labyrinth.map().tenants());
+            assertThat(labyrinth.sweepDeadOwners()).isEqualTo(4);
+            left.closeNow();
+            labyrinth.validate();
+        }
+    }
+
     private static int fd(SharedFile file) throws ReflectiveOperationException {
         var field = SharedFile.class.getDeclaredField("fd");
         field.setAccessible(true);
