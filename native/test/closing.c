@@ -192,7 +192,7 @@ static bool an_attach_leaves_nothing(struct labyrinth *host, int fd, int first, 
         CHECK_OK(labyrinth_detach(&l));
     } else {
         CHECK(said == LABYRINTH_MAP_REFUSED || said == LABYRINTH_LOCK_REFUSED || said == LABYRINTH_UNSEALED
-              || said == LABYRINTH_NO_VACANCY);
+              || said == LABYRINTH_NO_VACANCY || (said == LABYRINTH_INVALID_REQUEST && error == EINVAL));
         CHECK(labyrinth_last_error() == said);
         CHECK_NOTHING(LABYRINTH_CLOSED, labyrinth_alloc_page(&l, NOWAIT));
         enum labyrinth_error rest = labyrinth_detach(&l);
