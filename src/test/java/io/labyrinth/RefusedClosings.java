@@ -56,9 +56,9 @@ final class RefusedClosings {
             dead.close();
             FaultyCalls.refused();
             ClosingCase.require(host.map().tenants().size() == 2, "it has left as if it had died");
-            FaultyCalls.refuse(2, 2, FaultyCalls.SHARED, Native.ENOMEM());
+            FaultyCalls.refuse(3, 4, FaultyCalls.BYTE_LOCK, Native.ENOMEM());    // locked are: its byte, its sweep byte
             host.sweepDeadOwners();
-            ClosingCase.require(FaultyCalls.refused() == FaultyCalls.SHARED, "the lock was not to be given up");
+            ClosingCase.require(FaultyCalls.refused() == FaultyCalls.BYTE_LOCK, "the lock was not to be given up");
             host.sweepDeadOwners();
             try (Labyrinth next = Labyrinth.attach(host.sharedPath(), Locking.NONE)) {
                 ClosingCase.require(host.map().tenants().getLast().number() == slot, "the slot cannot be had: " + next);
