@@ -43,15 +43,15 @@ final class StarvedClosings {
             byte[] spare = new byte[random.nextInt(3000)];
             Object[] hog = NothingLostTest.fillTheHeap(1 << 16);
             spare = null;
-            String outcome = "closed";
+            Throwable failure = null;
             int told = -1;
             try {
                 told = closing.close();
             } catch (OutOfMemoryError | LabyrinthException.CloseRefused e) {
-                outcome = e.getClass().getSimpleName();    // the first, where it has no room for the second
+                failure = e;    // the first, where it has no room for the second
             }
             hog = hog.length == 0 ? hog : null;
-            finish(closing, outcome, told, "turn=" + turn);
+            finish(closing, failure == null ? "closed" : failure.getClass().getSimpleName(), told, "turn=" + turn);
         }
     }
 
