@@ -43,19 +43,15 @@ final class StarvedClosings {
             byte[] spare = new byte[random.nextInt(3000)];
             Object[] hog = NothingLostTest.fillTheHeap(1 << 16);
             spare = null;
-            boolean isRefused = false;
-            boolean isStarved = false;    // there was no room for the refusal, and in a handler there is none for a text
+            Throwable failure = null;
             int told = -1;
             try {
                 told = closing.close();
-            } catch (LabyrinthException.CloseRefused e) {
-                isRefused = true;
-            } catch (OutOfMemoryError e) {
-                isStarved = true;
+            } catch (OutOfMemoryError | LabyrinthException.CloseRefused e) {
+                failure = e;    // the first, where it has no room for the second
             }
             hog = hog.length == 0 ? hog : null;
-            String outcome = isRefused ? "CloseRefused" : isStarved ? "OutOfMemoryError" : "closed";
-            finish(closing, outcome, told, "turn=" + turn);
+            finish(closing, failure == null ? "closed" : failure.getClass().getSimpleName(), told, "turn=" + turn);
         }
     }
 
