@@ -311,15 +311,6 @@ public class Native extends Native$shared {
     public static int EACCES() {
         return EACCES;
     }
-    private static final int EFAULT = (int)14L;
-    /**
-     * {@snippet lang=c :
-     * #define EFAULT 14
-     * }
-     */
-    public static int EFAULT() {
-        return EFAULT;
-    }
     private static final int EEXIST = (int)17L;
     /**
      * {@snippet lang=c :
@@ -625,15 +616,6 @@ public class Native extends Native$shared {
      */
     public static int MADV_DONTDUMP() {
         return MADV_DONTDUMP;
-    }
-    private static final int MADV_WIPEONFORK = (int)18L;
-    /**
-     * {@snippet lang=c :
-     * #define MADV_WIPEONFORK 18
-     * }
-     */
-    public static int MADV_WIPEONFORK() {
-        return MADV_WIPEONFORK;
     }
     private static final int MADV_COLD = (int)20L;
     /**
