@@ -37,10 +37,11 @@ static int populate(void *memory, size_t bytes)
     if (madvise(memory, bytes, MADV_POPULATE_WRITE) == 0) {
         return 0;
     }
-    if (errno != EINVAL) {
+    /* The kernel says EINVAL where it does not know the advice (before 5.14); the others are a filter's answers. */
+    if (errno != EINVAL && errno != ENOSYS && errno != EPERM) {
         return -1;
     }
-    for (size_t at = 0; at < bytes; at += 4096) { /* a kernel before 5.14 */
+    for (size_t at = 0; at < bytes; at += 4096) {
         (void) *(volatile char *) ((char *) memory + at);
     }
     return 0;
@@ -284,7 +285,7 @@ static void *reserve_hole(uint64_t bytes)
 }
 
 /* Maps the whole file, its frames on a bound of huge pages: in a hole that is large enough to choose from. */
-static void *map_aligned(int fd, const struct labyrinth_header *header)
+static void *map_aligned(struct labyrinth *l, const struct labyrinth_header *header)
 {
     uint64_t bytes = header->file_bytes;
     uint64_t alignment = alignment_of(bytes);
@@ -298,25 +299,24 @@ static void *map_aligned(int fd, const struct labyrinth_header *header)
     }
     uint64_t frames_at = (uint64_t) hole + header->frames_offset;
     uint64_t before = (frames_at + alignment - 1) / alignment * alignment - frames_at;
-    char *memory = mmap(hole + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+    char *memory = mmap(hole + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, l->fd, 0);
     if (memory == MAP_FAILED) {
         int reason = errno;
         munmap(hole, bytes + alignment);
         errno = reason;
         return MAP_FAILED;
     }
-    /* Can fail: the kernel may have merged the hole with its neighbour, and may not split it again. */
-    char *from = hole;
-    bool trimmed = before == 0 || munmap(hole, before) == 0;
-    if (trimmed) {
-        from = memory;
-        trimmed = before == alignment || munmap(memory + bytes, alignment - before) == 0;
+    /* Can fail: the kernel may have merged the hole with its neighbour, and may not split it again. Then the rest, which
+     * is addresses alone, stays with the mapping, and goes with it.
+     */
+    l->mapped = hole;
+    l->mapped_bytes = bytes + alignment;
+    if (before == 0 || munmap(hole, before) == 0) {
+        l->mapped = memory;
+        l->mapped_bytes -= before;
     }
-    if (!trimmed) {
-        int reason = errno;
-        munmap(from, bytes + alignment - (uint64_t) (from - hole));
-        errno = reason;
-        return MAP_FAILED;
+    if (before == alignment || munmap(memory + bytes, alignment - before) == 0) {
+        l->mapped_bytes -= alignment - before;
     }
     return memory;
 }
@@ -332,13 +332,11 @@ static uint64_t bytes_missing(int fd, uint64_t bytes)
 static enum labyrinth_error map_and_lock(struct labyrinth *l, const struct labyrinth_header *header,
                                          enum labyrinth_locking locking)
 {
-    void *memory = map_aligned(l->fd, header);
+    void *memory = map_aligned(l, header);
     if (memory == MAP_FAILED) {
         return map_refused("mmap", header->name, header->file_bytes);
     }
-    l->mapped = memory;
-    l->mapped_bytes = header->file_bytes;
-    madvise(memory, header->file_bytes, MADV_DONTFORK);
+    l->forks = madvise(memory, header->file_bytes, MADV_DONTFORK) != 0;
     madvise(memory, header->file_bytes, MADV_DONTDUMP);
     if (populate(memory, header->file_bytes) != 0) {
         return map_refused("madvise(MADV_POPULATE_WRITE)", header->name, header->file_bytes);

@@ -94,6 +94,8 @@ struct labyrinth {
     uint64_t metadata_bytes;
     int fd; /* of an open file description that nobody else has: the lock of the slot hangs on it */
     int locked;
+    int forks;               /* 1 if the system would not keep the memory from forked children */
+    uint64_t still_locked[8]; /* a bit for each byte whose lock could not be given up after a sweep */
     char name[LABYRINTH_NAME_BYTES];
 };
 

@@ -81,6 +81,26 @@ static uint64_t take_back_all(struct labyrinth *l, uint32_t slot)
     return freed;
 }
 
+/* Gives up a byte's lock. What the system refuses is noted, and tried again by the next sweep. */
+static void unlock(struct labyrinth *l, int64_t byte)
+{
+    uint64_t bit = (uint64_t) (byte - LIFE(0));
+    if (set_lock(l, byte, F_UNLCK) == 0) {
+        l->still_locked[bit / 64] &= ~(1ULL << bit % 64);
+    } else {
+        l->still_locked[bit / 64] |= 1ULL << bit % 64;
+    }
+}
+
+static void unlock_what_is_left(struct labyrinth *l)
+{
+    for (uint64_t bit = 0; bit < 2 * LABYRINTH_TENANTS; bit++) {
+        if ((l->still_locked[bit / 64] >> bit % 64 & 1) != 0) {
+            unlock(l, LIFE(0) + (int64_t) bit);
+        }
+    }
+}
+
 /* Sweeps the slot, which was seen not to be vacant, if its tenant is dead. 0, or why nobody can say that. */
 static int sweep_slot(struct labyrinth *l, uint32_t slot, uint64_t *freed)
 {
@@ -101,12 +121,12 @@ static int sweep_slot(struct labyrinth *l, uint32_t slot, uint64_t *freed)
             if (lv(&tenant->state) != LABYRINTH_VACANT && (held == 0 || has_ended(tenant))) {
                 *freed += take_back_all(l, slot);
             }
-            set_lock(l, SWEEP(slot), F_UNLCK);
+            unlock(l, SWEEP(slot));
             LABYRINTH_STEP("sweep.sweep-unlocked");
         }
     }
     if (held == 0) {
-        set_lock(l, LIFE(slot), F_UNLCK);
+        unlock(l, LIFE(slot));
         LABYRINTH_STEP("sweep.unlocked");
     }
     return is_held(reason) ? 0 : reason;
@@ -123,6 +143,7 @@ uint64_t labyrinth_sweep(struct labyrinth *l)
         return 0;
     }
     int reason = 0;
+    unlock_what_is_left(l);
     for (uint32_t slot = LABYRINTH_FIRST_TENANT; slot < LABYRINTH_TENANTS && reason == 0; slot++) {
         if (slot != l->slot && lv(&l->tenants[slot].state) != LABYRINTH_VACANT) {
             reason = sweep_slot(l, slot, &freed);
@@ -145,7 +166,7 @@ static int take_slot(struct labyrinth *l, uint32_t slot)
     LABYRINTH_STEP("attach.locked");
     reason = set_lock(l, SWEEP(slot), F_WRLCK);
     if (reason != 0) {
-        set_lock(l, LIFE(slot), F_UNLCK);
+        unlock(l, LIFE(slot));
         return reason;
     }
     LABYRINTH_STEP("attach.sweep-locked");
@@ -159,10 +180,11 @@ static int take_slot(struct labyrinth *l, uint32_t slot)
     so(&tenant->pid_namespace, 0);
     so(&tenant->pid, (uint64_t) getpid());
     so(&tenant->since, (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000);
-    so(&tenant->pid_namespace, pid_namespace());
+    /* Whose children may still have the frames is not to be taken for dead before they have gone. */
+    so(&tenant->pid_namespace, l->forks ? 0 : pid_namespace());
     so(&tenant->state, LABYRINTH_TENANT);
     LABYRINTH_STEP("attach.published");
-    set_lock(l, SWEEP(slot), F_UNLCK);
+    unlock(l, SWEEP(slot));
     LABYRINTH_STEP("attach.sweep-unlocked");
     l->slot = slot;
     l->tenant = (uint64_t) slot << LABYRINTH_TENANT_SHIFT;
