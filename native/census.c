@@ -43,7 +43,8 @@ enum labyrinth_error labyrinth_count(struct labyrinth *l, struct labyrinth_stats
         pfn = word_next(pfn, word);
     }
     for (uint32_t pfn = 0; pfn < l->frames; pfn++) {
-        stats->lives_ended += word_generation(lv(&l->pages[pfn].word)) - l->first_generation;
+        uint64_t generation = word_generation(lv(&l->pages[pfn].word));
+        stats->lives_ended += generation > l->first_generation ? generation - l->first_generation : 0;
     }
     for (uint32_t slot = LABYRINTH_FIRST_TENANT; slot < LABYRINTH_TENANTS; slot++) {
         stats->tenants += lv(&l->tenants[slot].state) != LABYRINTH_VACANT;

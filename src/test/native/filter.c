@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * filter CALL... -- PROGRAM ARGUMENT...: runs a program under a seccomp filter as old container runtimes have it, which
- * answers EPERM to calls that it does not know. CALL is mlock2, memfd_create or cold: madvise(MADV_COLD).
+ * answers EPERM to calls that it does not know. CALL is mlock2, memfd_create, or advice of madvise: cold, populate.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -24,13 +24,15 @@ int main(int count, char **args)
     unsigned short length = 0;
     int at = 1;
     for (; at < count && strcmp(args[at], "--") != 0 && length < 50; at++) {
-        const struct sock_filter cold[] = {NUMBER, UNLESS(SYS_madvise, 3), ADVICE, UNLESS(20, 1), REFUSE};
+        int is_cold = strcmp(args[at], "cold") == 0;
+        int is_advice = is_cold || strcmp(args[at], "populate") == 0;
+        const struct sock_filter advice[] = {NUMBER, UNLESS(SYS_madvise, 3), ADVICE, UNLESS(is_cold ? 20 : 23, 1),
+                                             REFUSE};
         const struct sock_filter call[] = {NUMBER,
                                            UNLESS(strcmp(args[at], "mlock2") == 0 ? SYS_mlock2 : SYS_memfd_create, 1),
                                            REFUSE};
-        int is_cold = strcmp(args[at], "cold") == 0;
-        memcpy(filter + length, is_cold ? cold : call, is_cold ? sizeof cold : sizeof call);
-        length += is_cold ? sizeof cold / sizeof *cold : sizeof call / sizeof *call;
+        memcpy(filter + length, is_advice ? advice : call, is_advice ? sizeof advice : sizeof call);
+        length += is_advice ? sizeof advice / sizeof *advice : sizeof call / sizeof *call;
     }
     filter[length++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     struct sock_fprog program = {length, filter};

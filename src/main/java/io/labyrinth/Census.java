@@ -257,8 +257,8 @@ final class Census {
         }
         long ended = 0;
         for (int frame = 0; frame < map.frames; frame++) {
-            ended += PageWord.generation(map.lvWord(frame)) - firstGeneration;
+            ended += Math.max(0, PageWord.generation(map.lvWord(frame)) - firstGeneration);
         }
-        return stats.build(ended);
+        return stats.build(ended < 0 ? Long.MAX_VALUE : ended);    // too many are a lie of the words
     }
 }

@@ -158,7 +158,7 @@ final class FlightEvents {
 
     @Name("io.labyrinth.RegionLocked")
     @Label("Region Locked")
-    @Description("A labyrinth's memory was to be locked: what of it /proc/self/smaps shows as locked")
+    @Description("A labyrinth's memory was to be locked: what of it the kernel shows as locked")
     @Category("Labyrinth")
     @Enabled(false)
     private static final class RegionLocked extends Event {

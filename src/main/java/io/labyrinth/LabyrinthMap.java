@@ -245,7 +245,8 @@ public final class LabyrinthMap {
             return new Run(pfns[index], state == State.CHANGING ? 0 : PageWord.order(word), state,
                     out && PageWord.isExclusive(word), out ? PageWord.tenantNumber(word) : 0,
                     signed ? PageWord.threadId(owner) : 0, signed && PageWord.isVirtual(owner),
-                    PageWord.generation(word), PageWord.generation(word) - firstGeneration);
+                    PageWord.generation(word),
+                    Math.max(0, PageWord.generation(word) - firstGeneration));
         }
     }
 

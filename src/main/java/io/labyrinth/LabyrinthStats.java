@@ -25,7 +25,7 @@ import java.util.List;
  * @param lostApprox      claims whose compare-and-set failed, by a race or an outdated hint: each cost the time of one,
  *                        and the search went on; counted likewise
  * @param mappedBytes     of frames, page map, and slabs' words together, and of a shared labyrinth's header and tenants
- * @param lockedBytes     of these, what {@code /proc/self/smaps} showed as locked when they had been mapped
+ * @param lockedBytes     of these, what the kernel showed as locked when they had been mapped
  * @param metadataBytes   of the mapped bytes, all but the frames
  */
 public record LabyrinthStats(String name, int frames, long frameSize, int free, int reserve, int reserveFree,

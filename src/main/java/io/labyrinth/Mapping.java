@@ -21,6 +21,7 @@ final class Mapping implements Runnable {
      *
      *   NONE -> MAPPED           this object is made before, as there may be no heap for it behind the call
      *   MAPPED -> EMPTY          unlocked, without memory; the addresses read as zeros, and stay this library's
+     *                            (of a file that could not be unmapped, they lead to it, and nobody comes by there)
      *   MAPPED, EMPTY -> GONE    unmapped: the addresses may be anybody's, and are never named again
      *
      * A second munmap after GONE could hit whatever was mapped there since. So the state is written by a store right

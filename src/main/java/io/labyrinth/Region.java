@@ -110,10 +110,8 @@ final class Region {
     /** The same for a file's mapping. On failure that is unmapped; the file stays the caller's. */
     static Region share(SharedFile file, Locking locking) {
         Header header = file.header;
-        // The frames' with what may lie behind them.
-        Mapping frameMemory = new Mapping(header.name(), header.fileBytes() - header.framesOffset())
-                .at(file.base + header.framesOffset());
-        Mapping metadataMemory = new Mapping(header.name(), header.framesOffset()).at(file.base);
+        Mapping frameMemory = file.frames;
+        Mapping metadataMemory = file.metadata;
         long since = System.nanoTime();
         boolean opened = false;
         try {
@@ -221,11 +219,13 @@ final class Region {
     private static long map(String name, long length) {
         long alignment = alignment(length, Machine.hugePageSize());
         long padded = alignment == 0 ? length : Math.addExact(length, alignment);
+        Mapping all = new Mapping(name, padded);    // before, as behind the call there may be no heap
         Libc.Result result = Libc.mmap(0, padded, Native.MAP_PRIVATE() | Native.MAP_ANONYMOUS());
         if (result.failed() && alignment > ALIGNED) {
             // Where a huge page has 32 or 512 MiB, the limit may have room for the frames, and not for that as well.
             alignment = ALIGNED;
             padded = length + alignment;
+            all = new Mapping(name, padded);
             result = Libc.mmap(0, padded, Native.MAP_PRIVATE() | Native.MAP_ANONYMOUS());
         }
         if (result.failed()) {
@@ -235,7 +235,6 @@ final class Region {
             return result.value();
         }
         long aligned = (result.value() + alignment - 1) / alignment * alignment;
-        Mapping all = new Mapping(name, padded);
         boolean trimmed = false;
         all.at(result.value());
         try {

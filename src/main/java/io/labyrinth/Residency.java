@@ -155,10 +155,12 @@ final class Residency {
         if (!result.failed()) {
             return 0;
         }
-        if (result.errno() != Native.EINVAL()) {
+        // The kernel says EINVAL where it does not know the advice (before 5.14); the others are a filter's answers.
+        if (result.errno() != Native.EINVAL() && result.errno() != Native.ENOSYS()
+                && result.errno() != Native.EPERM()) {
             return result.errno();
         }
-        // Before Linux 5.14. A file's page is there once it is read (by a load that no compiler leaves out), and others
+        // One by one. A file's page is there once it is read (by a load that no compiler leaves out), and others
         // may be at work in it. A page of our own has to be written: it is new, so a zero changes nothing.
         MemorySegment chunk = Region.segment(from, length);
         for (long at = 0; at < length; at += pageSize) {

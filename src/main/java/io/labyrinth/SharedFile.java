@@ -29,8 +29,11 @@ final class SharedFile {
     private static final Logger LOG = LoggerFactory.getLogger(SharedFile.class);
 
     final Header header;
-    /** Of the whole mapping. */
-    final long base;
+    /** Of the whole mapping; 0 until it is mapped. */
+    long base;
+    /** Its parts, made before it is mapped, as behind that there may be no heap: the frames, and all that comes before. */
+    final Mapping frames;
+    final Mapping metadata;
     /** For messages. */
     final String path;
 
@@ -47,12 +50,13 @@ final class SharedFile {
     /** By byte: locks that were taken for a moment, and could not be given up after it. */
     private final boolean[] stillLocked = new boolean[2 * Native.LABYRINTH_TENANTS()];
 
-    private SharedFile(String path, @Nullable Path named, int fd, long base, Header header) {
+    private SharedFile(String path, @Nullable Path named, int fd, Header header) {
         this.path = path;
         this.named = named;
         this.fd = fd;
-        this.base = base;
         this.header = header;
+        this.frames = new Mapping(header.name(), header.fileBytes() - header.framesOffset());
+        this.metadata = new Mapping(header.name(), header.framesOffset());
         this.again = new Mapping(header.name(), header.framesOffset());
     }
 
@@ -75,8 +79,7 @@ final class SharedFile {
                 MemoryFile.checked(Libc.addSeals(fd,
                         Native.F_SEAL_SHRINK() | Native.F_SEAL_GROW() | Native.F_SEAL_SEAL()), "seal", name);
             }
-            SharedFile file = new SharedFile(name, path == null ? null : path.toAbsolutePath(), fd,
-                    map(fd, name, header.fileBytes()), header);
+            SharedFile file = new SharedFile(name, path == null ? null : path.toAbsolutePath(), fd, header).map();
             done = true;
             return file;
         } finally {
@@ -103,8 +106,7 @@ final class SharedFile {
             MemoryFile.reserve(fd, name, header.fileBytes());
             // A link of somebody's descriptor goes with that one; this process's own stays.
             boolean isNamed = !path.startsWith("/proc") && MemoryFile.hasName(fd, name);
-            SharedFile file = new SharedFile(name, isNamed ? path.toAbsolutePath() : null, fd,
-                    map(fd, name, header.fileBytes()), header);
+            SharedFile file = new SharedFile(name, isNamed ? path.toAbsolutePath() : null, fd, header).map();
             done = true;
             return file;
         } finally {
@@ -125,14 +127,17 @@ final class SharedFile {
         return MemoryFile.path(fd, path);
     }
 
-    private static long map(int fd, String name, long length) {
-        Libc.Result result = Libc.mmap(0, length, Native.MAP_SHARED(), fd);
-        if (result.failed()) {
-            throw new LabyrinthException.MapRefused("file=" + name + " requested=" + Machine.bytes(length) + " errno="
-                    + result.error() + " " + Machine.addressSpace() + ": raise the limit (ulimit -v,"
+    private SharedFile map() {
+        Libc.Result result = Libc.mmap(0, header.fileBytes(), Native.MAP_SHARED(), fd);
+        if (result.value == -1) {
+            throw new LabyrinthException.MapRefused("file=" + path + " requested=" + Machine.bytes(header.fileBytes())
+                    + " errno=" + result.error() + " " + Machine.addressSpace() + ": raise the limit (ulimit -v,"
                     + " vm.max_map_count)");
         }
-        return result.value();
+        base = result.value;
+        metadata.at(base);
+        frames.at(base + metadata.bytes());
+        return this;
     }
 
     /**
@@ -145,22 +150,33 @@ final class SharedFile {
     synchronized long enter(LongToIntFunction evict) {
         for (int candidate = Native.LABYRINTH_FIRST_TENANT(); candidate < Native.LABYRINTH_TENANTS(); candidate++) {
             if (lock(lockAt(candidate))) {
-                if (lock(sweepAt(candidate))) {
-                    if (state(candidate) != Native.LABYRINTH_VACANT()) {
-                        evict.applyAsInt(PageWord.tenant(candidate));
+                try {
+                    if (lock(sweepAt(candidate))) {
+                        if (state(candidate) != Native.LABYRINTH_VACANT()) {
+                            evict.applyAsInt(PageWord.tenant(candidate));
+                        }
+                        Tenancy.write(tenant(candidate), isKeptFromChildren());
+                        setState(candidate, Native.LABYRINTH_TENANT());
+                        slot = candidate;
+                        return PageWord.tenant(candidate);
                     }
-                    Tenancy.write(tenant(candidate));
-                    setState(candidate, Native.LABYRINTH_TENANT());
-                    slot = candidate;
-                    unlock(sweepAt(candidate));
-                    return PageWord.tenant(candidate);
+                } finally {
+                    unlock(sweepAt(candidate));    // harms nobody who has it: it is given up for this description
+                    if (slot != candidate) {
+                        unlock(lockAt(candidate));
+                    }
                 }
-                unlock(lockAt(candidate));
             }
         }
         int limit = Native.LABYRINTH_TENANTS() - Native.LABYRINTH_FIRST_TENANT();
         throw new LabyrinthException.NoVacancy("file=" + path + " tenants=" + limit + " limit=" + limit
-                + ": all of them live; end one");
+                + ": each is a process that lives, or left a forked child that does, or is just being swept; end one, or"
+                + " try again");
+    }
+
+    /** Whether no forked child has the frames: else a tenant's death is not theirs (Tenancy). */
+    private boolean isKeptFromChildren() {
+        return !Libc.madvise(base, header.fileBytes(), Native.MADV_DONTFORK()).failed();
     }
 
     /**
@@ -306,6 +322,8 @@ final class SharedFile {
         } finally {
             Libc.close(fd);
             fd = -1;
+            frames.run();    // nothing, if the region has done so
+            metadata.run();
         }
         if (created && named != null) {
             remove(named);

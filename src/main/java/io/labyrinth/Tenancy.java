@@ -25,12 +25,16 @@ final class Tenancy {
     private Tenancy() {
     }
 
-    /** Of this process, in a slot that is its own from now on. */
-    static void write(MemorySegment slot) {
+    /**
+     * Of this process, in a slot that is its own from now on.
+     *
+     * @param isKeptFromChildren whether no forked child has its frames; else its pid is not to tell of its death
+     */
+    static void write(MemorySegment slot, boolean isKeptFromChildren) {
         labyrinth_tenant.pid_namespace(slot, 0);
         labyrinth_tenant.pid(slot, ProcessHandle.current().pid());
         labyrinth_tenant.since(slot, System.currentTimeMillis());
-        labyrinth_tenant.pid_namespace(slot, namespace());
+        labyrinth_tenant.pid_namespace(slot, isKeptFromChildren ? namespace() : 0);
     }
 
     /** Whether the process that wrote this slot has ended for certain. */

@@ -59,7 +59,11 @@ public final class Watermarks implements AutoCloseable {
     private void run() {
         try {
             while (!closed) {
-                look();
+                try {
+                    look();
+                } catch (OutOfMemoryError unseen) {
+                    // Nor is there room to say so. The next look may have some.
+                }
                 Thread.interrupted();    // a listener's own, and nobody else's: with it, parking would not wait
                 LockSupport.parkNanos(this, interval);
             }
@@ -77,7 +81,7 @@ public final class Watermarks implements AutoCloseable {
                 listener.accept(scarce ? Mark.LOW : Mark.HIGH, labyrinth.stats());
             } catch (LabyrinthException.Closed ended) {
                 throw ended;
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 LOG.warn("labyrinth={} a listener of its watermarks failed", labyrinth.name(), e);
             }
         }

@@ -100,6 +100,7 @@ class CorruptWordsTest {
         assertThat(stats.free() + stats.reserveFree() + stats.claimed() + stats.inTransit()
                 + stats.quarantined()).isBetween(0, FRAMES);
         assertThat(stats.free()).isNotNegative();
+        assertThat(stats.livesEnded()).isNotNegative();
         assertThat(census.free()).isBetween(0, FRAMES);
         assertThat(census.picture()).hasSize(FRAMES);
         assertThat(census.describeOut(census.out())).isNotNull();

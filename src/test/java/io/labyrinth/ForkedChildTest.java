@@ -113,7 +113,7 @@ class ForkedChildTest {
                 assertThat(hasEnded(arena, pid, here)).as("pid %s", pid).isFalse();
             }
             MemorySegment mine = arena.allocate(labyrinth_tenant.layout());
-            Tenancy.write(mine);
+            Tenancy.write(mine, true);
             assertThat(labyrinth_tenant.pid(mine)).isEqualTo(ProcessHandle.current().pid());
             assertThat(labyrinth_tenant.pid_namespace(mine)).isEqualTo(here);
         }

@@ -57,7 +57,7 @@ class OlderLibcTest {
 
     /** As old container runtimes have it: what it does not know, it answers as a limit of 0 does. */
     @ParameterizedTest
-    @ValueSource(strings = {"mlock2", "mlock2 cold", "cold"})
+    @ValueSource(strings = {"mlock2", "mlock2 cold", "cold", "populate"})
     void whatAFilterRefusesIsNotTheKernelsAnswer(String calls) throws Exception {
         assertThat(filtered(calls).lines().skip(1)).containsExactly("private: all locked", "memfd: all locked",
                 "file: all locked");

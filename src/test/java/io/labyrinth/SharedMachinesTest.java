@@ -87,7 +87,7 @@ class SharedMachinesTest {
                     assertThat(without.map().tenants()).singleElement().matches(LabyrinthMap.Tenant::alive);
                     without.validate();
                     MemorySegment slot = Arena.ofAuto().allocate(labyrinth_tenant.layout());
-                    Tenancy.write(slot);
+                    Tenancy.write(slot, true);
                     assertThat(labyrinth_tenant.pid_namespace(slot)).as("not known").isZero();
                     labyrinth_tenant.pid(slot, Integer.MAX_VALUE);
                     assertThat(Tenancy.hasEnded(slot)).as("there is no such process, somewhere").isFalse();
