@@ -96,9 +96,9 @@ class NothingLostTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"memfd, labyrinth=no-room frames=20000, 97.7KiB",
-        "attach, file=/proc/\\d+/fd/\\d+ frames=20000, 97.7KiB",
-        "slab, slab of no-room size=2048 objects=40000, 195.3KiB"})
+    @CsvSource({"memfd, labyrinth=no-room frames=20000, 117.2KiB",
+        "attach, file=/proc/\\d+/fd/\\d+ frames=20000, 117.2KiB",
+        "slab, slab of no-room size=2048 objects=40000, 234.4KiB"})
     void norByASharedOpeningOrASlabThatTheHeapIsTooSmallFor(String way, String what, String bytes) {
         ChildJvm.Result child = ChildJvm.of(NoRoom.class).jvm("-Xmx16m", "-Xms16m").with(way).run();
 

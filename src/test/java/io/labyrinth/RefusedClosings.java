@@ -58,7 +58,7 @@ final class RefusedClosings {
                 dead.close();
                 FaultyCalls.refused();
                 ClosingCase.require(host.map().tenants().size() == 2, "it has left as if it had died");
-                FaultyCalls.refuse(call, call, FaultyCalls.SHARED, Native.EAGAIN());
+                FaultyCalls.refuse(call, call, FaultyCalls.BYTE_LOCK, Native.EAGAIN());
                 host.sweepDeadOwners();
                 refused = FaultyCalls.refused() != 0;
                 host.sweepDeadOwners();
@@ -66,6 +66,7 @@ final class RefusedClosings {
                     ClosingCase.require(host.map().tenants().getLast().number() == slot,
                             "call=" + call + ": the slot cannot be had: " + next);
                 }
+                ClosingCase.require(refused || call > 4, "a sweep takes two locks, and gives them up");
             }
         }
     }
