@@ -144,7 +144,7 @@ static pid_t orphan_of(int fd, bool leaves)
         CHECK(leaves || labyrinth_alloc_pages(&mine, EXCLUSIVE, 2) != 0);
         orphan = fork();
         if (orphan == 0) {
-            alarm(30); /* should a check fail, it ends by itself, and whoever reads what it printed need not wait long */
+            alarm(30); /* should a check fail, it ends by itself, and nobody waits for what it may still print */
             while (true) {
                 pause();
             }
@@ -286,14 +286,32 @@ static uint64_t free_bytes(const char *mount)
     return room.f_bavail * room.f_frsize;
 }
 
+static bool write_text(const char *file, const char *text)
+{
+    int fd = open(file, O_WRONLY);
+    bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t) strlen(text);
+    close(fd);
+    return done;
+}
+
+/* As root, or as one who may make a namespace of users in which it is root. */
+static bool has_own_mounts(void)
+{
+    char users[32], groups[32];
+    snprintf(users, sizeof users, "0 %d 1", (int) getuid());
+    snprintf(groups, sizeof groups, "0 %d 1", (int) getgid());
+    return unshare(CLONE_NEWNS) == 0
+        || (unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 && write_text("/proc/self/uid_map", users)
+            && write_text("/proc/self/setgroups", "deny") && write_text("/proc/self/gid_map", groups));
+}
+
 static void use_a_small_mount(void)
 {
     char mount_point[] = "/tmp/labyrinth-mount-XXXXXX";
     char file[64], file_with_holes[64], named[64];
     struct labyrinth l, other;
     CHECK(mkdtemp(mount_point) != NULL);
-    if ((unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
-        || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
+    if (!has_own_mounts() || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
         || mount("none", mount_point, "tmpfs", 0, "size=8m") != 0) {
         rmdir(mount_point);
         exit(77);

@@ -149,7 +149,7 @@ class TwinImagesTest {
     @Test
     void anyWordsAdviceAndSlotsHaveATypedAnswerOrASensibleCount() throws Exception {
         NativeTest.make(PROGRAM);
-        long count = Verify.scale(600, 20_000);
+        long count = Verify.scale(450, 20_000);
         Map<String, String> wrong = new TreeMap<>();
         int used = 0;
         int hangs = 0;
