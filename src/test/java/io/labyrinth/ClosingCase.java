@@ -130,6 +130,12 @@ final class ClosingCase {
         host.sweepDeadOwners();
         List<LabyrinthMap.Tenant> tenants = host.map().tenants();
         require(tenants.size() == expected, what, "the host has " + tenants);
+        if (expected == 1) {    // and its lock is given up: what still maps the file would keep it
+            try (Labyrinth next = Labyrinth.attach(host.sharedPath(), Locking.NONE)) {
+                int number = host.map().tenants().getLast().number();
+                require(number == tenants.getLast().number() + 1, what, next + " has slot=" + number);
+            }
+        }
     }
 
     /** It has closed, and told how much was out. */

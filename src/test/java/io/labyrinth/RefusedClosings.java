@@ -66,6 +66,7 @@ final class RefusedClosings {
                     ClosingCase.require(host.map().tenants().getLast().number() == slot,
                             "call=" + call + ": the slot cannot be had: " + next);
                 }
+                ClosingCase.require(refused || call > 4, "a sweep takes two locks, and gives them up");
             }
         }
     }
