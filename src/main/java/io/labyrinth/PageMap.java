@@ -93,11 +93,7 @@ final class PageMap {
         this(memory, frames, reserve, PageWord.TENANT, new Thread[frames], new Strays(frames));
     }
 
-    /**
-     * With what another map has on the heap that is made of the same words, here or mapped elsewhere.
-     *
-     * @param memory {@link Geometry#bytesFor} zeroed bytes, 64-byte aligned
-     */
+    /** With the heap part of another map of the same words. Memory: {@link Geometry#bytesFor}, 64-byte aligned. */
     PageMap(MemorySegment memory, int frames, int reserve, long tenant, @Nullable Thread[] virtual, Strays strays) {
         this.tenant = tenant;
         this.frames = frames;
