@@ -34,7 +34,8 @@
 
 /* Kinds of calls; a test chooses by them, and is told of which kind the refused one was. */
 enum kind { MMAP = 1, MUNMAP = 2, ADVISE = 4, POPULATE = 8, LOCK2_ON_FAULT = 16, LOCK2 = 32, LOCK = 64, UNLOCK = 128,
-    OPEN = 256, THREAD = 512, SHARED = 1024, BYTE_LOCK = 1 << 16, FALLOCATE = 1 << 17, FIND = 1 << 18 };
+    OPEN = 256, THREAD = 512, SHARED = 1024, BYTE_LOCK = 1 << 16, FALLOCATE = 1 << 17, FIND = 1 << 18,
+    MREMAP = 1 << 19 };
 
 static atomic_int counted, first_refused, last_refused, kinds_refused, error_given, refused_kind;
 static atomic_int asker;
@@ -150,6 +151,15 @@ uintptr_t place_end(void)
     return place_start() + PLACE_BYTES;
 }
 
+/* As kernels before 6.12 do it: a mapping over others that is refused has unmapped those by then. */
+static atomic_int unmaps_first;
+
+int unmap_first(void)
+{
+    atomic_store(&unmaps_first, 1);
+    return 0;
+}
+
 void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
 {
     if (address == NULL) {
@@ -157,9 +167,21 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
         address = (void *) (place_start() + 4096);
     }
     if (is_refused(MMAP)) {
+        if ((flags & MAP_FIXED) != 0 && atomic_load(&unmaps_first)) {
+            syscall(SYS_munmap, address, length);
+        }
         return MAP_FAILED;
     }
     return (void *) syscall(SYS_mmap, address, length, protection, flags, fd, offset);
+}
+
+void *mremap(void *from, size_t length, size_t new_length, int flags, ...)
+{
+    va_list more;
+    va_start(more, flags);
+    void *to = va_arg(more, void *);
+    va_end(more);
+    return is_refused(MREMAP) ? MAP_FAILED : (void *) syscall(SYS_mremap, from, length, new_length, flags, to);
 }
 
 int munmap(void *address, size_t length)

@@ -34,6 +34,8 @@ final class Libc {
     private static final MethodHandle MMAP = handle(Native.mmap$address(),
             Native.mmap$descriptor().changeReturnLayout(ValueLayout.JAVA_LONG));
     private static final MethodHandle MUNMAP = handle(Native.munmap$address(), Native.munmap$descriptor());
+    private static final MethodHandle MREMAP = variadic(Native.mremap.address(),
+            Native.mremap.makeInvoker(ValueLayout.JAVA_LONG).descriptor().changeReturnLayout(ValueLayout.JAVA_LONG), 4);
     private static final MethodHandle MADVISE = handle(Native.madvise$address(), Native.madvise$descriptor());
     private static final MethodHandle MLOCK = handle(Native.mlock$address(), Native.mlock$descriptor());
     private static final MethodHandle MUNLOCK = handle(Native.munlock$address(), Native.munlock$descriptor());
@@ -284,6 +286,12 @@ final class Libc {
 
     static Result munmap(long address, long length) {
         return call(state -> (int) MUNMAP.invokeExact(state, MemorySegment.ofAddress(address), length));
+    }
+
+    /** Moves a mapping to an address, over whatever is there. If it is refused, both are as they were. */
+    static Result move(long address, long length, long to) {
+        return call(state -> (long) MREMAP.invokeExact(state, MemorySegment.ofAddress(address), length, length,
+                Native.MREMAP_MAYMOVE() | Native.MREMAP_FIXED(), to));
     }
 
     static Result madvise(long address, long length, int advice) {

@@ -18,6 +18,9 @@ public final class Machine {
 
     private static final Path PROC = Path.of("/proc");
 
+    /** As of the last opening: to close needs it, and may have no heap to read a file. */
+    private static volatile boolean countsAllMemory;
+
     private Machine() {
     }
 
@@ -153,6 +156,7 @@ public final class Machine {
 
     /** Finds out before a page is touched whether there is memory for all: the kernel would kill, not refuse. */
     static void requireMemory(String name, long bytes) {
+        countsAllMemory(text(PROC.resolve("sys/vm/overcommit_memory")).startsWith("2"));
         long needed = bytes + overhead(bytes / Libc.pageSize(), Libc.pageSize());
         long available = availableMemory();
         CgroupMemory cgroup = CgroupMemory.tightest();
@@ -162,6 +166,15 @@ public final class Machine {
                     + (cgroup.room() < available ? remedy(cgroup) : NodeMemory.here().isRestricted()
                             ? "allow this process more memory nodes (cpuset.mems)" : "give the machine more"));
         }
+    }
+
+    /** Whether the kernel refuses private memory for want of room, used or not: {@code vm.overcommit_memory=2}. */
+    static boolean countsAllMemory() {
+        return countsAllMemory;
+    }
+
+    static void countsAllMemory(boolean does) {
+        countsAllMemory = does;
     }
 
     /**

@@ -32,6 +32,10 @@ final class Mapping implements Runnable {
      * so this may happen to any. The other way to the same end, memory mapped over it, needs no split where the part
      * lies at an end, and is tried second.
      *
+     * Where the kernel counts all memory (vm.overcommit_memory=2), it may refuse memory for want of room. Before Linux
+     * 6.12 mmap(MAP_FIXED) has unmapped what was there by then, and would leave a hole that anybody may fill. So the new
+     * memory is mapped elsewhere there, and moved: mremap asks for no room, and does all of its checks first.
+     *
      * What nobody would ask for again (an opening failed, or the collector came) is kept in a list, and tried again
      * whenever a labyrinth or a slab opens or closes. To enter the list takes no heap, which may be what is lacking.
      */
@@ -40,6 +44,8 @@ final class Mapping implements Runnable {
     private static final int MAPPED = 1;
     private static final int EMPTY = 2;
     private static final int GONE = 3;
+
+    private static final int ANONYMOUS = Native.MAP_PRIVATE() | Native.MAP_ANONYMOUS() | Native.MAP_NORESERVE();
 
     private static final Path MAX_MAP_COUNT = Path.of("/proc/sys/vm/max_map_count");
 
@@ -154,9 +160,26 @@ final class Mapping implements Runnable {
         }
     }
 
+    /** Private memory in the place of these bytes; if it is refused, they are as they were. */
     private Libc.Result over(long length) {
-        return Libc.mmap(address, length, Native.MAP_PRIVATE() | Native.MAP_ANONYMOUS() | Native.MAP_FIXED()
-                | Native.MAP_NORESERVE());
+        if (!Machine.countsAllMemory()) {
+            return Libc.mmap(address, length, ANONYMOUS | Native.MAP_FIXED());
+        }
+        Mapping fresh = new Mapping(name, length);
+        boolean moved = false;
+        try {
+            Libc.Result result = Libc.mmap(0, length, ANONYMOUS);
+            if (result.value != -1) {
+                fresh.at(result.value);
+                result = Libc.move(fresh.address, length, address);
+            }
+            moved = result.value == address;
+            return result;
+        } finally {
+            if (!moved) {
+                fresh.run();    // nothing, if it was refused
+            }
+        }
     }
 
     /** Unmaps, or at least gives lock and memory back, and throws. */

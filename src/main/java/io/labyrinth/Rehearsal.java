@@ -2,6 +2,8 @@ package io.labyrinth;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+import java.util.List;
 
 /**
  * Every step of the page map and of a walk, once, on a small map of its own, before the first labyrinth opens.
@@ -13,6 +15,13 @@ import java.lang.foreign.MemorySegment;
 final class Rehearsal {
 
     private static final int FRAMES = 2 << PageWord.MAX_ORDER;
+
+    /**
+     * Of the JDK, named by code that runs after a claim, or by its handlers. Whoever names a class first has the class
+     * loader look for it, which takes heap; after that the loader knows it.
+     */
+    private static final List<Class<?>> NAMED =
+            List.of(Reference.class, Throwable.class, Error.class, Math.class, Integer.class, Long.class);
 
     private static boolean done;
 

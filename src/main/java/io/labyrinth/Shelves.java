@@ -63,6 +63,8 @@ final class Shelves {
         this.perFrame = perFrame(labyrinth, bytes);
         this.shift = shift(perFrame);
         this.frames = new AtomicLongArray(map.frames >> shift);
+        // Links what the first growth would link, perhaps without the heap for it.
+        frames.set(0, frames.compareAndSet(0, 0, 0) ? frames.get(0) : 0);
         this.addresses = new long[map.frames >> shift];
         this.torn = new boolean[map.frames >> shift];
     }

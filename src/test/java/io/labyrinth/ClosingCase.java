@@ -62,6 +62,12 @@ final class ClosingCase {
         }
     }
 
+    /** Of a shared labyrinth, whose words lie in front of its frames. */
+    boolean areWordsMapped() {
+        long page = labyrinth.frameSize();
+        return ClosingState.isMapped(frames - page, page);
+    }
+
     static Labyrinth host(Path file) {
         Labyrinth.Builder builder = Labyrinth.builder("host").frames(FRAMES).locking(Locking.NONE);
         return file == null ? builder.memfd().open() : builder.shared(file).open();

@@ -33,6 +33,7 @@ final class FaultyCalls {
     static final int BYTE_LOCK = 1 << 16;
     static final int FALLOCATE = 1 << 17;
     static final int FIND = 1 << 18;
+    static final int MREMAP = 1 << 19;
     static final int ANY = -1;
 
     private static final String LIBRARY = "labyrinth.faults";
@@ -108,6 +109,11 @@ final class FaultyCalls {
 
     static void forbidHugePages() {
         succeed("no_huge_pages");
+    }
+
+    /** From now on, as before Linux 6.12: an mmap(MAP_FIXED) that is refused has unmapped what was there. */
+    static void unmapFirst() {
+        succeed("unmap_first");
     }
 
     /** As where the kernel has no MADV_COLD; of the library that is preloaded. */

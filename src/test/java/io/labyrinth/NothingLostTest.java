@@ -120,6 +120,16 @@ class NothingLostTest {
         Verify.held("no frame is lost by an OutOfMemoryError", "NothingLostTest", "100000 errors, both faces");
     }
 
+    /** Linking code takes heap, and may strike behind a claim: so what the first calls run was linked at opening. */
+    @Test
+    void norDoesTheFirstCallOfAnyKindNeedHeap() {
+        ChildJvm.Result child = ChildJvm.of(FirstCalls.class).jvm("-XX:-UseSerialGC",
+                "-XX:+UnlockExperimentalVMOptions", "-XX:+UseEpsilonGC", "-XX:-ExitOnOutOfMemoryError", "-Xmx32m",
+                "-Xms32m").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isEqualTo(NoHeap.NOTHING_LOST);
+    }
+
     /** Whatever is done, an interrupt is neither lost, nor acted upon, nor made. */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
@@ -420,6 +430,46 @@ class NothingLostTest {
                 all[free] = handles.alloc(ANY, 0);
             } while (all[free++] != 0);
             return free - 1;
+        }
+    }
+
+    /** The first calls of the raw face, in a heap that has not a byte left. */
+    static final class FirstCalls {
+
+        public static void main(String[] args) throws ClassNotFoundException {
+            Labyrinth labyrinth = Labyrinth.builder("first").frames(64).reserve(8).open();
+            Handles handles = labyrinth.handles();
+            Slab slab = labyrinth.slab(64);
+            Gfp high = Gfp.HIGH.with(Gfp.NOWARN);
+            long[] all = new long[65];
+            Runtime runtime = Runtime.getRuntime();
+            Class.forName("java.lang.Shutdown");
+            NoHeap.last = all;    // loads it
+            Object[] hog = fillTheHeap(1 << 13);
+            NoHeap.fillTheGaps();
+            int step = 0;
+            try {
+                long exclusive = handles.alloc(MINE, 0);
+                step++;
+                exclusive = handles.accept(handles.handOff(exclusive));
+                step++;
+                handles.free(exclusive);
+                step++;
+                for (int i = 0; i < all.length; i++) {
+                    all[i] = handles.alloc(high, 0);    // splits, the reserve, and at last nothing
+                }
+                step++;
+                for (int i = 0; i < all.length - 1; i++) {
+                    handles.free(all[i]);
+                }
+                step++;
+                step += all[64] == 0 && handles.alloc(Gfp.NOWAIT, 5) != 0 ? 1 : 0;    // joins
+                slab.free(slab.accept(slab.handOff(slab.alloc(MINE))));
+                step += 36;
+            } catch (OutOfMemoryError e) {
+                // Tells by its exit.
+            }
+            runtime.halt(hog == null ? 1 : step);
         }
     }
 }

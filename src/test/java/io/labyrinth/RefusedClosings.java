@@ -43,8 +43,33 @@ final class RefusedClosings {
             Files.delete(file);
         }
         keepsNoLockOfASweep();
+        leavesNoHoleWhereAllMemoryCounts();
         unmapsLaterWhatNobodyAsksFor();
         OUTCOMES.forEach((outcome, times) -> System.out.println(outcome + "=" + times));
+    }
+
+    /** As with vm.overcommit_memory=2, before Linux 6.12: what is to be replaced must not be unmapped and then refused. */
+    private static void leavesNoHoleWhereAllMemoryCounts() {
+        FaultyCalls.unmapFirst();
+        try (Labyrinth host = ClosingCase.host(null)) {
+            for (End end : new End[] {End.CLOSE, End.CLOSE_NOW}) {
+                int refused = 0;
+                for (int kind : new int[] {FaultyCalls.MMAP, FaultyCalls.MREMAP}) {
+                    ClosingCase closing = new ClosingCase(Kind.ATTACHED, end, host);
+                    Machine.countsAllMemory(true);
+                    FaultyCalls.refuse(1, 1, kind, Native.ENOMEM());
+                    try {
+                        closing.close();
+                    } catch (LabyrinthException.CloseRefused expected) {
+                        refused++;
+                    }
+                    FaultyCalls.refused();
+                    ClosingCase.require(closing.areWordsMapped(), end + " kind=" + kind + ": a hole");
+                    closing.checkAtTheEnd(end + " kind=" + kind, closing.close());
+                }
+                ClosingCase.require(refused == 2, end + ": refused=" + refused);
+            }
+        }
     }
 
     /** A tenant leaves as if it had died, and is swept; but a lock that the sweep took cannot be given up at once. */

@@ -23,7 +23,8 @@ import java.util.List;
  * <p>{@code opens PLACE:MIB...} opens labyrinths one after the other, and keeps all; a place is {@code private},
  * {@code memfd} or a path. It says "opened PLACE" or "refused PLACE: TYPE: sentence", as native/test/opens.c does, and
  * ends with 3 if any was refused. {@code again N MIB} opens and closes N times. {@code keeper PATH} shares a labyrinth
- * with a second JVM, kills that, and takes back what it had.
+ * with a second JVM, kills that, and takes back what it had. {@code strict} closes a
+ * shared labyrinth where the kernel counts all memory, and has no room for its replacement.
  */
 public final class Guest {
 
@@ -41,6 +42,7 @@ public final class Guest {
             case "opens" -> System.exit(opens(rest) ? 0 : REFUSED);
             case "again" -> again(Integer.parseInt(rest.get(0)), Long.parseLong(rest.get(1)));
             case "keeper" -> keeper(Path.of(rest.get(0)));
+            case "strict" -> strict();
             case "tenant" -> tenant(Path.of(rest.get(0)));
             default -> throw new IllegalArgumentException(args[0]);
         }
@@ -136,6 +138,46 @@ public final class Guest {
         } finally {
             Files.deleteIfExists(path);
         }
+    }
+
+    // ---------------------------------------------------------------------------- vm.overcommit_memory=2
+
+    private static final Path VM = Path.of("/proc/sys/vm");
+    private static final long MIB = 1L << 20;
+
+    /** As root. What is there to be replaced stays mapped where it was, as a late access may still come. */
+    private static void strict() throws IOException {
+        Files.writeString(VM.resolve("overcommit_kbytes"), "" + (1L << 30));
+        Files.writeString(VM.resolve("overcommit_memory"), "2");
+        Labyrinth labyrinth = Labyrinth.builder("strict").frames(frames(64)).memfd().open();
+        Frame late = labyrinth.allocPage(Gfp.NOWAIT);
+        stamp(late, 1);
+        long before = mappedOf("memfd:strict");
+        long committed = committed();
+        Files.writeString(VM.resolve("overcommit_kbytes"), "" + (committed + 16 * MIB) / 1024);
+        try {
+            labyrinth.closeNow();
+            throw new IllegalStateException("it closed, with 16 MiB of room for 64");
+        } catch (LabyrinthException.CloseRefused expected) {
+            System.out.println(expected.getMessage());
+        }
+        require(mappedOf("memfd:strict") == before, "mapped before=" + before + " now=" + mappedOf("memfd:strict"));
+        Files.writeString(VM.resolve("overcommit_kbytes"), "" + (1L << 30));
+        require(labyrinth.closeNow() == 1, "the next close goes on");
+        require(mappedOf("memfd:strict") == 0, "it is mapped still");
+        Files.writeString(VM.resolve("overcommit_memory"), "0");
+        System.out.println("refused, with nothing unmapped, and then closed");
+    }
+
+    private static long committed() throws IOException {
+        return Files.readAllLines(Path.of("/proc/meminfo")).stream().filter(line -> line.startsWith("Committed_AS:"))
+                .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) * 1024).sum();
+    }
+
+    private static long mappedOf(String file) throws IOException {
+        return Files.readAllLines(Path.of("/proc/self/maps")).stream().filter(line -> line.contains(file))
+                .map(line -> line.split("[- ]"))
+                .mapToLong(range -> Long.parseLong(range[1], 16) - Long.parseLong(range[0], 16)).sum();
     }
 
     private static Process second(Path path) throws IOException {
