@@ -321,14 +321,6 @@ static void *map_aligned(struct labyrinth *l, const struct labyrinth_header *hea
     return memory;
 }
 
-/* Of the file, what has no pages yet: all but its head, right after it was made. */
-static uint64_t bytes_missing(int fd, uint64_t bytes)
-{
-    struct stat file;
-    uint64_t there = fstat(fd, &file) == 0 ? (uint64_t) file.st_blocks * 512 : 0;
-    return there < bytes ? bytes - there : 0;
-}
-
 static enum labyrinth_error map_and_lock(struct labyrinth *l, const struct labyrinth_header *header,
                                          enum labyrinth_locking locking)
 {
@@ -472,7 +464,7 @@ static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, con
         : refuse((struct refusal){.error = LABYRINTH_MAP_REFUSED, .verb = "open", .name = name, .errnum = ENOENT,
                                   .rule = "/proc/self/fd leads to another file: mount the /proc of this process"});
     if (error == LABYRINTH_OK) {
-        error = require_memory(header.name, bytes_missing(l->fd, header.file_bytes));
+        error = require_memory(header.name, room_missing(l->fd, header.file_bytes));
     }
     if (error == LABYRINTH_OK) {
         error = room_reserve(l->fd, name, header.file_bytes);
