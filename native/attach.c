@@ -499,10 +499,12 @@ enum labyrinth_error labyrinth_attach_fd(struct labyrinth *l, int fd, enum labyr
 
 /* ------------------------------------------------------------------------------------------------ detach */
 
+/* refused: the call, and errno. The slot, if that was not given up, is what it says first. */
 static enum labyrinth_error detached(struct labyrinth *l, const char *refused)
 {
     return refused == NULL ? LABYRINTH_OK
-                           : refuse_system(LABYRINTH_CLOSE_REFUSED, refused, l->name, l->mapped_bytes, errno);
+        : refuse((struct refusal){.error = LABYRINTH_CLOSE_REFUSED, .verb = refused, .name = l->name,
+                                  .value = l->mapped_bytes, .limit = l->slot, .errnum = errno});
 }
 
 /* What an earlier detach, or an attach that failed, could not give back; CLOSED if there is nothing. */
