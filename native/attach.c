@@ -321,14 +321,6 @@ static void *map_aligned(struct labyrinth *l, const struct labyrinth_header *hea
     return memory;
 }
 
-/* Of the file, what has no pages yet: all but its head, right after it was made. */
-static uint64_t bytes_missing(int fd, uint64_t bytes)
-{
-    struct stat file;
-    uint64_t there = fstat(fd, &file) == 0 ? (uint64_t) file.st_blocks * 512 : 0;
-    return there < bytes ? bytes - there : 0;
-}
-
 static enum labyrinth_error map_and_lock(struct labyrinth *l, const struct labyrinth_header *header,
                                          enum labyrinth_locking locking)
 {
@@ -472,7 +464,7 @@ static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, con
         : refuse((struct refusal){.error = LABYRINTH_MAP_REFUSED, .verb = "open", .name = name, .errnum = ENOENT,
                                   .rule = "/proc/self/fd leads to another file: mount the /proc of this process"});
     if (error == LABYRINTH_OK) {
-        error = require_memory(header.name, bytes_missing(l->fd, header.file_bytes));
+        error = require_memory(header.name, room_missing(l->fd, header.file_bytes));
     }
     if (error == LABYRINTH_OK) {
         error = room_reserve(l->fd, name, header.file_bytes);
@@ -507,10 +499,12 @@ enum labyrinth_error labyrinth_attach_fd(struct labyrinth *l, int fd, enum labyr
 
 /* ------------------------------------------------------------------------------------------------ detach */
 
+/* refused: the call, and errno. The slot, if that was not given up, is what it says first. */
 static enum labyrinth_error detached(struct labyrinth *l, const char *refused)
 {
     return refused == NULL ? LABYRINTH_OK
-                           : refuse_system(LABYRINTH_CLOSE_REFUSED, refused, l->name, l->mapped_bytes, errno);
+        : refuse((struct refusal){.error = LABYRINTH_CLOSE_REFUSED, .verb = refused, .name = l->name,
+                                  .value = l->mapped_bytes, .limit = l->slot, .errnum = errno});
 }
 
 /* What an earlier detach, or an attach that failed, could not give back; CLOSED if there is nothing. */

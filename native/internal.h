@@ -115,6 +115,8 @@ enum labyrinth_error header_check(const struct labyrinth_header *header, uint64_
 
 /* Whether the file's system has room for so many bytes; asked before any is taken, as a full one fails others. */
 enum labyrinth_error room_require(int fd, const char *path, uint64_t bytes);
+/* Of so many bytes of the file, those that have no memory yet. */
+uint64_t room_missing(int fd, uint64_t bytes);
 /* Makes the file so long, and has its system reserve all of it: to touch it later cannot fail for want of room. */
 enum labyrinth_error room_set_length(int fd, const char *path, uint64_t bytes);
 enum labyrinth_error room_reserve(int fd, const char *path, uint64_t bytes);

@@ -51,7 +51,7 @@ enum labyrinth_error {
     LABYRINTH_UNSEALED,        /* a memfd that its maker could still truncate under us */
     LABYRINTH_NO_VACANCY,      /* every tenant's slot is taken by a living process */
     LABYRINTH_VIOLATION,       /* validate: an invariant does not hold */
-    LABYRINTH_CLOSE_REFUSED,   /* detached, but the system would not unmap all of it: detach again */
+    LABYRINTH_CLOSE_REFUSED,   /* detached, but for a mapping or the slot that the system kept: detach again */
 };
 
 /* Request flags, by the bits of Java's Gfp. */

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -30,5 +32,14 @@
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
+
+/* What fstat fills in, as far as it is the same on all processors: struct stat itself differs between them. */
+struct stat_blocks {
+    uint64_t others[8];
+    uint64_t blocks; /* that the file has, of 512 bytes */
+    uint64_t more[16];
+};
+_Static_assert(offsetof(struct stat, st_blocks) == offsetof(struct stat_blocks, blocks), "fstat would be misread");
+_Static_assert(sizeof(struct stat) <= sizeof(struct stat_blocks), "fstat would write beyond it");
 
 #endif

@@ -100,9 +100,13 @@ typedef unsigned long long number;
     (unsigned) ((word & TENANT_FIELD) >> LABYRINTH_TENANT_SHIFT), word_is_exclusive(word) ? " EXCLUSIVE" : "", \
     word_is_framed(word) ? " FRAMED" : ""
 
-static const char *map_remedy(int errnum)
+static const char *map_remedy(const struct refusal *r)
 {
-    switch (errnum) {
+    if ((r->errnum == ENOSYS || r->errnum == EPERM) && strcmp(r->verb, "memfd_create") == 0) {
+        return "there is no memfd_create here (Linux 3.17, and a sandbox that allows it); share it by a file below"
+               " /dev/shm";
+    }
+    switch (r->errnum) {
     case ENOENT: return "there is no such file or folder; a labyrinth's file is made by the process that creates it, so"
                         " start that one first";
     case EEXIST: return "there is a file of this name already; attach to it, if it is a labyrinth, or choose another";
@@ -123,13 +127,26 @@ static void explain_map(char *text, size_t bytes, const struct refusal *r)
                  r->rule);
     } else if (r->mount == NULL) {
         snprintf(text, bytes, "%s refused: %s bytes=%llu errno=%d(%s): %s", r->verb, r->name, (number) r->value,
-                 r->errnum, strerror(r->errnum), map_remedy(r->errnum));
+                 r->errnum, strerror(r->errnum), map_remedy(r));
     } else {
         snprintf(text, bytes, "%s refused: %s bytes=%llu mount=%s size=%llu free=%llu errno=%d(%s): ask for fewer"
                  " frames, remove what is there, or make the mount larger (docker run --shm-size, Kubernetes"
                  " emptyDir.sizeLimit with medium: Memory, mount -o remount,size=)", r->verb, r->name,
                  (number) r->value, r->mount, (number) r->mount_bytes, (number) r->limit, r->errnum,
                  strerror(r->errnum));
+    }
+}
+
+static void explain_close(char *text, size_t bytes, const struct refusal *r)
+{
+    if (r->limit != 0) {
+        snprintf(text, bytes, "labyrinth=%s cannot give up its slot: %s errno=%d(%s) slot=%llu: nothing can be had from"
+                 " it any more; detach again, which goes on from here", r->name, r->verb, r->errnum,
+                 strerror(r->errnum), (number) r->limit);
+    } else {
+        snprintf(text, bytes, "labyrinth=%s cannot give its memory back: %s bytes=%llu errno=%d(%s): it is detached all"
+                 " the same; raise the limit (vm.max_map_count), and detach again, which goes on from here", r->name,
+                 r->verb, (number) r->value, r->errnum, strerror(r->errnum));
     }
 }
 
@@ -200,9 +217,7 @@ const char *labyrinth_explain(char *text, size_t bytes)
                  " several labyrinths", r->name, (number) r->limit);
         break;
     case LABYRINTH_CLOSE_REFUSED:
-        snprintf(text, bytes, "labyrinth=%s cannot give its memory back: %s bytes=%llu errno=%d(%s): it is detached all"
-                 " the same; raise the limit (vm.max_map_count), and detach again, which goes on from here", r->name,
-                 r->verb, (number) r->value, r->errnum, strerror(r->errnum));
+        explain_close(text, bytes, r);
         break;
     case LABYRINTH_VIOLATION:
         snprintf(text, bytes, PFN " " WORD " thread=%llu: %s (found at pfn=%llu): some process has written where it may"

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "internal.h"
+#include "libc.h" /* for what it asserts of struct stat, on each processor */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -68,6 +69,14 @@ enum labyrinth_error room_set_length(int fd, const char *path, uint64_t bytes)
         return refuse_system(LABYRINTH_MAP_REFUSED, "ftruncate", path, bytes, errno);
     }
     return LABYRINTH_OK;
+}
+
+/* Not by SEEK_HOLE, for which pages are holes as well that were reserved and not touched. */
+uint64_t room_missing(int fd, uint64_t bytes)
+{
+    struct stat file;
+    uint64_t there = fstat(fd, &file) == 0 ? (uint64_t) file.st_blocks * 512 : 0;
+    return there < bytes ? bytes - there : 0;
 }
 
 /* All of it or nothing. Where that cannot be asked (for a filter, or an older kernel), the pages are reserved when they

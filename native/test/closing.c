@@ -134,8 +134,10 @@ static bool a_detach_comes_to_its_end(struct labyrinth *host, int fd, int first,
         char text[512];
         CHECK(said == LABYRINTH_CLOSE_REFUSED && labyrinth_last_error() == said && refused);
         labyrinth_explain(text, sizeof text);
-        CHECK(strstr(text, "labyrinth=closing ") != NULL && strstr(text, "bytes=") != NULL
-              && strstr(text, "errno=") != NULL && strstr(text, "detach again") != NULL);
+        CHECK(strstr(text, "labyrinth=closing cannot give ") != NULL && strstr(text, "errno=") != NULL
+              && strstr(text, "detach again") != NULL);
+        CHECK(strstr(text, unlock_refused ? "up its slot: fcntl(F_OFD_SETLK) " : "its memory back: munmap ") != NULL);
+        CHECK(strstr(text, unlock_refused ? " slot=" : " bytes=") != NULL);
     }
     CHECK_NOTHING(LABYRINTH_CLOSED, labyrinth_alloc_page(&l, NOWAIT));
     struct state half = state_now();

@@ -324,6 +324,7 @@ static void use_a_small_mount(void)
         old_kernel = i % 2 == 1;
         allocate_error = i / 4 == 1 ? ENOSYS : 0;
         uint64_t frames = (i / 2 % 2 == 0 ? 8 * SMALL_MOUNT : SMALL_MOUNT) / page;
+        frames = i == 0 ? LABYRINTH_MAX_FRAMES : frames; /* for which the machine may have no memory either */
         CHECK_REFUSED(LABYRINTH_MAP_REFUSED, labyrinth_create(&l, file, "large", frames, 0, LABYRINTH_LOCK_NONE));
         CHECK(explained(named) && explained("--shm-size") && explained("emptyDir.sizeLimit"));
         CHECK(access(file, F_OK) != 0 && free_bytes(mount_point) == before);
@@ -404,6 +405,15 @@ static void what_is_no_file_of_a_labyrinth_is_told_so(void)
     unlink(path);
 }
 
+static void where_memfds_are_forbidden_a_file_is_advised(void)
+{
+    static const int answers[] = {EPERM, ENOSYS};
+    for (int i = 0; i < 2; i++) {
+        refuse_system(LABYRINTH_MAP_REFUSED, "memfd_create", "new", 0, answers[i]);
+        CHECK(explained("there is no memfd_create here") && explained("by a file below /dev/shm"));
+    }
+}
+
 static void a_file_of_another_file_system_is_refused(void)
 {
     char disk[] = "labyrinth-disk-XXXXXX";
@@ -440,6 +450,7 @@ int main(void)
         TEST(a_file_system_without_room_is_not_touched),
         TEST(a_limit_of_file_sizes_is_named),
         TEST(what_is_no_file_of_a_labyrinth_is_told_so),
+        TEST(where_memfds_are_forbidden_a_file_is_advised),
         TEST(a_file_of_another_file_system_is_refused),
     };
     snprintf(path, sizeof path, "/dev/shm/labyrinth-machines-%d", (int) getpid());

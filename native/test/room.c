@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * room MEMBERSHIPS HIERARCHIES: the bytes below the tightest memory limit of cgroups that lie there as files, and
- * whether it is memory.high. room PROC NODES PAGE_SIZE: the bytes available on the memory nodes, and whether they are
- * some of them. room create FRAMES...: creates memfds of so many frames, one after the other, and what came of each.
+ *     room MEMBERSHIPS HIERARCHIES     the bytes below the tightest memory limit of cgroups that lie there as files,
+ *                                      and whether it is memory.high
+ *     room PROC NODES PAGE_SIZE        the bytes available on the memory nodes, and whether they are some of them
+ *     room missing PATH BYTES          of so many bytes of the file, those that have no memory yet
+ *     room create FRAMES...            creates memfds of so many frames, one after the other: what came of each
+ *     room attach PATH...              attaches to these, one after the other: what came of each
  */
 #include "../internal.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +28,31 @@ static int create_all(char **frames)
     return 0;
 }
 
+static int attach_all(char **paths)
+{
+    static struct labyrinth labyrinths[16];
+    for (int i = 0; paths[i] != NULL && i < 16; i++) {
+        char text[512];
+        enum labyrinth_error error = labyrinth_attach(&labyrinths[i], paths[i], LABYRINTH_LOCK_NONE);
+        printf("%s: %s\n", labyrinth_error_name(error), error == LABYRINTH_OK ? "attached"
+                                                                              : labyrinth_explain(text, sizeof text));
+        fflush(stdout);
+    }
+    return 0;
+}
+
 int main(int count, char **args)
 {
     if (count > 2 && strcmp(args[1], "create") == 0) {
         return create_all(args + 2);
+    }
+    if (count > 2 && strcmp(args[1], "attach") == 0) {
+        return attach_all(args + 2);
+    }
+    if (count == 4 && strcmp(args[1], "missing") == 0) {
+        int fd = open(args[2], O_RDONLY);
+        printf("%llu\n", (unsigned long long) room_missing(fd, strtoull(args[3], NULL, 10)));
+        return 0;
     }
     if (count == 4) {
         bool restricted;

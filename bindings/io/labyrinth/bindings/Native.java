@@ -509,15 +509,6 @@ public class Native extends Native$shared {
     public static int SEEK_END() {
         return SEEK_END;
     }
-    private static final int SEEK_HOLE = (int)4L;
-    /**
-     * {@snippet lang=c :
-     * #define SEEK_HOLE 4
-     * }
-     */
-    public static int SEEK_HOLE() {
-        return SEEK_HOLE;
-    }
     private static final int MAP_NORESERVE = (int)16384L;
     /**
      * {@snippet lang=c :

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(1024).reserve(64).open()) {
  *     Frame frame = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE);   // null: nothing within reach, and it said so at once
  *     if (frame != null) try (frame) {
- *         MemorySegment page = frame.segment();                  // 4096 bytes, this thread's alone, dead after close()
+ *         MemorySegment page = frame.segment();                  // one page, this thread's alone, dead after close()
  *         page.set(ValueLayout.JAVA_LONG, 0, 42L);
  *     }
  * }
@@ -564,7 +564,6 @@ public final class Labyrinth extends Face implements AutoCloseable {
 
         private Labyrinth openShared(int frames, long firstGeneration) {
             Header header = Header.plan(name, frames, reserve, Libc.pageSize(), firstGeneration);
-            Machine.requireMemory(name, header.fileBytes());
             return join(SharedFile.create(path, header), locking, true, sampleClaims);
         }
 

@@ -3,6 +3,7 @@ package io.labyrinth;
 import io.labyrinth.bindings.Native;
 import io.labyrinth.bindings.flock;
 import io.labyrinth.bindings.rlimit;
+import io.labyrinth.bindings.stat_blocks;
 import io.labyrinth.bindings.statvfs;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
@@ -56,19 +57,22 @@ final class Libc {
     private static final MethodHandle GETRLIMIT = handle(Native.getrlimit$address(), Native.getrlimit$descriptor());
 
     /*
-     * Symbols that an older libc lacks (glibc before 2.27): null there, and the system call itself is made instead.
-     * What jextract gives for them is not touched, as it looks the symbol up at once, and fails; hence the descriptors.
+     * Symbols that an older libc lacks (glibc before 2.27, and fstat before 2.33): null there, and the system call is
+     * made by its number. What jextract gives for them is not touched, as it looks the symbol up at once, and fails;
+     * hence the descriptors.
      */
     private static final @Nullable MethodHandle MLOCK2 = optional("mlock2",
             FunctionDescriptor.of(Native.C_INT, Native.C_POINTER, Native.C_LONG, Native.C_INT));
     private static final @Nullable MethodHandle MEMFD_CREATE = optional("memfd_create",
             FunctionDescriptor.of(Native.C_INT, Native.C_POINTER, Native.C_INT));
+    private static final @Nullable MethodHandle FSTAT = optional("fstat",
+            FunctionDescriptor.of(Native.C_INT, Native.C_INT, Native.C_POINTER));
     private static final MethodHandle SYSCALL = variadic(Native.syscall.address(),
             Native.syscall.makeInvoker(Native.C_LONG, Native.C_LONG, Native.C_LONG).descriptor(), 1);
 
     /** Of the system calls that may have to be made by number: x86-64 numbers them in its own way, others alike. */
     private enum Number {
-        MLOCK2(325, 284), MEMFD_CREATE(319, 279);
+        MLOCK2(325, 284), MEMFD_CREATE(319, 279), FSTAT(5, 80);
 
         private final long x86;
         private final long generic;
@@ -216,9 +220,15 @@ final class Libc {
         return call(state -> (long) LSEEK.invokeExact(state, fd, 0L, Native.SEEK_END()));
     }
 
-    /** Where the file has no page yet: its length, if it has all. */
-    static Result firstHole(int fd) {
-        return call(state -> (long) LSEEK.invokeExact(state, fd, 0L, Native.SEEK_HOLE()));
+    /** Bytes of memory that the file has, or of the disk. */
+    static Result allocated(int fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment stat = stat_blocks.allocate(arena);
+            MethodHandle symbol = FSTAT;
+            Result result = symbol == null ? systemCall(Number.FSTAT, fd, stat.address(), 0)
+                    : call(state -> (int) symbol.invokeExact(state, fd, stat));
+            return result.failed() ? result : Result.of(stat_blocks.blocks(stat) * 512, 0);
+        }
     }
 
     /** Reads into all of {@code to}, from the file's beginning; returns the bytes that there were. */
@@ -317,6 +327,9 @@ final class Libc {
         }
         if (MEMFD_CREATE == null) {
             missing.add("memfd_create");
+        }
+        if (FSTAT == null) {
+            missing.add("fstat");
         }
         return missing;
     }

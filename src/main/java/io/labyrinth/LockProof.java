@@ -9,7 +9,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The kernel's word that a mapping is locked, beside what mlock returned: begun before the lock is asked for. It costs
- * a system call for each 2 MiB of the mapping, and nothing by what else the process has mapped.
+ * two system calls for each 2 MiB of the mapping, and nothing by what else the process has mapped.
  */
 final class LockProof {
 
@@ -59,7 +59,8 @@ final class LockProof {
         long locked = 0;
         for (long at = start; at < end; at += CHUNK) {
             long next = Math.min(at + CHUNK, end);
-            // Its last page as well: at whatever bound a mapping was split, one of the two is on the other side.
+            // Its last page as well: mlock goes from the start to the end, so where it stops within the piece, the last
+            // page is not locked. If the middle alone were unlocked, this would not tell; mlock leaves no such piece.
             int first = errnoOfAdvice(at);
             int last = errnoOfAdvice(next - pageSize);
             if (first != 0 && first != Native.EINVAL() || last != 0 && last != Native.EINVAL()) {

@@ -157,6 +157,9 @@ public final class Machine {
     /** Finds out before a page is touched whether there is memory for all: the kernel would kill, not refuse. */
     static void requireMemory(String name, long bytes) {
         countsAllMemory(text(PROC.resolve("sys/vm/overcommit_memory")).startsWith("2"));
+        if (bytes == 0) {
+            return;    // of a file that has all of it, not even the overhead is new
+        }
         long needed = bytes + overhead(bytes / Libc.pageSize(), Libc.pageSize());
         long available = availableMemory();
         CgroupMemory cgroup = CgroupMemory.tightest();

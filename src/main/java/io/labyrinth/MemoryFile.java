@@ -145,15 +145,20 @@ final class MemoryFile {
     }
 
     /**
+     * Of the file, the bytes that have no memory yet. Not by SEEK_HOLE, for which pages are holes as well that were
+     * reserved and not touched.
+     */
+    static long missing(int fd, long bytes) {
+        Libc.Result there = Libc.allocated(fd);
+        return Math.max(0, bytes - (there.failed() ? 0 : there.value()));
+    }
+
+    /**
      * Has the file system reserve all of the file, or nothing. Where it cannot (for a filter, or an older kernel), the
      * pages are reserved when they are touched. A call that a signal interrupts reserves nothing, so the next ones ask
      * for less; then, if there is no room, a part may stay reserved, and goes with the file.
      */
     static void reserve(int fd, String name, long bytes) {
-        Libc.Result hole = Libc.firstHole(fd);
-        if (!hole.failed() && hole.value() < bytes) {
-            Machine.requireMemory(name, bytes - hole.value());    // at most: behind the first hole there may be pages
-        }
         long most = bytes;
         long from = 0;
         while (from < bytes) {

@@ -25,8 +25,8 @@ final class PageMap {
     /*
      * Why one CAS is enough, for any order. The words tile the labyrinth with runs (native/labyrinth.h), a run's state
      * is that of its head's word, and a TAIL is never looked at for itself. Whoever moves a head from FREE to HEAD has
-     * the whole run: nobody else can write to any of its words until it writes FREE again. So a run of 2 MiB costs what
-     * a frame costs, and what is split or joined is split or joined by its owner, with release stores.
+     * the whole run: nobody else can write to any of its words until it writes FREE again. So a run of 2^10 frames costs
+     * what a frame costs, and what is split or joined is split or joined by its owner, with release stores.
      *
      * At every instant of a split or a join, the run of the first head covers all that its owner holds, or the halves
      * are HEADs of their own: a sweep that finds the owner gone can give back what it sees (rule: the first head

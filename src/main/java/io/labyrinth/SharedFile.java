@@ -73,6 +73,7 @@ final class SharedFile {
         try {
             MemoryFile.require(fd, name);
             MemoryFile.requireRoom(fd, name, header.fileBytes());
+            Machine.requireMemory(header.name(), header.fileBytes());
             MemoryFile.checked(Libc.truncate(fd, header.fileBytes()), "size", name);
             MemoryFile.reserve(fd, name, header.fileBytes());
             if (path == null) {
@@ -103,6 +104,7 @@ final class SharedFile {
             Header header = Header.read(name, fd);
             MemoryFile.requireSealed(fd, name);
             header.checkLength(name, MemoryFile.length(fd, name));
+            Machine.requireMemory(header.name(), MemoryFile.missing(fd, header.fileBytes()));
             MemoryFile.reserve(fd, name, header.fileBytes());
             // A link of somebody's descriptor goes with that one; this process's own stays.
             boolean isNamed = !path.startsWith("/proc") && MemoryFile.hasName(fd, name);

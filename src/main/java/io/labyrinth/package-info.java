@@ -13,7 +13,7 @@
  *     ByteBuffer page = frame.segment().asByteBuffer();
  *     file.read(page);
  *     Pipe pipe = Pipe.open();                                         // or a SocketChannel
- *     System.out.println(pipe.sink().write(page.flip()));              // 4096
+ *     System.out.println(pipe.sink().write(page.flip()) == labyrinth.frameSize());    // true
  * }
  * }
  *

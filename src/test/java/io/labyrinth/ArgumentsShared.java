@@ -7,6 +7,7 @@ import io.labyrinth.LabyrinthException.MapRefused;
 import io.labyrinth.LabyrinthException.NotALabyrinth;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.Charset;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Supplier;
@@ -20,12 +21,18 @@ final class ArgumentsShared {
     private static final Path DESCRIPTORS = Path.of("/proc/self/fd");
     /** Each is no labyrinth, in a way of its own; none can be written by mistake. */
     private static final Path[] FALSE = {Path.of("/nowhere"), Path.of("/"), Path.of("/dev/null"), Path.of("/dev/zero"),
-        Path.of("/proc/version"), Path.of("/proc/self/fd"), Path.of(""), Path.of("/nowhere/\u00fc")};
+        Path.of("/proc/version"), Path.of("/proc/self/fd"), Path.of(""), Path.of("/nowhere/" + farLetter())};
 
     /** Opened when it is needed first, and never closed. */
     private static @Nullable Labyrinth shared;
 
     private ArgumentsShared() {
+    }
+
+    /** Beyond ASCII, if the locale has such letters in the names of files; else Java can make no such path. */
+    private static char farLetter() {
+        char letter = '\u00fc';
+        return Charset.forName(System.getProperty("sun.jnu.encoding")).newEncoder().canEncode(letter) ? letter : 'u';
     }
 
     static void sampleClaims(CallLog log, Hostile in) {

@@ -3,7 +3,10 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.labyrinth.bindings.Native;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -225,21 +228,68 @@ class CgroupTest {
     void cRefusesItAsWell() throws Exception {
         Optional<Path> cgroup = limited(512 * MIB);
         assumeTrue(cgroup.isPresent(), "this user may make no cgroup here");
-        String said;
-        String failures;
-        try {
-            said = said("sh", "-c", "echo $$ > " + cgroup.get().resolve("cgroup.procs") + " && exec " + ROOM
-                    + " create 76800 76800 25600");
-            failures = limitFailures(cgroup.get());
-        } finally {
-            Files.delete(cgroup.get());
-        }
-        assertThat(said.lines().toList()).satisfiesExactly(
+        assertThat(memberInC(cgroup.get(), "create 76800 76800 25600")).satisfiesExactly(
                 shared -> assertThat(shared).isEqualTo("OK: opened"),
                 refused -> assertThat(refused).startsWith("MAP_REFUSED: labyrinth=room requested=").contains(
                         "available=", "ask for fewer frames", "memory.max"),
                 opened -> assertThat(opened).isEqualTo("OK: opened"));
+    }
+
+    private static List<String> memberInC(Path cgroup, String arguments) throws IOException {
+        String said;
+        String failures;
+        try {
+            said = said("sh", "-c", "echo $$ > " + cgroup.resolve("cgroup.procs") + " && exec " + ROOM + " " + arguments);
+            failures = limitFailures(cgroup);
+        } finally {
+            Files.delete(cgroup);
+        }
         assertThat(failures).as("times that the kernel met the limit").isEqualTo("0");
+        return said.lines().toList();
+    }
+
+    /** Reserved pages are there, though nobody has touched them; those of a hole are not. In Java and in C. */
+    @Test
+    void whoAttachesNeedsTheMemoryOfTheHolesAlone() throws Exception {
+        Optional<Path> cgroup = limited(200 * MIB);
+        assumeTrue(cgroup.isPresent(), "this user may make no cgroup here");
+        Path whole = Path.of("/dev/shm/labyrinth-cgroup-" + ProcessHandle.current().pid());
+        Path holes = Path.of(whole + "-holes");
+        try {
+            emptied(whole, holes);
+            assertThat(member(cgroup.get(), Attacher.class, whole.toString(), holes.toString())).satisfiesExactly(
+                    attached -> assertThat(attached).isEqualTo("attached frames=76800"),
+                    refused -> assertThat(refused).startsWith("MapRefused: labyrinth=member requested=").contains(
+                            "ask for fewer frames", "limit=200MiB"));
+            emptied(whole, holes);
+            assertThat(memberInC(limited(200 * MIB).orElseThrow(), "attach " + whole + " " + holes)).satisfiesExactly(
+                    attached -> assertThat(attached).isEqualTo("OK: attached"),
+                    refused -> assertThat(refused).startsWith("MAP_REFUSED: labyrinth=member requested="));
+        } finally {
+            Files.deleteIfExists(whole);
+            Files.deleteIfExists(holes);
+        }
+    }
+
+    /** Two images of a labyrinth of 300 MiB: the pages of one are all reserved but one, of the other none is. */
+    private static void emptied(Path whole, Path holes) throws IOException {
+        Files.deleteIfExists(whole);
+        builder(76_800, Locking.NONE).shared(whole).open().close();
+        long length = Files.size(whole);
+        byte[] header = new byte[(int) Header.BYTES];
+        try (InputStream from = Files.newInputStream(whole)) {
+            assertThat(from.readNBytes(header, 0, header.length)).isEqualTo(header.length);
+        }
+        for (Path image : List.of(whole, holes)) {
+            Files.deleteIfExists(image);
+            Files.write(image, header);
+            try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+                file.setLength(length);
+            }
+        }
+        int fd = (int) Libc.open(whole.toString(), Native.O_RDWR()).value();
+        assertThat(Libc.reserve(fd, 0, length - Libc.pageSize()).failed()).isFalse();
+        Libc.close(fd);
     }
 
     /** Page tables are charged, too, and the tree by which a file's pages are found. */
@@ -327,6 +377,20 @@ class CgroupTest {
             tellOpening(200_000, Locking.NONE);
             System.out.println(ChildJvm.status("VmHWM", 10) - before);
             tellOpening(25_600, Locking.NONE);
+        }
+    }
+
+    /** Attaches to these, one after the other. */
+    static final class Attacher {
+
+        public static void main(String[] paths) {
+            for (String path : paths) {
+                try (Labyrinth labyrinth = Labyrinth.attach(Path.of(path), Locking.NONE)) {
+                    System.out.println("attached frames=" + labyrinth.map().frames());
+                } catch (LabyrinthException e) {
+                    System.out.println(e.getClass().getSimpleName() + ": " + e.getMessage());
+                }
+            }
         }
     }
 

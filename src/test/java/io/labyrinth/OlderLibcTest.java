@@ -13,8 +13,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * A libc that lacks what came late, mlock2 and memfd_create, or a filter that refuses it. The symbols are hidden from a
- * child JVM, or it runs under such a filter.
+ * A libc that lacks what came late, mlock2, memfd_create and fstat, or a filter that refuses it. The symbols are hidden
+ * from a child JVM, or it runs under such a filter.
  */
 class OlderLibcTest {
 
@@ -31,17 +31,19 @@ class OlderLibcTest {
     @Test
     void theseAreTheOptionalOnes() {
         assumeTrue(Libc.missing().isEmpty(), "this libc lacks " + Libc.missing());
-        assertThat(told("HIDDEN=mlock2,memfd_create")).startsWith("missing=[mlock2, memfd_create]\n");
+        assertThat(told("HIDDEN=mlock2,memfd_create,fstat"))
+                .startsWith("missing=[mlock2, memfd_create, fstat]\n");
     }
 
     /** The system calls are made by number. */
     @ParameterizedTest
-    @ValueSource(strings = {"mlock2,memfd_create", "mlock2", "memfd_create"})
+    @ValueSource(strings = {"mlock2,memfd_create,fstat", "mlock2", "memfd_create", "fstat"})
     void whatIsMissingIsCalledByNumber(String hidden) {
         assertThat(told("HIDDEN=" + hidden)).endsWith("""
                 private: all locked
                 memfd: all locked
                 file: all locked
+                attached: all locked, nothing is missing
                 """);
     }
 
@@ -52,7 +54,8 @@ class OlderLibcTest {
                 memfd -> assertThat(memfd).startsWith("memfd: MapRefused: file=memfd:libc cannot create: errno=38(")
                         .endsWith(": there is no memfd_create here (Linux 3.17, and a sandbox that allows it);"
                                 + " share it by a file below /dev/shm"),
-                file -> assertThat(file).isEqualTo("file: all locked"));
+                file -> assertThat(file).isEqualTo("file: all locked"),
+                attached -> assertThat(attached).startsWith("attached: all locked, "));
     }
 
     /** As old container runtimes have it: what it does not know, it answers as a limit of 0 does. */
@@ -60,7 +63,7 @@ class OlderLibcTest {
     @ValueSource(strings = {"mlock2", "mlock2 cold", "cold", "populate"})
     void whatAFilterRefusesIsNotTheKernelsAnswer(String calls) throws Exception {
         assertThat(filtered(calls).lines().skip(1)).containsExactly("private: all locked", "memfd: all locked",
-                "file: all locked");
+                "file: all locked", "attached: all locked, nothing is missing");
     }
 
     @Test
@@ -69,7 +72,26 @@ class OlderLibcTest {
                 .contains("errno=1(", "share it by a file below /dev/shm");
     }
 
+    @Test
+    void cGivesTheSameAdvice() throws Exception {
+        NativeTest.make("../target/native/test/room");
+        Process process = new ProcessBuilder(Stream.concat(Stream.of(filter("memfd_create")),
+                Stream.of("target/native/test/room", "create", "8")).toList()).start();
+        assertThat(new String(process.getInputStream().readAllBytes()))
+                .startsWith("MAP_REFUSED: memfd_create refused: ").contains("errno=1(")
+                .endsWith(": there is no memfd_create here (Linux 3.17, and a sandbox that allows it); share it by a"
+                        + " file below /dev/shm\n");
+        assertThat(process.waitFor()).isZero();
+    }
+
     private String filtered(String calls) throws Exception {
+        ChildJvm.Result child = ChildJvm.of(Opens.class).by(filter(calls)).jvm("-Xlog:disable").run();
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        return child.out();
+    }
+
+    /** A command under which these calls are refused; takes the command to be run behind it. */
+    private String[] filter(String calls) throws Exception {
         String program = folder.resolve("filter").toString();
         assertThat(new ProcessBuilder("cc", "-std=gnu11", "-Wall", "-o", program, "src/test/native/filter.c")
                 .inheritIO().start().waitFor()).isZero();
@@ -77,9 +99,7 @@ class OlderLibcTest {
                 .toArray(String[]::new);
         assumeTrue(new ProcessBuilder(Stream.concat(Stream.of(command), Stream.of("true")).toList()).start().waitFor()
                 == 0, "this process may set no seccomp filter");
-        ChildJvm.Result child = ChildJvm.of(Opens.class).by(command).jvm("-Xlog:disable").run();
-        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
-        return child.out();
+        return command;
     }
 
     // ------------------------------------------------------------------------------------------- in the child
@@ -93,11 +113,22 @@ class OlderLibcTest {
             open("memfd", builder().memfd());
             Path file = Path.of("/dev/shm/labyrinth-libc-" + ProcessHandle.current().pid());
             open("file", builder().shared(file));
+            attach(file);
             Files.delete(file);
         }
 
         private static Labyrinth.Builder builder() {
             return Labyrinth.builder("libc").frames(64);
+        }
+
+        private static void attach(Path file) throws Exception {
+            try (Labyrinth labyrinth = Labyrinth.attach(file)) {
+                int fd = MemoryFile.lookAt(file.toString());
+                System.out.println("attached: " + (labyrinth.stats().lockedBytes() >= labyrinth.stats().mappedBytes()
+                        ? "all locked" : labyrinth.stats().toString()) + ", "
+                        + (MemoryFile.missing(fd, Files.size(file)) == 0 ? "nothing" : "something") + " is missing");
+                Libc.close(fd);
+            }
         }
 
         private static void open(String what, Labyrinth.Builder builder) {

@@ -17,7 +17,10 @@ import java.nio.file.FileSystem;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Map;
+import jdk.jfr.Recording;
+import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -154,7 +157,9 @@ class SharedMachinesTest {
 
         private static void refusesWhatHasNoRoom(Path mount, Path file) throws IOException {
             long free = free(mount);
-            for (long frames : new long[] {64 * MIB / Libc.pageSize(), 8 * MIB / Libc.pageSize()}) {
+            // The largest of all is more than most machines have; the mount is what is said to be too small.
+            long mebibyte = MIB / Libc.pageSize();
+            for (long frames : new long[] {Labyrinth.MAX_FRAMES, 64 * mebibyte, 8 * mebibyte}) {
                 assertThatThrownBy(() -> builder(frames).shared(file).open()).isInstanceOf(MapRefused.class)
                         .hasMessageContainingAll("mount=" + mount, "size=8MiB", "free=8MiB", "errno=28", "--shm-size",
                                 "emptyDir.sizeLimit");
@@ -165,13 +170,7 @@ class SharedMachinesTest {
 
         /** Of a file with holes, for which there is no room. */
         private static void sparse(Path good, Path holes, Path mount) throws IOException {
-            try (RandomAccessFile from = new RandomAccessFile(good.toFile(), "r");
-                    RandomAccessFile to = new RandomAccessFile(holes.toFile(), "rw")) {
-                byte[] header = new byte[(int) Header.BYTES];
-                from.readFully(header);
-                to.write(header);
-                to.setLength(from.length());
-            }
+            makeHoles(good, holes);
             long free = free(mount);
             assertThatThrownBy(() -> Labyrinth.attach(holes, Locking.NONE)).isInstanceOf(MapRefused.class)
                     .hasMessageContainingAll("mount=" + mount, "size=8MiB", "errno=28");
@@ -184,11 +183,83 @@ class SharedMachinesTest {
         }
     }
 
+    /** Of a labyrinth the header alone, which may take the file's own place. */
+    private static void makeHoles(Path good, Path holes) throws IOException {
+        try (RandomAccessFile from = new RandomAccessFile(good.toFile(), "r");
+                RandomAccessFile to = new RandomAccessFile(holes.toFile(), "rw")) {
+            byte[] header = new byte[(int) Header.BYTES];
+            from.readFully(header);
+            long length = from.length();
+            to.setLength(0);
+            to.write(header);
+            to.setLength(length);
+        }
+    }
+
     @Test
     void aFileSystemWithoutRoomIsNotTouched() throws Exception {
         Path mount = Files.createDirectory(folder.resolve("mount"));
         succeeds(unshared(SmallMount.class, "--mount", "mount -t tmpfs -o size=8m none " + mount + " &&")
                 .jvm(FaultyCalls.option(FaultyCalls.compiled(folder))).with(mount.toString()));
+    }
+
+    /** In Java and in C the same, whatever lies between its holes; and what is reserved is there. */
+    @Test
+    void aFileStillNeedsTheMemoryOfItsHoles() throws Exception {
+        NativeTest.make("../target/native/test/room");
+        long page = Libc.pageSize();
+        try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+            file.setLength(16 * page);
+            assertThat(missingPages(page)).isEqualTo(16);
+            for (int written : new int[] {0, 3, 15}) {
+                file.seek(written * page);
+                file.write(1);
+            }
+            assertThat(missingPages(page)).as("three holes").isEqualTo(13);
+            reserve(4 * page, 8 * page);
+            assertThat(missingPages(page)).as("a part is reserved").isEqualTo(5);
+            reserve(0, 16 * page);
+            assertThat(missingPages(page)).as("all is reserved").isZero();
+        }
+    }
+
+    private void reserve(long from, long bytes) {
+        int fd = (int) Libc.open(path.toString(), Native.O_RDWR()).value();
+        assertThat(Libc.reserve(fd, from, bytes).failed()).isFalse();
+        Libc.close(fd);
+    }
+
+    private long missingPages(long page) {
+        int fd = MemoryFile.lookAt(path.toString());
+        long missing = MemoryFile.missing(fd, 16 * page);
+        Libc.close(fd);
+        assertThat(CgroupTest.inC("missing", path.toString(), "" + 16 * page)).isEqualTo("" + missing);
+        return missing / page;
+    }
+
+    /** As often as for a private one: once. Who attaches to what has all its memory asks for none. */
+    @Test
+    void memoryIsAskedForOnce() throws IOException {
+        long once = looksAtMemory(() -> builder(FRAMES).open().close());
+        assertThat(once).isPositive();
+        assertThat(looksAtMemory(() -> builder(FRAMES).memfd().open().close())).isEqualTo(once);
+        assertThat(looksAtMemory(() -> builder(FRAMES).shared(path).open().close())).isEqualTo(once);
+        assertThat(looksAtMemory(() -> Labyrinth.attach(path, Locking.NONE).close())).isZero();
+        makeHoles(path, path);
+        assertThat(looksAtMemory(() -> Labyrinth.attach(path, Locking.NONE).close())).isEqualTo(once);
+    }
+
+    private long looksAtMemory(Runnable opening) throws IOException {
+        Path dump = folder.resolve("reads.jfr");
+        try (Recording recording = new Recording()) {
+            recording.enable("jdk.FileRead").withThreshold(Duration.ZERO);
+            recording.start();
+            opening.run();
+            recording.stop();
+            recording.dump(dump);
+        }
+        return RecordingFile.readAllEvents(dump).stream().filter(read -> "/proc/meminfo".equals(read.getString("path")))
+                .count();
     }
 
     /** The kernel sends a signal with this error, which the JVM ignores. */

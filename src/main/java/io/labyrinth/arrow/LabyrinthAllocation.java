@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * }
  *
  * <p><b>Sizes.</b> Arrow rounds most requests up to a power of two, and so do runs. Arrow accounts for what it asked
- * for, not for the rest of a run. The largest run is 4 MiB of 4 KiB pages.
+ * for, not for the rest of a run. The largest run is 2^10 frames, 4 MiB of 4 KiB pages.
  *
  * <p><b>A dry labyrinth.</b> A buffer for which there is no run, or that would be larger than the largest, is refused
  * by Arrow's {@link OutOfMemoryException}, or is asked of another factory, if one was named.
