@@ -16,6 +16,9 @@ import java.util.RandomAccess;
  */
 public final class LabyrinthMap {
 
+    /** At most: while it grows, an array is there twice. */
+    private static final long BYTES_OF_RUN = 2L * (Integer.BYTES + Long.BYTES + Long.BYTES);
+
     private final String name;
     private final int frames;
     private final int reserve;
@@ -122,7 +125,8 @@ public final class LabyrinthMap {
      * @param path of its file, or {@code /proc/PID/fd/N} of its memfd: {@link Labyrinth#sharedPath}
      * @throws LabyrinthException.NotALabyrinth  if the file is none, or not complete, or damaged
      * @throws LabyrinthException.InvalidRequest if the path is of a file system that is not the kernel's
-     * @throws LabyrinthException.MapRefused     if it cannot be opened or mapped, or the kernel cannot say who lives
+     * @throws LabyrinthException.MapRefused     if it cannot be opened or mapped, the heap has no room for what is
+     *                                           seen, or the kernel cannot say who lives
      */
     public static LabyrinthMap of(Path path) {
         Machine.requireNativeAccess();
@@ -133,20 +137,33 @@ public final class LabyrinthMap {
         }
         // By system calls, as a channel is closed by an interrupt that the caller has pending.
         int fd = MemoryFile.lookAt(name);
+        int frames = 0;
         try {
             Header header = Header.read(name, fd);
+            frames = header.frames();
             header.checkLength(name, MemoryFile.length(fd, name));
-            MemorySegment memory = MemoryFile.mapToRead(fd, name, header.framesOffset());
-            try {
-                header.checkMapped(name, memory.address());
-                PageMap map = new PageMap(memory.asSlice(header.pageMapOffset()), header.frames(), header.reserve());
-                return new LabyrinthMap(header.name(), map, header.pageSize(), header.firstGeneration(),
-                        Header.tenants(memory, header, number -> SharedFile.isLocked(fd, name, number)));
-            } finally {
-                Libc.munmap(memory.address(), memory.byteSize());
-            }
+            return look(header, fd, name);
+        } catch (OutOfMemoryError e) {
+            throw Labyrinth.heapTooSmall(e, frames * BYTES_OF_RUN, "a look at file=", name, " frames=",
+                    frames == 0 ? "?" : frames);
         } finally {
             Libc.close(fd);
+        }
+    }
+
+    private static LabyrinthMap look(Header header, int fd, String name) {
+        Mapping mapping = new Mapping(header.name(), header.framesOffset());
+        try {
+            MemoryFile.mapToRead(mapping, fd, name);
+            MemorySegment memory = Region.segment(mapping.address(), mapping.bytes());
+            header.checkMapped(name, memory.address());
+            // Nothing is claimed through it, so it has no part on the heap.
+            PageMap map = new PageMap(memory.asSlice(header.pageMapOffset()), header.frames(), header.reserve(),
+                    PageWord.TENANT, new Thread[0], new Strays(0));
+            return new LabyrinthMap(header.name(), map, header.pageSize(), header.firstGeneration(),
+                    Header.tenants(memory, header, number -> SharedFile.isLocked(fd, name, number)));
+        } finally {
+            mapping.run();
         }
     }
 

@@ -74,7 +74,14 @@ final class Mapping implements Runnable {
 
     /** Maps the beginning of a file. Behind the call nothing can fail. */
     Libc.Result ofFile(int fd) {
-        Libc.Result result = Libc.mmap(0, bytes, Native.MAP_SHARED(), fd);
+        return at(Libc.mmap(0, bytes, Native.MAP_SHARED(), fd));
+    }
+
+    Libc.Result ofFileToRead(int fd) {
+        return at(Libc.mapToRead(bytes, fd));
+    }
+
+    private Libc.Result at(Libc.Result result) {
         if (result.value != -1) {
             address = result.value;
             state = MAPPED;

@@ -2,7 +2,6 @@ package io.labyrinth;
 
 import io.labyrinth.bindings.Native;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -123,15 +122,13 @@ final class MemoryFile {
                 ? "permission denied" : "errno=" + result.error();
     }
 
-    /** To be unmapped by the caller. */
-    static MemorySegment mapToRead(int fd, String name, long bytes) {
-        Libc.Result result = Libc.mapToRead(bytes, fd);
+    static void mapToRead(Mapping mapping, int fd, String name) {
+        Libc.Result result = mapping.ofFileToRead(fd);
         if (result.failed()) {
             throw new LabyrinthException.MapRefused("file=" + name + " cannot be looked at: requested="
-                    + Machine.bytes(bytes) + " errno=" + result.error() + " " + Machine.addressSpace()
+                    + Machine.bytes(mapping.bytes()) + " errno=" + result.error() + " " + Machine.addressSpace()
                     + ": raise the limit (ulimit -v, vm.max_map_count)");
         }
-        return Region.segment(result.value(), bytes);
     }
 
     // ------------------------------------------------------------------------------------------------ room

@@ -34,7 +34,8 @@ class CrowdedTest {
             assertThat(told.get(what + " crowded bytes") - told.get(what + " alone bytes"))
                     .as("bytes of heap for %s: %s", what, told).isBetween(-MOST_DIFFERENCE, MOST_DIFFERENCE);
         }
-        assertThat(told.get("slab crowded bytes")).as("%s", told).isLessThan(512 << 10);
+        // Of 2^14 objects a slab keeps owners and marks; the rest is what the opening itself needs.
+        assertThat(told.get("slab crowded bytes") - told.get("kept bytes")).as("%s", told).isLessThan(64 << 10);
         Verify.held("opening costs nothing by what else is mapped", "CrowdedTest", told.get("foreign")
                 + " foreign mappings, " + told.get("slab crowded micros") + " us and "
                 + told.get("slab crowded bytes") + " bytes of heap for a slab, alone "
@@ -61,6 +62,7 @@ class CrowdedTest {
 
         private static void measure(String when) throws Exception {
             try (Labyrinth labyrinth = Labyrinth.builder("crowded").frames(64).open()) {
+                System.out.println("kept bytes=" + Labyrinth.heapBytesFor(1 << 14));
                 measure("slab " + when, () -> labyrinth.slab(64));
                 measure("open " + when, () -> Labyrinth.builder("another").frames(64).open());
                 measure("memfd " + when, () -> Labyrinth.builder("shared").frames(64).memfd().open());
