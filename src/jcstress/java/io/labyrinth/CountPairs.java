@@ -26,7 +26,7 @@ public class CountPairs {
 
         @Actor
         public void counts(IIL_Result r) {
-            LabyrinthStats stats = census.count(new LabyrinthStats.Builder("pair", zone, REGION), 1);
+            LabyrinthStats stats = LabyrinthStats.of("pair", census.count(1), zone, REGION);
             r.r1 = stats.claimed();
             r.r2 = stats.free();
         }

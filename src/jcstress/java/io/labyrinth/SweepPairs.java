@@ -51,12 +51,12 @@ public class SweepPairs {
 
         @Actor
         public void one(IIL_Result r) {
-            r.r1 = census.sweep();
+            r.r1 = census.sweep(Living::endedOf);
         }
 
         @Actor
         public void other(IIL_Result r) {
-            r.r2 = census.sweep();
+            r.r2 = census.sweep(Living::endedOf);
         }
 
         @Arbiter
@@ -75,7 +75,7 @@ public class SweepPairs {
 
         @Actor
         public void sweeps(IZL_Result r) {
-            r.r1 = census.sweep();
+            r.r1 = census.sweep(Living::endedOf);
         }
 
         @Actor
@@ -99,7 +99,7 @@ public class SweepPairs {
 
         @Actor
         public void sweeps(IZL_Result r) {
-            r.r1 = census.sweep();
+            r.r1 = census.sweep(Living::endedOf);
         }
 
         @Actor
@@ -122,7 +122,7 @@ public class SweepPairs {
 
         @Actor
         public void sweeps(IZL_Result r) {
-            r.r1 = census.sweep();
+            r.r1 = census.sweep(Living::endedOf);
         }
 
         @Actor
@@ -145,7 +145,7 @@ public class SweepPairs {
 
         @Actor
         public void sweeps(IZL_Result r) {
-            r.r1 = census.sweep();
+            r.r1 = census.sweep(Living::endedOf);
         }
 
         @Actor
@@ -174,7 +174,7 @@ public class SweepPairs {
 
         @Actor
         public void sweeps(IZL_Result r) {
-            r.r1 = census.sweep();
+            r.r1 = census.sweep(Living::endedOf);
         }
 
         @Actor
@@ -201,7 +201,7 @@ public class SweepPairs {
 
         @Actor
         public void sweeps(IL_Result r) {
-            r.r1 = census.sweep();
+            r.r1 = census.sweep(Living::endedOf);
         }
 
         @Actor
@@ -229,7 +229,7 @@ public class SweepPairs {
 
         @Actor
         public void sweepsAndClaims(ZL_Result r) {
-            census.sweep();
+            census.sweep(Living::endedOf);
             r.r1 = claim(3, 0, EXCLUSIVE, LIVING) != 0;
         }
 

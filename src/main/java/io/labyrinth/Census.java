@@ -1,10 +1,12 @@
 package io.labyrinth;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -70,9 +72,10 @@ final class Census {
     /**
      * Takes EXCLUSIVE runs back whose owner has ended. Lock-free; any number of sweeps may run at once.
      *
+     * @param endedOf those of these platform threads, by id, that have ended
      * @return the frames freed
      */
-    int sweep() {
+    int sweep(UnaryOperator<Set<Long>> endedOf) {
         // First the claims, then the question who has ended: whoever owned a run before that, and is not alive then, has
         // ended, and ids are never used again. The other way round a thread that is just starting would look dead.
         List<Seen> candidates = new ArrayList<>();
@@ -85,7 +88,7 @@ final class Census {
         if (candidates.isEmpty()) {
             return 0;
         }
-        Set<Long> ended = Living.endedOf(candidates.stream().filter(run -> !PageWord.isVirtual(run.owner))
+        Set<Long> ended = endedOf.apply(candidates.stream().filter(run -> !PageWord.isVirtual(run.owner))
                 .map(run -> PageWord.threadId(run.owner)).collect(Collectors.toSet()));
         int freed = 0;
         for (Seen run : candidates) {
@@ -212,7 +215,7 @@ final class Census {
         return null;
     }
 
-    /** One character a frame: {@link Labyrinth#picture}. */
+    /** One character a frame: {@code Labyrinth.picture}. */
     String picture() {
         StringBuilder picture = new StringBuilder(map.frames);
         while (picture.length() < map.frames) {
@@ -245,20 +248,37 @@ final class Census {
         return free;
     }
 
-    /** Counts frames by state, free runs by order, and lives by the generations that the words have used up. */
-    LabyrinthStats count(LabyrinthStats.Builder stats, long firstGeneration) {
+    /** Frames by state, free runs by order, and the generations that the words have used up. */
+    record Counts(int free, int reserveFree, int claimed, int inTransit, int quarantined, List<Integer> freeRuns,
+            long livesEnded) {
+    }
+
+    /** Looks at every word twice. */
+    Counts count(long firstGeneration) {
+        int[] byState = new int[PageWord.STATES];
+        Integer[] freeRuns = new Integer[PageWord.MAX_ORDER + 1];
+        Arrays.fill(freeRuns, 0);
+        int reserveFree = 0;
         int pfn = 0;
         while (pfn < map.frames) {
             long word = map.lvWord(pfn);
-            boolean fits = PageWord.fits(pfn, word, map.ordinary, map.frames);
-            stats.add(pfn >= map.ordinary, PageWord.state(word), fits ? PageWord.order(word) : LabyrinthStats.NO_RUN,
-                    map.endOf(pfn, word) - pfn);
+            int state = PageWord.state(word);
+            int frames = state == PageWord.TAIL ? 0 : map.endOf(pfn, word) - pfn;
+            byState[state] += frames;
+            if (state == PageWord.FREE) {
+                reserveFree += pfn >= map.ordinary ? frames : 0;
+                if (PageWord.fits(pfn, word, map.ordinary, map.frames)) {
+                    freeRuns[PageWord.order(word)]++;
+                }    // else some process has written where it may not
+            }
             pfn = PageWord.next(pfn, word);
         }
         long ended = 0;
         for (int frame = 0; frame < map.frames; frame++) {
             ended += Math.max(0, PageWord.generation(map.lvWord(frame)) - firstGeneration);
         }
-        return stats.build(ended < 0 ? Long.MAX_VALUE : ended);    // too many are a lie of the words
+        return new Counts(byState[PageWord.FREE] - reserveFree, reserveFree, byState[PageWord.HEAD],
+                byState[PageWord.IN_TRANSIT], byState[PageWord.QUARANTINED], List.of(freeRuns),
+                ended < 0 ? Long.MAX_VALUE : ended);    // too many are a lie of the words
     }
 }

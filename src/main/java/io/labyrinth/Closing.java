@@ -38,7 +38,8 @@ final class Closing {
 
     private static final Logger LOG = LoggerFactory.getLogger(Closing.class);
 
-    private final Labyrinth labyrinth;
+    private final Face labyrinth;
+    private final Slabs slabs;
     private final Region region;
     private final PageMap map;
     private final Zone zone;
@@ -53,8 +54,9 @@ final class Closing {
     /** Whether a close that was refused, and then struck by an error, may have left frames QUARANTINED. */
     private volatile boolean owesUndo;
 
-    Closing(Labyrinth labyrinth, Census census) {
+    Closing(Face labyrinth, Slabs slabs, Census census) {
         this.labyrinth = labyrinth;
+        this.slabs = slabs;
         this.region = labyrinth.region;
         this.map = labyrinth.map;
         this.zone = labyrinth.zone;
@@ -81,31 +83,18 @@ final class Closing {
                 giveBack();
             }
         } catch (OutOfMemoryError e) {
-            throw heapFull("labyrinth=".concat(labyrinth.name), region.isOpen(), e);
+            throw Machine.heapFull("labyrinth=".concat(labyrinth.name), region.isOpen(), e);
         }
         int told = runsOut;
         runsOut = 0;
         return told;
     }
 
-    /** The error itself, where there is no room for more than that. */
-    static LabyrinthException heapFull(String what, boolean isOpen, OutOfMemoryError error) {
-        try {
-            // No concatenation, see Labyrinth.heapTooSmall.
-            return new LabyrinthException.CloseRefused(new StringBuilder(what).append(" cannot close: the heap is full,"
-                    + " limit=").append(Machine.bytes(Runtime.getRuntime().maxMemory())).append(": ")
-                    .append(isOpen ? "it is as it was" : "nothing can be had from it any more").append("; make room, or"
-                    + " raise it with -Xmx, and close it again, which goes on from here").toString());
-        } catch (Error noRoom) {
-            throw error;
-        }
-    }
-
     private void end(boolean now) {
         reserve(DEPTH, 0, 0);
         undoIfOwed();
         map.strays.mend(map);
-        labyrinth.slabs.shrinkAtLast();
+        slabs.shrinkAtLast();
         boolean ended = false;
         try {
             // Of a shared labyrinth the others go on claiming, and what this process claims to the last is swept.
@@ -113,14 +102,14 @@ final class Closing {
             if (!out.isEmpty() && !now) {
                 throw new LabyrinthException.FramesOut("labyrinth=" + labyrinth.name + " cannot close: "
                         + census.describeOut(out) + ": free them, sweepDeadOwners() if their owners have ended, or"
-                        + " closeNow()" + labyrinth.details(out));
+                        + " closeNow()" + details(out));
             }
             if (!out.isEmpty() && labyrinth.samples != null) {
-                LOG.warn("labyrinth={} closes now although frames are out:{}", labyrinth.name, labyrinth.details(out));
+                LOG.warn("labyrinth={} closes now although frames are out:{}", labyrinth.name, details(out));
             }
             runsOut = out.size();
             zone.watched = true;
-            labyrinth.slabs.watch(true);
+            slabs.watch(true);
             region.endAccess(labyrinth.name);
             ended = true;
         } finally {
@@ -133,6 +122,11 @@ final class Closing {
         }
     }
 
+    /** What slabs have, and a line for each place, where claims are sampled; else nothing. */
+    private String details(List<Census.Seen> out) {
+        return Owner.places(out, map, labyrinth.samples) + slabs.describe();
+    }
+
     /** Where the stack has not so much left, it ends here, and not where that harms. */
     private static int reserve(int depth, long a, long b) {
         return depth == 0 ? (int) (a ^ b) : reserve(depth - 1, b + depth, a) + depth;
@@ -143,7 +137,7 @@ final class Closing {
         if (region.isOpen()) {
             runsOut = 0;
             zone.watched = labyrinth.samples != null;
-            labyrinth.slabs.watch(false);
+            slabs.watch(false);
             if (region.file == null) {
                 census.undrain(map.frames);
             }
@@ -168,7 +162,7 @@ final class Closing {
             region.giveBack(keepsAddresses);
         } finally {
             try {
-                labyrinth.slabs.end();
+                slabs.end();
             } finally {
                 if (region.file != null && region.isOutOfReach()) {
                     region.file.leave((words, tenant) -> new Census(new PageMap(words, map.frames,

@@ -6,7 +6,7 @@ import java.lang.ref.Reference;
 import org.jspecify.annotations.Nullable;
 
 /** What both faces of a labyrinth are made of: requests, passed to the page map and the zone, and their failures. */
-abstract sealed class Face permits Labyrinth, Handles {
+abstract class Face {
 
     /*
      * Of a closed labyrinth the page words have no state (Region), so all but a claim is stale, and only that failure
@@ -36,15 +36,8 @@ abstract sealed class Face permits Labyrinth, Handles {
         this.samples = samples;
     }
 
-    static void checkOrder(int order) {
-        if (order < 0 || order > PageWord.MAX_ORDER) {
-            throw new LabyrinthException.InvalidRequest("order=" + order + " limit=" + PageWord.MAX_ORDER
-                    + ": ask for an order from 0 to " + PageWord.MAX_ORDER + ", a run of 2^order frames");
-        }
-    }
-
     long claim(int gfp, int order, Thread me) {
-        boolean zeroed = Gfp.isZeroed(gfp);    // asked before, as behind the claim each call can run out of stack
+        boolean zeroed = GfpFlags.isZeroed(gfp);    // asked before, as behind the claim each call can run out of stack
         try {
             long handle = zone.claim(gfp, order, me);
             if (zeroed && handle != 0 || zone.watched) {

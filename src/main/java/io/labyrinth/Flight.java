@@ -1,7 +1,5 @@
 package io.labyrinth;
 
-import org.jspecify.annotations.Nullable;
-
 /**
  * What flight recordings are told. All that touches {@code jdk.jfr} is in {@link FlightEvents}, which is not loaded
  * where that module is missing.
@@ -27,16 +25,23 @@ final class Flight {
         return PRESENT && FlightEvents.isOn();
     }
 
-    static void refused(@Nullable String labyrinth, int gfp, int order) {
-        if (isOn() && labyrinth != null) {
-            FlightEvents.refused(labyrinth, gfp, order);
-        }
-    }
+    /** For the claims of a labyrinth. */
+    static Zone.Listener ofClaims(String labyrinth) {
+        return new Zone.Listener() {
+            @Override
+            public void refused(int gfp, int order) {
+                if (isOn()) {
+                    FlightEvents.refused(labyrinth, gfp, order);
+                }
+            }
 
-    static void reserveUsed(@Nullable String labyrinth, int gfp, int order, long handle) {
-        if (isOn() && labyrinth != null) {
-            FlightEvents.reserveUsed(labyrinth, gfp, order, PageWord.pfn(handle));
-        }
+            @Override
+            public void reserveUsed(int gfp, int order, long handle) {
+                if (isOn()) {
+                    FlightEvents.reserveUsed(labyrinth, gfp, order, PageWord.pfn(handle));
+                }
+            }
+        };
     }
 
     static void handedOver(String labyrinth, int pfn, int order, long giver) {
@@ -45,9 +50,9 @@ final class Flight {
         }
     }
 
-    static void opened(String labyrinth, int frames, Region region, long since) {
+    static void opened(String labyrinth, int frames, long mapped, long locked, long since) {
         if (isOn()) {
-            FlightEvents.opened(labyrinth, frames, region, System.nanoTime() - since);
+            FlightEvents.opened(labyrinth, frames, mapped, locked, System.nanoTime() - since);
         }
     }
 

@@ -45,7 +45,7 @@ final class FlightEvents {
             ClaimRefused event = new ClaimRefused();
             if (event.shouldCommit()) {
                 event.labyrinth = labyrinth;
-                event.gfp = Gfp.describe(gfp);
+                event.gfp = GfpFlags.describe(gfp);
                 event.order = order;
                 event.commit();
             }
@@ -76,7 +76,7 @@ final class FlightEvents {
             ReserveUsed event = new ReserveUsed();
             if (event.shouldCommit()) {
                 event.labyrinth = labyrinth;
-                event.gfp = Gfp.describe(gfp);
+                event.gfp = GfpFlags.describe(gfp);
                 event.order = order;
                 event.pfn = pfn;
                 event.commit();
@@ -140,14 +140,14 @@ final class FlightEvents {
         long took;
     }
 
-    static void opened(String labyrinth, int frames, Region region, long nanos) {
+    static void opened(String labyrinth, int frames, long mapped, long locked, long nanos) {
         try {
             RegionOpened event = new RegionOpened();
             if (event.shouldCommit()) {
                 event.labyrinth = labyrinth;
                 event.frames = frames;
-                event.mappedBytes = region.mappedBytes();
-                event.lockedBytes = region.lockedBytes;
+                event.mappedBytes = mapped;
+                event.lockedBytes = locked;
                 event.took = nanos;
                 event.commit();
             }

@@ -85,7 +85,7 @@ public final class Frame implements AutoCloseable {
             throw (WrongThreadException) new WrongThreadException(e.getMessage()).initCause(e);
         }
         if (owner != null) {
-            throw LabyrinthException.stale("segment after a close() or handOff() that failed half-way", handle, word);
+            throw Refusals.stale("segment after a close() or handOff() that failed half-way", handle, word);
         }
         return labyrinth.segment(handle, order);
     }

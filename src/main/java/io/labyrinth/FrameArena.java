@@ -97,7 +97,7 @@ public final class FrameArena implements Arena {
     private static final Run NONE = new Run(0, null);
     private static final Run CLOSED = new Run(0, null);
 
-    private final Labyrinth labyrinth;
+    private final Face labyrinth;
     private final int bits;
     /** The thread that the arena is EXCLUSIVE to; null if it is not EXCLUSIVE. */
     private final @Nullable Thread owner;
@@ -109,13 +109,13 @@ public final class FrameArena implements Arena {
     /** What close() has still to free. */
     private volatile Run left = NONE;
 
-    FrameArena(Labyrinth labyrinth, Gfp gfp) {
+    FrameArena(Face labyrinth, Gfp gfp) {
         this.labyrinth = labyrinth;
         this.owner = gfp.isExclusive() ? Thread.currentThread() : null;
         // Each segment is zeroed by itself, so what a request for a run says about that is left out.
-        this.bits = gfp.bits() & ~Gfp.ZERO.bits() | (owner != null ? Gfp.FRAMED : 0);
+        this.bits = gfp.bits() & ~GfpFlags.ZERO | (owner != null ? GfpFlags.FRAMED : 0);
         this.backing = owner != null ? Arena.ofConfined() : Arena.ofShared();
-        this.largest = labyrinth.byteSize(Labyrinth.MAX_ORDER);
+        this.largest = labyrinth.byteSize(PageWord.MAX_ORDER);
     }
 
     /**
@@ -200,12 +200,12 @@ public final class FrameArena implements Arena {
 
     /** Of a run that has room for it at any of the addresses where it could lie. */
     private int orderFor(long size, long alignment) {
-        long pageSize = labyrinth.frameSize();
+        long pageSize = labyrinth.region.pageSize;
         boolean alignedAnyway = alignment <= Long.lowestOneBit(labyrinth.region.address(0));
         long room = alignedAnyway ? Math.max(size, alignment) : size + (alignment - pageSize);
         if (size > largest || room > largest) {
             throw new LabyrinthException.InvalidRequest("size=" + size + " alignment=" + alignment + " limit=" + largest
-                    + ": a segment lies in one run of 2^" + Labyrinth.MAX_ORDER + " frames at most; ask for less, or"
+                    + ": a segment lies in one run of 2^" + PageWord.MAX_ORDER + " frames at most; ask for less, or"
                     + " take it from an arena of the JDK");
         }
         long frames = (room + pageSize - 1) / pageSize;

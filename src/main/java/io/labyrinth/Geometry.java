@@ -33,4 +33,11 @@ record Geometry(int groups, int spans, int spanShift, long adviceOffset, long by
         int most = Native.LABYRINTH_MAX_SPANS();
         return groups <= most ? -1 : 32 - Integer.numberOfLeadingZeros((groups - 1) / most);
     }
+
+    /**
+     * The page map's part on the heap, with compressed references: who owns as a virtual thread, and marks of strays.
+     */
+    static long heapBytesFor(int frames) {
+        return frames * (long) (Integer.BYTES + Character.BYTES);
+    }
 }

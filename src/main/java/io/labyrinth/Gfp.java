@@ -16,33 +16,21 @@ import java.util.Set;
  */
 public record Gfp(int bits) {
 
-    private static final int RESERVE = 1;
-    private static final int ZEROED = 1 << 1;
-    private static final int OWNED = 1 << 2;
-    private static final int NO_RESERVE = 1 << 3;
-    private static final int QUIET = 1 << 4;
-    private static final int SHORT = 1 << 5;
-    private static final int ALL = (1 << 6) - 1;
-    /** Not a request flag: {@link Labyrinth#allocPages} adds it, so that only the Frame can end what it gives. */
-    static final int FRAMED = 1 << 6;
-
-    private static final String[] NAMES = {"HIGH", "ZERO", "EXCLUSIVE", "NOMEMALLOC", "NOWARN", "SPRINT"};
-
     /** May use the reserve, once the rest of the labyrinth has nothing. */
-    public static final Gfp HIGH = new Gfp(RESERVE);
+    public static final Gfp HIGH = new Gfp(GfpFlags.HIGH);
     /** The frame reads as zeros. Costs one pass over it; without this flag a frame holds what its last owner left. */
-    public static final Gfp ZERO = new Gfp(ZEROED);
+    public static final Gfp ZERO = new Gfp(GfpFlags.ZERO);
     /** Only the owner, the thread that allocates or accepts, may touch, free or pass on the frame. */
-    public static final Gfp EXCLUSIVE = new Gfp(OWNED);
+    public static final Gfp EXCLUSIVE = new Gfp(GfpFlags.EXCLUSIVE);
     /** Never the reserve; contradicts {@link #HIGH}. */
-    public static final Gfp NOMEMALLOC = new Gfp(NO_RESERVE);
+    public static final Gfp NOMEMALLOC = new Gfp(GfpFlags.NOMEMALLOC);
     /** A {@code null} is expected: it is left out of the warning about refused requests that {@code close()} logs. */
-    public static final Gfp NOWARN = new Gfp(QUIET);
+    public static final Gfp NOWARN = new Gfp(GfpFlags.NOWARN);
 
     /** A sprint: a short walk, then the reserve, then {@code null}. For those who would rather be refused than late. */
-    public static final Gfp ATOMIC = new Gfp(RESERVE | SHORT);
+    public static final Gfp ATOMIC = new Gfp(GfpFlags.ATOMIC);
     /** The whole labyrinth, not the reserve: {@code null} only if nothing is free. */
-    public static final Gfp NOWAIT = new Gfp(0);
+    public static final Gfp NOWAIT = new Gfp(GfpFlags.NOWAIT);
     /** {@link #ATOMIC} and {@link #EXCLUSIVE}: {@code alloc_page_gfp_atomic_exclusive}. */
     public static final Gfp ATOMIC_EXCLUSIVE = ATOMIC.with(EXCLUSIVE);
 
@@ -67,16 +55,16 @@ public record Gfp(int bits) {
      * @throws LabyrinthException.InvalidRequest if there is no such flag, or two contradict each other
      */
     public Gfp {
-        if ((bits & ~ALL) != 0) {
-            throw new LabyrinthException.InvalidRequest("gfp=" + bits + " limit=" + ALL
+        if ((bits & ~GfpFlags.ALL) != 0) {
+            throw new LabyrinthException.InvalidRequest("gfp=" + bits + " limit=" + GfpFlags.ALL
                     + ": no such flag; use the constants");
         }
-        if ((bits & (SHORT | RESERVE)) == SHORT) {
-            throw new LabyrinthException.InvalidRequest("gfp=" + names(bits)
+        if ((bits & GfpFlags.ATOMIC) == GfpFlags.SPRINT) {
+            throw new LabyrinthException.InvalidRequest("gfp=" + GfpFlags.describe(bits)
                     + ": a sprint ends in the reserve; use ATOMIC");
         }
-        if ((bits & (RESERVE | NO_RESERVE)) == (RESERVE | NO_RESERVE)) {
-            throw new LabyrinthException.InvalidRequest("gfp=" + names(bits)
+        if (GfpFlags.mayUseReserve(bits) && (bits & GfpFlags.NOMEMALLOC) != 0) {
+            throw new LabyrinthException.InvalidRequest("gfp=" + GfpFlags.describe(bits)
                     + ": HIGH asks for the reserve and NOMEMALLOC forbids it; leave one out");
         }
     }
@@ -115,59 +103,11 @@ public record Gfp(int bits) {
     }
 
     boolean isExclusive() {
-        return isExclusive(bits);
-    }
-
-    static boolean mayUseReserve(int bits) {
-        return (bits & RESERVE) != 0;
-    }
-
-    static boolean isZeroed(int bits) {
-        return (bits & ZEROED) != 0;
-    }
-
-    static boolean isExclusive(int bits) {
-        return (bits & OWNED) != 0;
-    }
-
-    static boolean isQuiet(int bits) {
-        return (bits & QUIET) != 0;
-    }
-
-    static boolean isSprint(int bits) {
-        return (bits & SHORT) != 0;
-    }
-
-    /** The flag bits of a page word claimed with this: shifts, as each is one bit here and there. */
-    static long wordFlags(int bits) {
-        return (bits & OWNED) * (PageWord.EXCLUSIVE / OWNED) + (bits & FRAMED) * (PageWord.FRAMED / FRAMED);
-    }
-
-    /** What the bits of a request ask for; {@link #FRAMED} is no part of that. */
-    static String describe(int bits) {
-        return names(bits & ALL);
+        return GfpFlags.isExclusive(bits);
     }
 
     @Override
     public String toString() {
-        return names(bits);
-    }
-
-    private static String names(int bits) {
-        if (bits == 0) {
-            return "NOWAIT";
-        }
-        StringBuilder text = new StringBuilder();
-        int rest = bits;
-        if ((rest & (RESERVE | SHORT)) == (RESERVE | SHORT)) {
-            text.append("ATOMIC");
-            rest &= ~(RESERVE | SHORT);
-        }
-        for (int i = 0; i < NAMES.length; i++) {
-            if ((rest & 1 << i) != 0) {
-                text.append(text.isEmpty() ? "" : "|").append(NAMES[i]);
-            }
-        }
-        return text.toString();
+        return GfpFlags.describe(bits);
     }
 }

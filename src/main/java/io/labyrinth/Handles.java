@@ -23,7 +23,7 @@ public final class Handles extends Face {
 
     /** {@link Labyrinth#allocPages}, with a handle for the frame and 0 for {@code null}. */
     public long alloc(Gfp gfp, int order) {
-        checkOrder(order);
+        PageWord.checkOrder(order);
         return claim(gfp.bits(), order, Thread.currentThread());
     }
 

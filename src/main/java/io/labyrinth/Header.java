@@ -21,6 +21,7 @@ record Header(String name, int frames, int reserve, long pageSize, long fileByte
 
     static final long BYTES = labyrinth_header.sizeof();
 
+    private static final int MAX_FRAMES = Native.LABYRINTH_MAX_FRAMES();
     private static final long MAGIC = Native.LABYRINTH_MAGIC();
     private static final long CRC_FROM = labyrinth_header.version$offset();
     private static final long TENANT_BYTES = Native.LABYRINTH_TENANTS() * labyrinth_tenant.sizeof();
@@ -90,7 +91,7 @@ record Header(String name, int frames, int reserve, long pageSize, long fileByte
         check(path, labyrinth_header.page_size(copy) == pageSize, "page_size", labyrinth_header.page_size(copy),
                 pageSize);
         int frames = labyrinth_header.frames(copy);
-        check(path, frames >= 1 && frames <= Labyrinth.MAX_FRAMES, "frames", frames, Labyrinth.MAX_FRAMES);
+        check(path, frames >= 1 && frames <= MAX_FRAMES, "frames", frames, MAX_FRAMES);
         int reserve = labyrinth_header.reserve(copy);
         check(path, reserve >= 0 && reserve < frames, "reserve", reserve, frames - 1);
         long generation = labyrinth_header.first_generation(copy);
@@ -137,13 +138,13 @@ record Header(String name, int frames, int reserve, long pageSize, long fileByte
      * @param file   its beginning, up to the page map at least
      * @param locked whether somebody has the lock of the slot's byte
      */
-    static List<LabyrinthMap.Tenant> tenants(MemorySegment file, Header header, IntPredicate locked) {
-        List<LabyrinthMap.Tenant> tenants = new ArrayList<>();
+    static List<Tenancy.Tenant> tenants(MemorySegment file, Header header, IntPredicate locked) {
+        List<Tenancy.Tenant> tenants = new ArrayList<>();
         for (int number = Native.LABYRINTH_FIRST_TENANT(); number < Native.LABYRINTH_TENANTS(); number++) {
             MemorySegment slot = file.asSlice(header.tenantsOffset + number * labyrinth_tenant.sizeof(),
                     labyrinth_tenant.sizeof());
             if (PageMap.lv(slot.address() + labyrinth_tenant.state$offset()) != Native.LABYRINTH_VACANT()) {
-                tenants.add(new LabyrinthMap.Tenant(number, labyrinth_tenant.pid(slot), labyrinth_tenant.since(slot),
+                tenants.add(new Tenancy.Tenant(number, labyrinth_tenant.pid(slot), labyrinth_tenant.since(slot),
                         locked.test(number) && !Tenancy.hasEnded(slot)));
             }
         }

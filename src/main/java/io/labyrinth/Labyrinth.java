@@ -6,9 +6,12 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,6 +61,10 @@ public final class Labyrinth extends Face implements AutoCloseable {
     /** Frames of one row of the labyrinth's picture. */
     public static final int ROW_FRAMES = 512;
 
+    /** Whose lines on top of a stack say nothing about who claimed. */
+    private static final Set<String> OWN = Stream.of(Face.class, Labyrinth.class, Handles.class, Ticket.class,
+            FrameArena.class, Slab.class, Shelves.class).map(Class::getName).collect(Collectors.toSet());
+
     private final Census census;
     private final long firstGeneration;
     private final Handles handles;
@@ -66,12 +73,12 @@ public final class Labyrinth extends Face implements AutoCloseable {
 
     /** @param sampleClaims 1 claim in so many, or 0 for none */
     private Labyrinth(String name, PageMap map, Zone zone, Region region, long firstGeneration, int sampleClaims) {
-        super(name, map, zone, region, sampleClaims == 0 ? null : new Samples(map.frames, sampleClaims));
+        super(name, map, zone, region, sampleClaims == 0 ? null : new Samples(map.frames, sampleClaims, OWN));
         zone.watched = samples != null;
         this.firstGeneration = firstGeneration;
         this.census = new Census(map);
         this.handles = new Handles(this);
-        this.closing = new Closing(this, census);
+        this.closing = new Closing(this, slabs, census);
         checkOpen();    // links what the first null would link, perhaps without the memory for it
     }
 
@@ -110,28 +117,13 @@ public final class Labyrinth extends Face implements AutoCloseable {
             frames = file.header.frames();
             return join(file, locking, false, 0);
         } catch (OutOfMemoryError e) {
-            throw heapTooSmall(e, heapBytesFor(frames), "file=", path, " frames=", frames == 0 ? "?" : frames);
+            throw Machine.heapTooSmall(e, Geometry.heapBytesFor(frames), "file=", path, " frames=", frames == 0 ? "?" : frames);
         }
     }
 
     /** As {@link #attach(Path)}, by a descriptor that this process has got from another, and keeps. */
     public static Labyrinth attach(int fd, Locking locking) {
         return attach(Path.of("/proc/self/fd/" + fd), locking);
-    }
-
-    /** The error itself, where there is no room for more than that. */
-    static LabyrinthException heapTooSmall(OutOfMemoryError error, long bytes, Object... what) {
-        try {
-            StringBuilder text = new StringBuilder();    // a concatenation links itself first, and that takes heap, too
-            for (Object part : what) {
-                text.append(part);
-            }
-            return new LabyrinthException.MapRefused(text.append(" needs about ").append(Machine.bytes(bytes))
-                    .append(" of heap, limit=").append(Machine.bytes(Runtime.getRuntime().maxMemory()))
-                    .append(": raise it with -Xmx, or ask for fewer frames").toString());
-        } catch (Error noRoom) {
-            throw error;
-        }
     }
 
     private static Labyrinth join(SharedFile file, Locking locking, boolean create, int sampleClaims) {
@@ -143,7 +135,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
                 PageMap words = new PageMap(region.metadata, header.frames(), header.reserve());
                 if (create) {
                     words.tile(header.firstGeneration());
-                    MemorySegment memory = Region.segment(file.base, Header.BYTES);
+                    MemorySegment memory = Mapping.segment(file.base, Header.BYTES);
                     header.write(memory);
                     Header.publish(memory);
                 } else {
@@ -151,7 +143,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
                 }
                 PageMap map = new PageMap(region.metadata, header.frames(), header.reserve(),
                         file.enter(new Census(words)::evict), words.virtualOwners, words.strays);
-                Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors(), header.name());
+                Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors(),
+                        Flight.ofClaims(header.name()));
                 Labyrinth labyrinth = new Labyrinth(header.name(), map, zone, region, header.firstGeneration(),
                         sampleClaims);
                 opened = true;
@@ -213,12 +206,12 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * @throws LabyrinthException.Closed         if the labyrinth is closed
      */
     public @Nullable Frame allocPages(Gfp gfp, int order) {
-        checkOrder(order);
+        PageWord.checkOrder(order);
         Thread me = Thread.currentThread();
         int bits = gfp.bits();
-        boolean exclusive = Gfp.isExclusive(bits);
+        boolean exclusive = GfpFlags.isExclusive(bits);
         Frame frame = new Frame(this, order, exclusive ? me : null);
-        long handle = claim(exclusive ? bits | Gfp.FRAMED : bits, order, me);
+        long handle = claim(exclusive ? bits | GfpFlags.FRAMED : bits, order, me);
         if (handle == 0) {
             return null;
         }
@@ -238,13 +231,6 @@ public final class Labyrinth extends Face implements AutoCloseable {
         Frame frame = new Frame(this, PageWord.order(word), PageWord.isExclusive(word) ? me : null);
         frame.handle = accept(ticket, me, Frame.FLAGS);
         return frame;
-    }
-
-    /**
-     * The page map's part on the heap, with compressed references: who owns as a virtual thread, and marks of strays.
-     */
-    static long heapBytesFor(int frames) {
-        return frames * (long) (Integer.BYTES + Character.BYTES);
     }
 
     /** The raw face: {@code long} handles, no objects, every check of this one. */
@@ -269,7 +255,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
      */
     public Slab slab(int size) {
         checkOpen();
-        return slabs.add(Slab.open(this, size));
+        return slabs.add(Slab.open(this, slabs, size));
     }
 
     /**
@@ -285,7 +271,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
      */
     public Slab slab(int size, int objects) {
         checkOpen();
-        return slabs.add(Slab.open(this, size, objects));
+        return slabs.add(Slab.open(this, slabs, size, objects));
     }
 
     /**
@@ -316,7 +302,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
 
     /** Counts. Looks at every page word twice; safe while others allocate, exact at rest. */
     public LabyrinthStats stats() {
-        return pass(() -> census.count(new LabyrinthStats.Builder(name, zone, region), firstGeneration));
+        return pass(() -> LabyrinthStats.of(name, census.count(firstGeneration), zone, region));
     }
 
     /**
@@ -346,7 +332,8 @@ public final class Labyrinth extends Face implements AutoCloseable {
 
     /** All runs as they are now, in one pass: who has what, and what could be had. Safe while others allocate. */
     public LabyrinthMap map() {
-        return pass(() -> LabyrinthMap.of(this, firstGeneration));
+        return pass(() -> new LabyrinthMap(name, map, region.pageSize, firstGeneration,
+                region.file == null ? List.of() : region.file.tenants()));
     }
 
     /**
@@ -396,7 +383,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
     public int sweepDeadOwners() {
         return pass(() -> {
             long since = System.nanoTime();
-            int freed = census.sweep() + (region.file == null ? 0 : region.file.sweep(census::evict));
+            int freed = census.sweep(Living::endedOf) + (region.file == null ? 0 : region.file.sweep(census::evict));
             Flight.swept(name, freed, since);
             return freed;
         });
@@ -431,11 +418,6 @@ public final class Labyrinth extends Face implements AutoCloseable {
      */
     public int closeNow() {
         return close(true);
-    }
-
-    /** What slabs have, and a line for each place, where claims are sampled; else nothing. */
-    String details(List<Census.Seen> out) {
-        return Owner.places(out, map, samples) + slabs.describe();
     }
 
     private synchronized int close(boolean now) {
@@ -558,7 +540,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
                 long firstGeneration = 1 + ThreadLocalRandom.current().nextLong(1L << 32);
                 return shared ? openShared(frames, firstGeneration) : openPrivate(frames, firstGeneration);
             } catch (OutOfMemoryError e) {
-                throw heapTooSmall(e, heapBytesFor(frames), "labyrinth=", name, " frames=", frames);
+                throw Machine.heapTooSmall(e, Geometry.heapBytesFor(frames), "labyrinth=", name, " frames=", frames);
             }
         }
 
@@ -573,7 +555,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
             try {
                 PageMap map = new PageMap(region.metadata, frames, reserve);
                 map.tile(firstGeneration);
-                Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors(), name);
+                Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors(), Flight.ofClaims(name));
                 Labyrinth labyrinth = new Labyrinth(name, map, zone, region, firstGeneration, sampleClaims);
                 opened = true;
                 return labyrinth;

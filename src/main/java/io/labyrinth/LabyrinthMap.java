@@ -82,13 +82,15 @@ public final class LabyrinthMap {
     public record Tenant(int number, long pid, long since, boolean alive) {
     }
 
-    private LabyrinthMap(String name, PageMap map, long frameSize, long firstGeneration, List<Tenant> tenants) {
+    /** @param tenants of a shared labyrinth */
+    LabyrinthMap(String name, PageMap map, long frameSize, long firstGeneration, List<Tenancy.Tenant> tenants) {
         this.name = name;
         this.frames = map.frames;
         this.reserve = map.frames - map.ordinary;
         this.frameSize = frameSize;
         this.firstGeneration = firstGeneration;
-        this.tenants = tenants;
+        this.tenants = tenants.stream()
+                .map(tenant -> new Tenant(tenant.number(), tenant.pid(), tenant.since(), tenant.alive())).toList();
         int[] foundPfns = new int[Math.min(map.frames, 1024)];
         long[] foundWords = new long[foundPfns.length];
         long[] foundOwners = new long[foundPfns.length];
@@ -110,12 +112,6 @@ public final class LabyrinthMap {
         this.words = Arrays.copyOf(foundWords, count);
         this.owners = Arrays.copyOf(foundOwners, count);
         this.free = countFree(map.ordinary);
-    }
-
-    static LabyrinthMap of(Labyrinth labyrinth, long firstGeneration) {
-        SharedFile file = labyrinth.region.file;
-        return new LabyrinthMap(labyrinth.name, labyrinth.map, labyrinth.region.pageSize, firstGeneration,
-                file == null ? List.of() : file.tenants());
     }
 
     /**
@@ -144,7 +140,7 @@ public final class LabyrinthMap {
             header.checkLength(name, MemoryFile.length(fd, name));
             return look(header, fd, name);
         } catch (OutOfMemoryError e) {
-            throw Labyrinth.heapTooSmall(e, frames * BYTES_OF_RUN, "a look at file=", name, " frames=",
+            throw Machine.heapTooSmall(e, frames * BYTES_OF_RUN, "a look at file=", name, " frames=",
                     frames == 0 ? "?" : frames);
         } finally {
             Libc.close(fd);
@@ -155,7 +151,7 @@ public final class LabyrinthMap {
         Mapping mapping = new Mapping(header.name(), header.framesOffset());
         try {
             MemoryFile.mapToRead(mapping, fd, name);
-            MemorySegment memory = Region.segment(mapping.address(), mapping.bytes());
+            MemorySegment memory = Mapping.segment(mapping.address(), mapping.bytes());
             header.checkMapped(name, memory.address());
             // Nothing is claimed through it, so it has no part on the heap.
             PageMap map = new PageMap(memory.asSlice(header.pageMapOffset()), header.frames(), header.reserve(),
@@ -274,7 +270,7 @@ public final class LabyrinthMap {
 
     /** How many runs of this order ordinary requests could have, one after the other, free runs joined as they ask. */
     public int available(int order) {
-        Face.checkOrder(order);
+        PageWord.checkOrder(order);
         return available[order];
     }
 
@@ -292,7 +288,7 @@ public final class LabyrinthMap {
      * small: the kernel's unusable free space index. 0: all of it can be had; 1: none, or nothing is free.
      */
     public double unusable(int order) {
-        Face.checkOrder(order);
+        PageWord.checkOrder(order);
         return free == 0 ? 1 : (free - ((long) available[order] << order)) / (double) free;
     }
 

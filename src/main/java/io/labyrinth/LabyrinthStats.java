@@ -1,6 +1,5 @@
 package io.labyrinth;
 
-import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -41,44 +40,10 @@ public record LabyrinthStats(String name, int frames, long frameSize, int free, 
         return order;
     }
 
-    static final int NO_RUN = -1;
-
-    /** Adds up one pass over the words. */
-    static final class Builder {
-        private final String name;
-        private final Zone zone;
-        private final Region region;
-        private final int[] byState = new int[PageWord.STATES];
-        private final Integer[] freeRuns = new Integer[PageWord.MAX_ORDER + 1];
-        private int reserveFree;
-
-        Builder(String name, Zone zone, Region region) {
-            this.name = name;
-            this.zone = zone;
-            this.region = region;
-            Arrays.fill(freeRuns, 0);
-        }
-
-        /**
-         * @param order  {@link #NO_RUN} if no run can be so: some process has written where it may not
-         * @param frames of the run, as far as they are within the labyrinth
-         */
-        void add(boolean inReserve, int state, int order, int frames) {
-            byState[state] += state == PageWord.TAIL ? 0 : frames;
-            if (state == PageWord.FREE) {
-                reserveFree += inReserve ? frames : 0;
-                if (order != NO_RUN) {
-                    freeRuns[order]++;
-                }
-            }
-        }
-
-        LabyrinthStats build(long livesEnded) {
-            return new LabyrinthStats(name, zone.map.frames, region.pageSize,
-                    byState[PageWord.FREE] - reserveFree, zone.map.frames - zone.map.ordinary, reserveFree,
-                    byState[PageWord.HEAD], byState[PageWord.IN_TRANSIT], byState[PageWord.QUARANTINED],
-                    List.of(freeRuns), livesEnded, zone.refused(), zone.reserveHits(), zone.lost(),
-                    region.mappedBytes(), region.lockedBytes(), region.metadataBytes());
-        }
+    static LabyrinthStats of(String name, Census.Counts counts, Zone zone, Region region) {
+        return new LabyrinthStats(name, zone.map.frames, region.pageSize, counts.free(), zone.map.frames
+                - zone.map.ordinary, counts.reserveFree(), counts.claimed(), counts.inTransit(), counts.quarantined(),
+                counts.freeRuns(), counts.livesEnded(), zone.refused(), zone.reserveHits(), zone.lost(),
+                region.mappedBytes(), region.lockedBytes(), region.metadataBytes());
     }
 }

@@ -239,6 +239,36 @@ public final class Machine {
         return missing;
     }
 
+    // ------------------------------------------------------------------------------------------------ the heap
+
+    /** The error itself, where there is no room for more than that. */
+    static LabyrinthException heapTooSmall(OutOfMemoryError error, long bytes, Object... what) {
+        try {
+            StringBuilder text = new StringBuilder();    // a concatenation links itself first, and that takes heap, too
+            for (Object part : what) {
+                text.append(part);
+            }
+            return new LabyrinthException.MapRefused(text.append(" needs about ").append(bytes(bytes))
+                    .append(" of heap, limit=").append(bytes(Runtime.getRuntime().maxMemory()))
+                    .append(": raise it with -Xmx, or ask for fewer frames").toString());
+        } catch (Error noRoom) {
+            throw error;
+        }
+    }
+
+    /** The same for a close. */
+    static LabyrinthException heapFull(String what, boolean isOpen, OutOfMemoryError error) {
+        try {
+            // No concatenation, as above.
+            return new LabyrinthException.CloseRefused(new StringBuilder(what).append(" cannot close: the heap is full,"
+                    + " limit=").append(bytes(Runtime.getRuntime().maxMemory())).append(": ")
+                    .append(isOpen ? "it is as it was" : "nothing can be had from it any more").append("; make room, or"
+                    + " raise it with -Xmx, and close it again, which goes on from here").toString());
+        } catch (Error noRoom) {
+            throw error;
+        }
+    }
+
     static String lockLimits() {
         return "limit=" + bytes(lockLimitSoft()) + " hard=" + bytes(lockLimitHard()) + " locked=" + bytes(locked())
                 + " CAP_IPC_LOCK="

@@ -275,4 +275,14 @@ final class Mapping implements Runnable {
             return "?";
         }
     }
+
+    /** Any memory, for as long as it is there. */
+    static MemorySegment segment(long address, long bytes) {
+        return segment(address, bytes, Arena.global());
+    }
+
+    @SuppressWarnings("restricted")
+    static MemorySegment segment(long address, long bytes, Arena arena) {
+        return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
+    }
 }

@@ -360,9 +360,9 @@ final class PageMap {
         if (PageWord.isLiveExclusive(word, handle, held)) {
             leave(pfn, at, handle, me, "free", PageWord.releasedExclusive(word, held));
         } else if (!PageWord.isLive(word, handle)) {
-            throw LabyrinthException.stale("free", handle, word);
+            throw Refusals.stale("free", handle, word);
         } else if (PageWord.isExclusive(word)) {
-            throw LabyrinthException.heldOtherwise("free", handle, word, tenant);
+            throw Refusals.heldOtherwise("free", handle, word, tenant);
         } else {
             requireWithin(handle, word, "free");
             leaveShared(at, word, handle, "free", PageWord.released(word));
@@ -378,17 +378,17 @@ final class PageMap {
         int pfn = inBounds(handle, "hand-over");
         long word = lvWord(pfn);
         if (!PageWord.isLive(word, handle)) {
-            throw LabyrinthException.stale("hand-over", handle, word);
+            throw Refusals.stale("hand-over", handle, word);
         }
         if (PageWord.isLastLife(word)) {
-            throw LabyrinthException.stale("hand-over in the last generation: free it instead", handle, word);
+            throw Refusals.stale("hand-over in the last generation: free it instead", handle, word);
         }
         long transit = PageWord.inTransit(word);
         long ticket = PageWord.handle(transit, pfn);
         if (PageWord.isLiveExclusive(word, handle, flags | tenant)) {
             leave(pfn, wordAt(pfn), handle, me, "hand-over", transit);
         } else if (PageWord.isExclusive(word)) {
-            throw LabyrinthException.heldOtherwise("hand-over", handle, word, tenant);
+            throw Refusals.heldOtherwise("hand-over", handle, word, tenant);
         } else {
             requireWithin(handle, word, "hand-over");
             leaveShared(wordAt(pfn), word, handle, "hand-over", transit);
@@ -402,10 +402,10 @@ final class PageMap {
      */
     private void leaveShared(long at, long word, long handle, String verb, long target) {
         if (!PageWord.isSigned(word, lvOwnerAt(at))) {
-            throw LabyrinthException.notAccepted(verb, handle);
+            throw Refusals.notAccepted(verb, handle);
         }
         if (!cas(at, word, target)) {
-            throw LabyrinthException.stale(verb, handle, lv(at));
+            throw Refusals.stale(verb, handle, lv(at));
         }
     }
 
@@ -414,7 +414,7 @@ final class PageMap {
         long owner = PageWord.owner(me, handle);
         long signed = lvOwnerAt(at);
         if (signed != owner) {
-            throw LabyrinthException.notOwner(verb, handle, signed, me);
+            throw Refusals.notOwner(verb, handle, signed, me);
         }
         if (me.isVirtual()) {
             leaveVirtually(pfn, me, target);
@@ -437,7 +437,7 @@ final class PageMap {
     long inTransit(long ticket) {
         long word = lvWord(inBounds(ticket, "accept"));
         if (PageWord.state(word) != IN_TRANSIT || !PageWord.sameLife(word, ticket)) {
-            throw LabyrinthException.stale("accept", ticket, word);
+            throw Refusals.stale("accept", ticket, word);
         }
         requireWithin(ticket, word, "accept");
         return word;
@@ -450,7 +450,7 @@ final class PageMap {
         long owner = PageWord.owner(me, ticket);
         long head = PageWord.accepted(word, flags | tenant);
         if (!casWord(pfn, word, head)) {
-            throw LabyrinthException.stale("accept", ticket, lvWord(pfn));
+            throw Refusals.stale("accept", ticket, lvWord(pfn));
         }
         try {
             own(pfn, wordAt(pfn), head, owner, me);
@@ -540,7 +540,7 @@ final class PageMap {
     private int inBounds(long handle, String verb) {
         int pfn = PageWord.pfn(handle);
         if (pfn >= frames) {
-            throw LabyrinthException.foreign(verb, handle, frames);
+            throw Refusals.foreign(verb, handle, frames);
         }
         return pfn;
     }
@@ -548,7 +548,7 @@ final class PageMap {
     /** Processes that share the map write to it, and no word of theirs may lead this one out of the mapping. */
     void requireWithin(long handle, long word, String verb) {
         if (!PageWord.fits(PageWord.pfn(handle), word, ordinary, frames)) {
-            throw LabyrinthException.noRun(verb, handle, word, frames);
+            throw Refusals.noRun(verb, handle, word, frames);
         }
     }
 
@@ -562,14 +562,14 @@ final class PageMap {
         int pfn = inBounds(handle, verb);
         long word = lvWord(pfn);
         if (!PageWord.isLive(word, handle)) {
-            throw LabyrinthException.stale(verb, handle, word);
+            throw Refusals.stale(verb, handle, word);
         }
         if (PageWord.isExclusive(word)) {
             if (PageWord.tenantOf(word) != tenant) {
-                throw LabyrinthException.heldOtherwise(verb, handle, word, tenant);
+                throw Refusals.heldOtherwise(verb, handle, word, tenant);
             }
             if (lvOwner(pfn) != PageWord.owner(me, handle)) {
-                throw LabyrinthException.notOwner(verb, handle, lvOwner(pfn), me);
+                throw Refusals.notOwner(verb, handle, lvOwner(pfn), me);
             }
         }
         return word;
@@ -581,7 +581,7 @@ final class PageMap {
         long owner = lvOwner(pfn);
         long word = lvWord(pfn);
         if (!PageWord.isLive(word, handle)) {
-            throw LabyrinthException.stale("owner", handle, word);
+            throw Refusals.stale("owner", handle, word);
         }
         return owner;
     }

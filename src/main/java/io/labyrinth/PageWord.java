@@ -295,4 +295,12 @@ final class PageWord {
     static String describeHandle(long handle) {
         return "pfn=" + pfn(handle) + " generation=" + generation(handle);
     }
+
+    /** Of a request. */
+    static void checkOrder(int order) {
+        if (order < 0 || order > MAX_ORDER) {
+            throw new LabyrinthException.InvalidRequest("order=" + order + " limit=" + MAX_ORDER
+                    + ": ask for an order from 0 to " + MAX_ORDER + ", a run of 2^order frames");
+        }
+    }
 }

@@ -55,7 +55,7 @@ final class Region {
         this.start = frameMemory.address();
         this.arena = Arena.ofShared();
         this.frameMemory = frameMemory;
-        this.frames = segment(start, frameMemory.bytes(), arena);
+        this.frames = Mapping.segment(start, frameMemory.bytes(), arena);
         this.metadataMemory = metadataMemory;
         this.metadata = metadataMemory.whenUnreachable();
         this.file = null;
@@ -69,7 +69,7 @@ final class Region {
         this.start = frameMemory.address();
         this.arena = Arena.ofShared();
         this.frameMemory = frameMemory;
-        this.frames = segment(start, header.frames() * pageSize, arena);
+        this.frames = Mapping.segment(start, header.frames() * pageSize, arena);
         this.metadataMemory = metadataMemory;
         this.metadata = metadataMemory.whenUnreachable().asSlice(header.pageMapOffset());
         this.file = file;
@@ -97,7 +97,7 @@ final class Region {
             metadataMemory.at(start + frameBytes);
             long locked = Residency.make(name, start, length, pageSize, locking, false);
             Region region = new Region(pageSize, frameMemory, metadataMemory, locking, locked);
-            Flight.opened(name, frames, region, since);
+            Flight.opened(name, frames, region.mappedBytes(), locked, since);
             opened = true;
             return region;
         } finally {
@@ -119,7 +119,7 @@ final class Region {
             long locked =
                     Residency.make(header.name(), file.base, header.fileBytes(), header.pageSize(), locking, true);
             Region region = new Region(file, frameMemory, metadataMemory, locking, locked);
-            Flight.opened(header.name(), header.frames(), region, since);
+            Flight.opened(header.name(), header.frames(), region.mappedBytes(), locked, since);
             opened = true;
             return region;
         } finally {
@@ -268,7 +268,7 @@ final class Region {
 
     /** The memory of a run, for as long as {@code arena} lives. */
     MemorySegment run(int pfn, int order, Arena arena) {
-        return segment(address(pfn), pageSize << order, arena);
+        return Mapping.segment(address(pfn), pageSize << order, arena);
     }
 
     /** The memory of a run, for as long as the labyrinth lives. */
@@ -329,7 +329,7 @@ final class Region {
                 metadataMemory.empty();
             } finally {
                 if (!metadataMemory.isEmpty()) {    // then at least they say what they would
-                    segment(metadataMemory.address(), metadataMemory.bytes()).fill((byte) 0);
+                    Mapping.segment(metadataMemory.address(), metadataMemory.bytes()).fill((byte) 0);
                 }
             }
         }
@@ -358,14 +358,5 @@ final class Region {
         } finally {
             unmap(frameMemory, metadataMemory);
         }
-    }
-
-    static MemorySegment segment(long address, long bytes) {
-        return segment(address, bytes, Arena.global());
-    }
-
-    @SuppressWarnings("restricted")
-    static MemorySegment segment(long address, long bytes, Arena arena) {
-        return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
     }
 }

@@ -45,14 +45,14 @@ final class Rehearsal {
             Zone zone = new Zone(map, 1);
             // A claim of each kind: split, whole, joined, refused, from the reserve, by a hint.
             for (int order = 0; order <= PageWord.MAX_ORDER; order++) {
-                free(map, zone, zone.claim(Gfp.NOWAIT.bits(), order, me), me);
-                free(map, zone, zone.claim(Gfp.ATOMIC_EXCLUSIVE.bits(), order, me), me);
+                free(map, zone, zone.claim(GfpFlags.NOWAIT, order, me), me);
+                free(map, zone, zone.claim(GfpFlags.ATOMIC | GfpFlags.EXCLUSIVE, order, me), me);
             }
-            long pair = zone.claim(Gfp.NOWAIT.bits(), PageWord.MAX_ORDER, me);
+            long pair = zone.claim(GfpFlags.NOWAIT, PageWord.MAX_ORDER, me);
             refuse(() -> map.release(PageWord.nextLife(pair), me, PageWord.EXCLUSIVE));
             refuse(() -> map.accept(pair, me, PageWord.EXCLUSIVE));
             free(map, zone, map.accept(map.handOff(pair, me, PageWord.EXCLUSIVE), me, PageWord.EXCLUSIVE), me);
-            long exclusive = zone.claim(Gfp.ATOMIC_EXCLUSIVE.bits(), 0, me);
+            long exclusive = zone.claim(GfpFlags.ATOMIC | GfpFlags.EXCLUSIVE, 0, me);
             exclusive = map.accept(map.handOff(exclusive, me, PageWord.EXCLUSIVE), me, PageWord.EXCLUSIVE);
             map.checked(exclusive, "rehearsal", me);
             // As if an error had struck right behind the claim.
@@ -62,9 +62,9 @@ final class Rehearsal {
             map.strays.mend(map);
             long last;
             do {
-                last = zone.claim(Gfp.ATOMIC.with(Gfp.NOWARN).bits(), 0, me);
+                last = zone.claim(GfpFlags.ATOMIC | GfpFlags.NOWARN, 0, me);
             } while (last != 0);
-            zone.claim(Gfp.NOWAIT.bits(), 3, me);
+            zone.claim(GfpFlags.NOWAIT, 3, me);
         }
     }
 

@@ -162,7 +162,7 @@ final class Residency {
         }
         // One by one. A file's page is there once it is read (by a load that no compiler leaves out), and others
         // may be at work in it. A page of our own has to be written: it is new, so a zero changes nothing.
-        MemorySegment chunk = Region.segment(from, length);
+        MemorySegment chunk = Mapping.segment(from, length);
         for (long at = 0; at < length; at += pageSize) {
             if (shared) {
                 PageMap.lv(from + at);

@@ -36,24 +36,22 @@ final class Samples {
         }
     }
 
-    /** Whose lines on top of a stack say nothing about who claimed. */
-    private static final Set<String> OWN = Set.of(Samples.class.getName(), Face.class.getName(),
-            Labyrinth.class.getName(), Handles.class.getName(), Ticket.class.getName(), FrameArena.class.getName(),
-            Slab.class.getName(), Shelves.class.getName());
-
     private final int every;
+    /** Classes whose lines on top of a stack say nothing about who claimed. */
+    private final Set<String> own;
     /** By the pfn of a run's head. Benign races: a frame is claimed by one thread at a time, and a place is final. */
     private final @Nullable Place[] places;
 
-    Samples(int frames, int every) {
+    Samples(int frames, int every, Set<String> own) {
         this.every = every;
+        this.own = own;
         this.places = new Place[frames];
         places[0] = new Place(0);    // loads what the first sample would load, right behind a claim
     }
 
     /** For a slab's objects. */
     Samples ofAsMany(int objects) {
-        return new Samples(objects, every);
+        return new Samples(objects, every, own);
     }
 
     void claimed(long handle) {
@@ -92,7 +90,7 @@ final class Samples {
             return null;
         }
         List<StackTraceElement> stack = Stream.of(place.getStackTrace())
-                .dropWhile(line -> OWN.contains(line.getClassName())).toList();
+                .dropWhile(line -> line.getClassName().equals(Samples.class.getName()) || own.contains(line.getClassName())).toList();
         return new Owner.Claim(pfn, PageWord.order(word), Instant.ofEpochMilli(place.millis), stack);
     }
 }

@@ -270,7 +270,7 @@ final class SharedFile {
             return;
         }
         long start = again.address();
-        sweeper.evict(Region.segment(start + header.pageMapOffset(), again.bytes() - header.pageMapOffset()),
+        sweeper.evict(Mapping.segment(start + header.pageMapOffset(), again.bytes() - header.pageMapOffset()),
                 PageWord.tenant(slot));
         PageMap.so(stateAt(start, slot), Native.LABYRINTH_VACANT());
     }
@@ -296,8 +296,8 @@ final class SharedFile {
     }
 
     /** Who has a slot. */
-    synchronized List<LabyrinthMap.Tenant> tenants() {
-        return Header.tenants(Region.segment(base, header.framesOffset()), header,
+    synchronized List<Tenancy.Tenant> tenants() {
+        return Header.tenants(Mapping.segment(base, header.framesOffset()), header,
                 number -> number == slot || isLocked(fd, path, number));
     }
 
@@ -376,7 +376,7 @@ final class SharedFile {
     }
 
     private MemorySegment tenant(int number) {
-        return Region.segment(base + header.tenantsOffset() + number * labyrinth_tenant.sizeof(),
+        return Mapping.segment(base + header.tenantsOffset() + number * labyrinth_tenant.sizeof(),
                 labyrinth_tenant.sizeof());
     }
 

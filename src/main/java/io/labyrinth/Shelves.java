@@ -36,7 +36,7 @@ final class Shelves {
     final int bytes;
     final int perFrame;
     final int shift;
-    private final Labyrinth labyrinth;
+    private final Face labyrinth;
     private final PageMap map;
 
     /** By shelf: the handle of its frame; 0 for none. */
@@ -56,7 +56,7 @@ final class Shelves {
     private volatile int turn;
 
     /** @param map with the words of all shelves, QUARANTINED */
-    Shelves(Labyrinth labyrinth, PageMap map, int bytes) {
+    Shelves(Face labyrinth, PageMap map, int bytes) {
         this.labyrinth = labyrinth;
         this.map = map;
         this.bytes = bytes;
@@ -69,8 +69,8 @@ final class Shelves {
         this.torn = new boolean[map.frames >> shift];
     }
 
-    static int perFrame(Labyrinth labyrinth, int bytes) {
-        return (int) (labyrinth.frameSize() / bytes);
+    static int perFrame(Face labyrinth, int bytes) {
+        return (int) (labyrinth.region.pageSize / bytes);
     }
 
     /** log2 of the words of a shelf. */
@@ -117,7 +117,7 @@ final class Shelves {
 
     private long growOnce(int bits, Thread me) {
         int shelf = emptyShelf(fullBelow);
-        int forFrame = bits & ~(Gfp.EXCLUSIVE.bits() | Gfp.ZERO.bits());
+        int forFrame = bits & ~(GfpFlags.EXCLUSIVE | GfpFlags.ZERO);
         long frame = shelf < 0 ? 0 : labyrinth.claim(forFrame, 0, me);
         if (frame == 0) {
             return 0;
@@ -135,7 +135,7 @@ final class Shelves {
                 labyrinth.map.strays.any = true;
             }
         }
-        return shelved ? fill(shelf, frame, Gfp.wordFlags(bits), me) : 0;
+        return shelved ? fill(shelf, frame, GfpFlags.wordFlags(bits), me) : 0;
     }
 
     /** From there on, or else from the start; -1 if none is. */

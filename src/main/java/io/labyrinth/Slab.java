@@ -68,12 +68,8 @@ public final class Slab implements AutoCloseable {
     private static final int SMALLEST = 16;
     private static final int LARGEST = 2048;
 
-    /**
-     * Left out where an object is looked for: a sprint does not come by all that is free, and would then take a frame.
-     */
-    private static final int SPRINT = Gfp.ATOMIC.bits() & ~Gfp.HIGH.bits();
-
-    private final Labyrinth labyrinth;
+    private final Face labyrinth;
+    private final Slabs slabs;
     private final Region region;
     private final Region.More words;
     final PageMap map;
@@ -87,8 +83,9 @@ public final class Slab implements AutoCloseable {
     private final long[] addresses;
     private final int shift;
 
-    private Slab(Labyrinth labyrinth, Region.More words, PageMap map, int bytes) {
+    private Slab(Face labyrinth, Slabs slabs, Region.More words, PageMap map, int bytes) {
         this.labyrinth = labyrinth;
+        this.slabs = slabs;
         this.region = labyrinth.region;
         this.words = words;
         this.map = map;
@@ -102,9 +99,9 @@ public final class Slab implements AutoCloseable {
         watch(false);
     }
 
-    static Slab open(Labyrinth labyrinth, int size) {
+    static Slab open(Face labyrinth, Slabs slabs, int size) {
         int perFrame = Shelves.perFrame(labyrinth, bytes(size));
-        return open(labyrinth, size, (DEFAULT_WORDS >> Shelves.shift(perFrame)) * perFrame);
+        return open(labyrinth, slabs, size, (DEFAULT_WORDS >> Shelves.shift(perFrame)) * perFrame);
     }
 
     private static int bytes(int size) {
@@ -115,7 +112,7 @@ public final class Slab implements AutoCloseable {
         return (size + SMALLEST - 1) / SMALLEST * SMALLEST;
     }
 
-    static Slab open(Labyrinth labyrinth, int size, int objects) {
+    static Slab open(Face labyrinth, Slabs slabs, int size, int objects) {
         int bytes = bytes(size);
         if (objects < 1) {
             throw new LabyrinthException.InvalidRequest("objects=" + objects + ": a slab has 1 at least");
@@ -123,21 +120,21 @@ public final class Slab implements AutoCloseable {
         int perFrame = Shelves.perFrame(labyrinth, bytes);
         int shift = Shelves.shift(perFrame);
         int shelves = Math.min((objects - 1) / perFrame + 1, labyrinth.map.frames);
-        if ((long) shelves << shift > Labyrinth.MAX_FRAMES) {
+        if ((long) shelves << shift > Native.LABYRINTH_MAX_FRAMES()) {
             throw new LabyrinthException.InvalidRequest("objects=" + objects + " size=" + size + " limit="
-                    + (Labyrinth.MAX_FRAMES >> shift) * perFrame + ": ask for fewer, or for several slabs");
+                    + (Native.LABYRINTH_MAX_FRAMES() >> shift) * perFrame + ": ask for fewer, or for several slabs");
         }
         int words = shelves << shift;
         try {
-            return open(labyrinth, bytes, words, labyrinth.region.more("slab of " + labyrinth.name,
+            return open(labyrinth, slabs, bytes, words, labyrinth.region.more("slab of " + labyrinth.name,
                     Geometry.bytesFor(words)));
         } catch (OutOfMemoryError e) {
-            throw Labyrinth.heapTooSmall(e, Labyrinth.heapBytesFor(words), "slab of ", labyrinth.name, " size=", size,
+            throw Machine.heapTooSmall(e, Geometry.heapBytesFor(words), "slab of ", labyrinth.name, " size=", size,
                     " objects=", objects);
         }
     }
 
-    private static Slab open(Labyrinth labyrinth, int bytes, int words, Region.More more) {
+    private static Slab open(Face labyrinth, Slabs slabs, int bytes, int words, Region.More more) {
         boolean opened = false;
         try {
             long first = PageWord.first(1 + ThreadLocalRandom.current().nextLong(1L << 32), PageWord.QUARANTINED, 0);
@@ -145,7 +142,7 @@ public final class Slab implements AutoCloseable {
                 more.memory.set(ValueLayout.JAVA_LONG, object * labyrinth_page.sizeof() + labyrinth_page.word$offset(),
                         first);
             }
-            Slab slab = new Slab(labyrinth, more, new PageMap(more.memory, words, 0), bytes);
+            Slab slab = new Slab(labyrinth, slabs, more, new PageMap(more.memory, words, 0), bytes);
             opened = true;
             return slab;
         } finally {
@@ -166,7 +163,7 @@ public final class Slab implements AutoCloseable {
      */
     void end() {
         region.giveBack(words);
-        labyrinth.slabs.remove(this);
+        slabs.remove(this);
     }
 
     /** Nobody has had it. */
@@ -223,9 +220,9 @@ public final class Slab implements AutoCloseable {
     public @Nullable SlabObject allocObject(Gfp gfp) {
         Thread me = Thread.currentThread();
         int bits = gfp.bits();
-        boolean exclusive = Gfp.isExclusive(bits);
+        boolean exclusive = GfpFlags.isExclusive(bits);
         SlabObject object = new SlabObject(this, exclusive ? me : null);
-        long handle = claim(exclusive ? bits | Gfp.FRAMED : bits, me);
+        long handle = claim(exclusive ? bits | GfpFlags.FRAMED : bits, me);
         if (handle == 0) {
             return null;
         }
@@ -234,9 +231,10 @@ public final class Slab implements AutoCloseable {
     }
 
     private long claim(int bits, Thread me) {
-        boolean zeroed = Gfp.isZeroed(bits);
+        boolean zeroed = GfpFlags.isZeroed(bits);
         try {
-            long handle = zone.claim(bits & ~SPRINT, 0, me);
+            // A sprint does not come by all that is free, and would then take a frame.
+            long handle = zone.claim(bits & ~GfpFlags.SPRINT, 0, me);
             if (handle == 0) {
                 handle = grow(bits, me);
             }
@@ -384,7 +382,7 @@ public final class Slab implements AutoCloseable {
     /** The memory of an object that the caller owns, for as long as {@code arena} lives. */
     MemorySegment segment(long handle, Arena arena) {
         int object = PageWord.pfn(handle);
-        return Region.segment(addresses[object >> shift] + object * bytes, bytes, arena);
+        return Mapping.segment(addresses[object >> shift] + object * bytes, bytes, arena);
     }
 
     private long at(long handle, long offset, int width) {
@@ -413,7 +411,7 @@ public final class Slab implements AutoCloseable {
         int object = PageWord.pfn(handle);
         long base = addresses[object >> shift];
         if (base == 0) {    // another thread has freed it just now
-            throw ofObject(LabyrinthException.stale(verb, handle, map.lvWord(object)));
+            throw ofObject(Refusals.stale(verb, handle, map.lvWord(object)));
         }
         return base + object * bytes - region.address(0);
     }
@@ -472,7 +470,7 @@ public final class Slab implements AutoCloseable {
      */
     public int sweepDeadOwners() {
         labyrinth.checkOpen();
-        return pass(census::sweep);
+        return pass(() -> census.sweep(Living::endedOf));
     }
 
     /**
@@ -539,7 +537,7 @@ public final class Slab implements AutoCloseable {
             }
             end();
         } catch (OutOfMemoryError e) {
-            throw Closing.heapFull("slab of ".concat(labyrinth.name), !shelves.isClosed(), e);
+            throw Machine.heapFull("slab of ".concat(labyrinth.name), !shelves.isClosed(), e);
         }
     }
 

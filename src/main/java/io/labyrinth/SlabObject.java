@@ -60,7 +60,7 @@ public final class SlabObject implements AutoCloseable {
         } catch (LabyrinthException.NotOwner e) {
             throw (WrongThreadException) new WrongThreadException(e.getMessage()).initCause(e);
         }
-        throw LabyrinthException.stale("segment after a close() that failed half-way", handle, word);
+        throw Refusals.stale("segment after a close() that failed half-way", handle, word);
     }
 
     /** Whether only the owner may touch or free the object. */

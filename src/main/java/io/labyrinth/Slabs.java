@@ -8,10 +8,10 @@ import org.jspecify.annotations.Nullable;
 /** A labyrinth's open slabs: what they keep is asked for, checked and ended with it. */
 final class Slabs {
 
-    private final Labyrinth labyrinth;
+    private final Face labyrinth;
     private final Set<Slab> open = ConcurrentHashMap.newKeySet();
 
-    Slabs(Labyrinth labyrinth) {
+    Slabs(Face labyrinth) {
         this.labyrinth = labyrinth;
     }
 

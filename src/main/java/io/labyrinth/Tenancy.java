@@ -20,6 +20,10 @@ final class Tenancy {
      * and a pid that was given anew only delays the sweep.
      */
 
+    /** As it wrote of itself. Alive is false only of one that has died for certain. */
+    record Tenant(int number, long pid, long since, boolean alive) {
+    }
+
     private static final Path NAMESPACE = Path.of("/proc/self/ns/pid");
 
     private Tenancy() {

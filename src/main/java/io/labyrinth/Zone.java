@@ -68,6 +68,13 @@ final class Zone {
     /** Of the spans that a sprint settles, which looks at all of one: spans are larger beyond 2^20 frames. */
     private static final int SPRINT_SPAN_SHIFT = 6;
 
+    /** Is told of what is rare. It allocates nothing, unless it is asked to listen. */
+    interface Listener {
+        void refused(int gfp, int order);
+
+        void reserveUsed(int gfp, int order, long handle);
+    }
+
     private static final int GROUP_FRAMES = 1 << PageMap.GROUP_ORDER;
 
     /** The golden ratio as a fraction of 2^32: its multiples lie far apart. */
@@ -79,8 +86,7 @@ final class Zone {
      * Written before the first claim, and before the page map is emptied.
      */
     boolean watched;
-    /** For flight recordings; null for a map that is nobody's labyrinth. */
-    private final @Nullable String name;
+    private final @Nullable Listener listener;
     /** A power of two long. */
     private final long[] lanes;
 
@@ -88,9 +94,10 @@ final class Zone {
         this(map, processors, null);
     }
 
-    Zone(PageMap map, int processors, @Nullable String name) {
+    /** @param listener null: nobody is told */
+    Zone(PageMap map, int processors, @Nullable Listener listener) {
         this.map = map;
-        this.name = name;
+        this.listener = listener;
         int count = Integer.highestOneBit(Math.max(1, Math.min(Math.max(processors, 2) * 8, map.frames >> 3)));
         this.lanes = new long[count << LANE_SHIFT];
         for (int lane = 0; lane < count; lane++) {
@@ -133,7 +140,7 @@ final class Zone {
         long hint = lanes[last];
         if (hint != 0) {
             lanes[last] = 0;
-            if (map.claimHinted(hint, order, Gfp.wordFlags(gfp), me)) {
+            if (map.claimHinted(hint, order, GfpFlags.wordFlags(gfp), me)) {
                 return hint;
             }
             lanes[last - LAST + LOST]++;
@@ -148,7 +155,7 @@ final class Zone {
         if (hint != 0) {
             lanes[lane + RING + top] = 0;
             lanes[lane + TOP] = top - 1;
-            if (map.claimHinted(hint, order, Gfp.wordFlags(gfp), me)) {
+            if (map.claimHinted(hint, order, GfpFlags.wordFlags(gfp), me)) {
                 return hint;
             }
             lanes[lane + LOST]++;
@@ -175,10 +182,10 @@ final class Zone {
 
     private long walk(int gfp, int order, int lane, Thread me) {
         int ordinary = map.ordinary;
-        long flags = Gfp.wordFlags(gfp);
-        int looks = !Gfp.isSprint(gfp) ? Integer.MAX_VALUE
+        long flags = GfpFlags.wordFlags(gfp);
+        int looks = !GfpFlags.isSprint(gfp) ? Integer.MAX_VALUE
                 : lanes[lane + DRY] == 0 ? SPRINT_LOOKS : SPRINT_LOOKS_WHEN_DRY;
-        int groups = Gfp.isSprint(gfp) ? SPRINT_GROUPS : Integer.MAX_VALUE;
+        int groups = GfpFlags.isSprint(gfp) ? SPRINT_GROUPS : Integer.MAX_VALUE;
         int cursor = (int) Math.min(lanes[lane + CURSOR], ordinary);
         // Mostly the next word has what is wanted: a burst, or a giver whose frames others free, comes by in order.
         if (cursor < ordinary) {
@@ -199,20 +206,22 @@ final class Zone {
         int wrap = Math.min((cursor | GROUP_FRAMES - 1) + 1, ordinary);
         long handle = cursor == ordinary ? 0
                 : search(cursor, ordinary, ordinary, order, flags, me, lane, looks, groups);
-        boolean fromTheStart = !Gfp.isSprint(gfp) || lanes[lane + CURSOR] >= ordinary;
+        boolean fromTheStart = !GfpFlags.isSprint(gfp) || lanes[lane + CURSOR] >= ordinary;
         if (handle == 0 && (fromTheStart || lanes[lane + DRY] == 0)) {
             int from = fromTheStart ? 0 : elsewhere(lanes[lane + CURSOR]);
-            handle = search(from, Gfp.isSprint(gfp) ? ordinary : wrap, ordinary, order, flags, me, lane, looks, groups);
+            handle = search(from, GfpFlags.isSprint(gfp) ? ordinary : wrap, ordinary, order, flags, me, lane, looks, groups);
         }
         if (handle == 0 && map.strays.mend(map)) {
             handle = search(0, ordinary, ordinary, order, flags, me, lane, looks, groups);
         }
-        if (handle == 0 && ordinary < map.frames && Gfp.mayUseReserve(gfp)) {
+        if (handle == 0 && ordinary < map.frames && GfpFlags.mayUseReserve(gfp)) {
             handle = walkReserve(gfp, order, flags, me, lane, looks, groups);
         }
         if (handle == 0) {
-            lanes[lane + (Gfp.isQuiet(gfp) ? REFUSED_QUIETLY : REFUSED)]++;
-            Flight.refused(name, gfp, order);
+            lanes[lane + (GfpFlags.isQuiet(gfp) ? REFUSED_QUIETLY : REFUSED)]++;
+            if (listener != null) {
+                listener.refused(gfp, order);
+            }
         }
         lanes[lane + DRY] = handle == 0 ? 1 : 0;
         return handle;
@@ -223,7 +232,7 @@ final class Zone {
         int start = map.ordinary;
         int end = map.frames;
         long resume = lanes[lane + CURSOR];
-        int from = Gfp.isSprint(gfp) ? Math.clamp(lanes[lane + RESERVE_CURSOR], start, end) : start;
+        int from = GfpFlags.isSprint(gfp) ? Math.clamp(lanes[lane + RESERVE_CURSOR], start, end) : start;
         long handle = search(from, end, end, order, flags, me, lane, looks, groups);
         if (handle == 0 && from != start && lanes[lane + CURSOR] >= end) {
             handle = search(start, end, end, order, flags, me, lane, looks, groups);
@@ -233,7 +242,9 @@ final class Zone {
         if (handle != 0) {
             lanes[lane + RESERVE_HITS]++;
             try {
-                Flight.reserveUsed(name, gfp, order, handle);
+                if (listener != null) {
+                    listener.reserveUsed(gfp, order, handle);
+                }
             } catch (Error untold) {
                 // For want of stack: the claim stands, and a handler that does nothing takes none.
             }

@@ -229,7 +229,7 @@ public final class Arguments {
             life.frame = frame;
             life.owner = me();
             remember(life);
-            dirty(life, Gfp.isZeroed(gfp.bits()));
+            dirty(life, GfpFlags.isZeroed(gfp.bits()));
         }
     }
 

@@ -96,7 +96,7 @@ class CorruptWordsTest {
 
     private static int look(PageMap map, Zone zone, Region region) {
         Census census = new Census(map);
-        LabyrinthStats stats = census.count(new LabyrinthStats.Builder("corrupt", zone, region), 5);
+        LabyrinthStats stats = LabyrinthStats.of("corrupt", census.count(5), zone, region);
         assertThat(stats.free() + stats.reserveFree() + stats.claimed() + stats.inTransit()
                 + stats.quarantined()).isBetween(0, FRAMES);
         assertThat(stats.free()).isNotNegative();
@@ -118,7 +118,7 @@ class CorruptWordsTest {
             case 1 -> map.accept(handle, me, PageWord.EXCLUSIVE);
             case 2 -> map.handOff(handle, me, PageWord.EXCLUSIVE);
             case 3 -> assertThat(new Census(map).evict(PageWord.tenant(random.nextInt(5)))).isBetween(0, FRAMES);
-            case 4 -> assertThat(new Census(map).sweep()).isBetween(0, FRAMES);
+            case 4 -> assertThat(new Census(map).sweep(Living::endedOf)).isBetween(0, FRAMES);
             case 5 -> {
                 StraysTest.mark(map, handle);
                 map.strays.mend(map);

@@ -59,13 +59,13 @@ final class Courier {
         require((run.pfn & (1 << order) - 1) == 0 && run.order == order, run, "is not a run of order " + order);
         require(run.byteSize() == stress.labyrinth.frameSize() << order, run, "has not 2^order frames");
         if (run.end() > stress.ordinary) {
-            require(Gfp.mayUseReserve(gfp.bits()), run, "is of the reserve, which " + gfp + " must not have");
+            require(GfpFlags.mayUseReserve(gfp.bits()), run, "is of the reserve, which " + gfp + " must not have");
             require(run.pfn >= stress.ordinary, run, "reaches into the reserve");
             tally.runsOfReserve++;
         }
         long mark = nextMark();
         stress.ledger.take(run, mark);
-        if (Gfp.isZeroed(gfp.bits())) {
+        if (GfpFlags.isZeroed(gfp.bits())) {
             run.requireZeros();
         }
         pause();

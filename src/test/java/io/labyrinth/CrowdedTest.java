@@ -62,7 +62,7 @@ class CrowdedTest {
 
         private static void measure(String when) throws Exception {
             try (Labyrinth labyrinth = Labyrinth.builder("crowded").frames(64).open()) {
-                System.out.println("kept bytes=" + Labyrinth.heapBytesFor(1 << 14));
+                System.out.println("kept bytes=" + Geometry.heapBytesFor(1 << 14));
                 measure("slab " + when, () -> labyrinth.slab(64));
                 measure("open " + when, () -> Labyrinth.builder("another").frames(64).open());
                 measure("memfd " + when, () -> Labyrinth.builder("shared").frames(64).memfd().open());

@@ -156,7 +156,7 @@ class ForkedChildTest {
                 Labyrinth dead = attach();
                 assertThat(dead.allocPages(EXCLUSIVE, 2)).isNotNull();
                 SharedFile file = dead.region.file;
-                labyrinth_tenant.pid(Region.segment(file.base + file.header.tenantsOffset()
+                labyrinth_tenant.pid(Mapping.segment(file.base + file.header.tenantsOffset()
                         + 3 * labyrinth_tenant.sizeof(), labyrinth_tenant.sizeof()), ended.pid());
 
                 assertThat(Libc.lockByte(sweeper, Native.F_WRLCK(), sweepByte).failed()).isFalse();

@@ -82,7 +82,7 @@ class FrozenThreadTest {
             all.set(0, FRAMES);
             all.clear(from, to);
             assertThat(taken).as("all but what the frozen thread has").isEqualTo(all);
-            assertThat(census.sweep()).isZero();
+            assertThat(census.sweep(Living::endedOf)).isZero();
             assertThat(zone.claim(Gfp.ATOMIC.bits(), 0, ME)).isZero();
             handles.forEach(handle -> map.release(handle, ME, PageWord.EXCLUSIVE));
         }
@@ -124,9 +124,9 @@ class FrozenThreadTest {
         freeze(0);
         assertThat(PageWord.order(map.lvWord(0))).isEqualTo(8);
         assertThat(map.lvOwner(0)).isZero();
-        assertThat(census.sweep()).isZero();
+        assertThat(census.sweep(Living::endedOf)).isZero();
         sign(0, ME);
-        assertThat(census.sweep()).isZero();
+        assertThat(census.sweep(Living::endedOf)).isZero();
         map.release(PageWord.handle(map.lvWord(0), 0), ME, PageWord.EXCLUSIVE);
         assertSound();
     }
@@ -135,9 +135,9 @@ class FrozenThreadTest {
     void claimIsSweptWhenItsOwnerHasSignedAndEnded() {
         cut();
         freeze(8);
-        assertThat(census.sweep()).isZero();
+        assertThat(census.sweep(Living::endedOf)).isZero();
         sign(8, dead);
-        assertThat(census.sweep()).isEqualTo(1);
+        assertThat(census.sweep(Living::endedOf)).isEqualTo(1);
         lifeGoesOnWithout(0, 0);
         assertSound();
     }
@@ -177,7 +177,7 @@ class FrozenThreadTest {
         lifeGoesOnWithout(64, 96);
         write(80, PageWord.unclaimed(map.lvWord(80)));
         sign(64, dead);
-        assertThat(census.sweep()).isEqualTo(16);
+        assertThat(census.sweep(Living::endedOf)).isEqualTo(16);
         lifeGoesOnWithout(0, 0);
         assertSound();
     }
@@ -200,7 +200,7 @@ class FrozenThreadTest {
             lifeGoesOnWithout(64, 72);
         }
         sign(64, dead);
-        assertThat(census.sweep()).isEqualTo(8);
+        assertThat(census.sweep(Living::endedOf)).isEqualTo(8);
         lifeGoesOnWithout(0, 0);
         assertSound();
     }
@@ -281,7 +281,7 @@ class FrozenThreadTest {
         assertThatThrownBy(() -> map.accept(ticket, ME, PageWord.EXCLUSIVE))
                 .isInstanceOf(LabyrinthException.Stale.class);
         sign(12, dead);
-        assertThat(census.sweep()).isEqualTo(1);
+        assertThat(census.sweep(Living::endedOf)).isEqualTo(1);
         assertSound();
     }
 }

@@ -40,13 +40,13 @@ class GfpTest {
 
     @Test
     void eachFlagMeansWhatItsNameSays() {
-        assertThat(ALL).filteredOn(flag -> Gfp.mayUseReserve(flag.bits()))
+        assertThat(ALL).filteredOn(flag -> GfpFlags.mayUseReserve(flag.bits()))
                 .containsExactly(Gfp.HIGH, Gfp.ATOMIC, Gfp.ATOMIC_EXCLUSIVE);
-        assertThat(ALL).filteredOn(flag -> Gfp.isSprint(flag.bits())).containsExactly(Gfp.ATOMIC, Gfp.ATOMIC_EXCLUSIVE);
+        assertThat(ALL).filteredOn(flag -> GfpFlags.isSprint(flag.bits())).containsExactly(Gfp.ATOMIC, Gfp.ATOMIC_EXCLUSIVE);
         assertThat(ALL).filteredOn(Gfp::isExclusive).containsExactly(Gfp.EXCLUSIVE, Gfp.ATOMIC_EXCLUSIVE);
-        assertThat(ALL).filteredOn(flag -> Gfp.isZeroed(flag.bits())).containsExactly(Gfp.ZERO);
-        assertThat(ALL).filteredOn(flag -> Gfp.isQuiet(flag.bits())).containsExactly(Gfp.NOWARN);
-        assertThat(ALL).allMatch(flag -> Gfp.wordFlags(flag.bits()) == (flag.isExclusive() ? PageWord.EXCLUSIVE : 0));
+        assertThat(ALL).filteredOn(flag -> GfpFlags.isZeroed(flag.bits())).containsExactly(Gfp.ZERO);
+        assertThat(ALL).filteredOn(flag -> GfpFlags.isQuiet(flag.bits())).containsExactly(Gfp.NOWARN);
+        assertThat(ALL).allMatch(flag -> GfpFlags.wordFlags(flag.bits()) == (flag.isExclusive() ? PageWord.EXCLUSIVE : 0));
     }
 
     @Test

@@ -165,7 +165,7 @@ class HotPathTest {
     @Test
     void metadataStaysBelow24BytesAFrame() {
         for (int frames = 64; frames <= Labyrinth.MAX_FRAMES; frames = frames * 3 / 2) {
-            long bytes = Geometry.bytesFor(frames) + Labyrinth.heapBytesFor(frames);
+            long bytes = Geometry.bytesFor(frames) + Geometry.heapBytesFor(frames);
             assertThat(bytes).as("frames=%s", frames).isLessThanOrEqualTo(24L * frames);
         }
         assertThat(Geometry.bytesFor(Labyrinth.MAX_FRAMES)).isLessThan(18L * Labyrinth.MAX_FRAMES);

@@ -65,7 +65,7 @@ class LockProofTest {
         Libc.truncate(fd, BYTES);
         long one = Libc.mmap(0, BYTES, Native.MAP_SHARED(), fd).value();
         long two = Libc.mmap(0, BYTES, Native.MAP_SHARED(), fd).value();
-        Region.segment(two, BYTES).fill((byte) 1);
+        Mapping.segment(two, BYTES).fill((byte) 1);
         LockProof proof = LockProof.before(one, BYTES, pageSize);
         Libc.mlock(one, BYTES);
 

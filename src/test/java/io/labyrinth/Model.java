@@ -50,10 +50,10 @@ final class Model {
      * @param pfn of the run, or -1 for null
      */
     void answered(Gfp gfp, int order, int pfn) {
-        boolean high = Gfp.mayUseReserve(gfp.bits());
+        boolean high = GfpFlags.mayUseReserve(gfp.bits());
         if (pfn < 0) {
             refused++;
-            if (!Gfp.isSprint(gfp.bits()) || frames <= WITHIN_A_SPRINT) {
+            if (!GfpFlags.isSprint(gfp.bits()) || frames <= WITHIN_A_SPRINT) {
                 boolean fits = exists(order, 0, ordinary) || high && exists(order, ordinary, frames);
                 assertThat(fits).as("%s order=%s got null", gfp, order).isFalse();
             }
@@ -67,7 +67,7 @@ final class Model {
         if (pfn >= ordinary) {
             reserveHits++;
             assertThat(high).as("%s got pfn=%s of the reserve", gfp, pfn).isTrue();
-            if (!Gfp.isSprint(gfp.bits())) {
+            if (!GfpFlags.isSprint(gfp.bits())) {
                 assertThat(exists(order, 0, ordinary)).as("the reserve comes last").isFalse();
             }
         } else {

@@ -199,7 +199,7 @@ class OwnersTest {
     /** No free takes a sample away, so the life that it is of has to. */
     @Test
     void aSampleOfAnotherLifeIsNotTold() {
-        Samples samples = new Samples(4, 1);
+        Samples samples = new Samples(4, 1, Set.of());
         long head = PageWord.claimed(PageWord.first(7, PageWord.FREE, 1), PageWord.TENANT | PageWord.EXCLUSIVE);
         samples.claimed(PageWord.handle(head, 2));
 

@@ -131,11 +131,11 @@ class StraysTest {
         Race.join(struck);
         Census census = new Census(map);
 
-        assertThat(census.sweep()).isZero();
+        assertThat(census.sweep(Living::endedOf)).isZero();
         assertThat(map.lvWord(0) & 15).isEqualTo(PageWord.HEAD);
         assertThat(map.strays.mend(map)).isTrue();
         long others = map.claimSeen(0, map.lvWord(0), 10, PageWord.EXCLUSIVE, ME);
-        assertThat(census.sweep()).isZero();
+        assertThat(census.sweep(Living::endedOf)).isZero();
         assertThat(map.strays.mend(map)).isFalse();
         map.release(others, ME, PageWord.EXCLUSIVE);
     }

@@ -64,7 +64,7 @@ class WalkTest {
             int gfp = requests[i % 3];
             long handle = zone.claim(gfp, order, ME);
             int steps = zone.lastWalkSteps(ME);
-            if (Gfp.isSprint(gfp)) {
+            if (GfpFlags.isSprint(gfp)) {
                 assertThat(steps).as("steps of a sprint, order=%s", order).isLessThanOrEqualTo(Zone.sprintBound(order));
             } else {
                 assertThat(steps).as("steps of a walk, order=%s", order).isLessThanOrEqualTo((int) zone.walkBound());
