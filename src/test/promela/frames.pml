@@ -6,7 +6,7 @@
  * any tiling by free runs.
  *
  * Up to ERRORS errors strike an actor between a claim (or an accept) and its return, before or after its signature: its
- * handler leaves marks, each a step of its own, and any actor may mend what is marked, one at a time (Strays.java).
+ * handler leaves marks, each a step of its own, and any actor may mend what is marked, one at a time (Orphans.java).
  *
  * Promela is sequentially consistent. What acquire and release are enough for is the business of the tests that run on
  * a CPU; here it is about the protocol.

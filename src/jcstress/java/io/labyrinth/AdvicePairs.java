@@ -3,6 +3,9 @@ package io.labyrinth;
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
 
+import io.labyrinth.internal.pagemap.Advice;
+import io.labyrinth.internal.pagemap.Geometry;
+import io.labyrinth.internal.pagemap.PageMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
@@ -28,7 +31,7 @@ public class AdvicePairs {
 
         @Actor
         public void settles(ZL_Result r) {
-            Advice.settleGroup(map, 0, STAMP);
+            Advice.clearGroup(map, 0, STAMP);
         }
 
         @Actor
@@ -52,13 +55,13 @@ public class AdvicePairs {
 
         @Actor
         public void settles(ZL_Result r) {
-            Advice.settleGroup(map, 0, STAMP);
+            Advice.clearGroup(map, 0, STAMP);
         }
 
         @Actor
         public void freesAndSettles(ZL_Result r) {
             r.r1 = release(handle, OWNER);
-            Advice.settleGroup(map, 0, OTHER_STAMP);
+            Advice.clearGroup(map, 0, OTHER_STAMP);
         }
 
         @Arbiter
@@ -76,7 +79,7 @@ public class AdvicePairs {
 
         @Actor
         public void settles(ZL_Result r) {
-            Advice.settleGroup(map, 0, STAMP);
+            Advice.clearGroup(map, 0, STAMP);
         }
 
         @Actor
@@ -104,7 +107,7 @@ public class AdvicePairs {
 
         @Actor
         public void settles(ZL_Result r) {
-            Advice.settleGroup(map, 0, STAMP);
+            Advice.clearGroup(map, 0, STAMP);
         }
 
         @Actor
@@ -162,8 +165,8 @@ public class AdvicePairs {
 
         @Actor
         public void settles() {
-            Advice.settleGroup(map, 2 * span, STAMP);
-            Advice.settleSpan(map, span, STAMP);
+            Advice.clearGroup(map, 2 * span, STAMP);
+            Advice.clearSpan(map, span, STAMP);
         }
 
         @Actor

@@ -26,7 +26,7 @@ public class ClosePairs {
         }
 
         final boolean drains() {
-            return census.drain(false).isEmpty();
+            return scan.drain(false).isEmpty();
         }
     }
 

@@ -3,6 +3,7 @@ package io.labyrinth;
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
 
+import io.labyrinth.internal.pagemap.Zone;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
 import org.openjdk.jcstress.annotations.JCStressTest;
@@ -26,7 +27,7 @@ public class CountPairs {
 
         @Actor
         public void counts(IIL_Result r) {
-            LabyrinthStats stats = LabyrinthStats.of("pair", census.count(1), zone, REGION);
+            LabyrinthStats stats = LabyrinthStats.of("pair", scan.count(1), zone, REGION);
             r.r1 = stats.claimed();
             r.r2 = stats.free();
         }
@@ -57,7 +58,7 @@ public class CountPairs {
 
         @Actor
         public void looks(LL_Result r) {
-            r.r1 = census.picture().replace('.', '-');
+            r.r1 = scan.picture().replace('.', '-');
         }
 
         @Actor
@@ -86,7 +87,7 @@ public class CountPairs {
 
         @Actor
         public void validates(ZL_Result r) {
-            r.r1 = census.violation() == null;
+            r.r1 = scan.violation() == null;
         }
 
         @Actor

@@ -1,5 +1,11 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.os.Libc;
+import io.labyrinth.internal.os.Region;
+import io.labyrinth.internal.pagemap.Orphans;
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageMapScan;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -32,7 +38,7 @@ public abstract class SmallMap {
     static final Thread OWNER = Thread.ofPlatform().unstarted(() -> { });
 
     final PageMap map;
-    final Census census;
+    final PageMapScan scan;
     /** The page map's, and {@link #contents} behind it. */
     final MemorySegment memory;
     /** Bytes that whoever holds a run may write to. */
@@ -58,7 +64,7 @@ public abstract class SmallMap {
         contents = memory.asSlice(SLOT_BYTES - CONTENTS_BYTES);
         map = new PageMap(memory, FRAMES, reserve);
         map.tile(GENERATION);
-        census = new Census(map);
+        scan = new PageMapScan(map);
         for (int pfn = 0; pfn < FRAMES && lastOwner != null; pfn++) {
             map.release(claim(pfn, 0, EXCLUSIVE, lastOwner), lastOwner, EXCLUSIVE);
         }
@@ -97,9 +103,9 @@ public abstract class SmallMap {
 
     /** Leaves a mark, as the handler of an error behind this claim does. */
     final void mark(long handle) {
-        map.strays.marks[PageWord.pfn(handle)] =
-                (char) (Strays.STRAY | handle >>> Strays.LIFE_SHIFT & Strays.LIFE);
-        map.strays.any = true;
+        map.orphans.marks[PageWord.pfn(handle)] =
+                (char) (Orphans.ORPHAN | handle >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+        map.orphans.any = true;
     }
 
     /** Whether the release was granted. */
@@ -133,11 +139,11 @@ public abstract class SmallMap {
     }
 
     /**
-     * What is seen at rest: the frames as {@link Census#picture} shows them, free ones as {@code -}, and the lives that
+     * What is seen at rest: the frames as {@link PageMapScan#picture} shows them, free ones as {@code -}, and the lives that
      * have ended: {@code E------- 1}. Or what is wrong, which no test expects.
      */
     final String verdict() {
-        String violation = census.violation();
+        String violation = scan.violation();
         if (violation != null) {
             return violation;
         }
@@ -147,6 +153,6 @@ public abstract class SmallMap {
                 return "pfn=" + pfn + " is signed by another than its holder";
             }
         }
-        return census.picture().replace('.', '-') + " " + (lives() - livesBefore);
+        return scan.picture().replace('.', '-') + " " + (lives() - livesBefore);
     }
 }

@@ -3,6 +3,8 @@ package io.labyrinth;
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
 
+import io.labyrinth.internal.os.Living;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.util.concurrent.locks.LockSupport;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
@@ -51,12 +53,12 @@ public class SweepPairs {
 
         @Actor
         public void one(IIL_Result r) {
-            r.r1 = census.sweep(Living::endedOf);
+            r.r1 = scan.sweep(Living::endedOf);
         }
 
         @Actor
         public void other(IIL_Result r) {
-            r.r2 = census.sweep(Living::endedOf);
+            r.r2 = scan.sweep(Living::endedOf);
         }
 
         @Arbiter
@@ -75,7 +77,7 @@ public class SweepPairs {
 
         @Actor
         public void sweeps(IZL_Result r) {
-            r.r1 = census.sweep(Living::endedOf);
+            r.r1 = scan.sweep(Living::endedOf);
         }
 
         @Actor
@@ -99,7 +101,7 @@ public class SweepPairs {
 
         @Actor
         public void sweeps(IZL_Result r) {
-            r.r1 = census.sweep(Living::endedOf);
+            r.r1 = scan.sweep(Living::endedOf);
         }
 
         @Actor
@@ -122,7 +124,7 @@ public class SweepPairs {
 
         @Actor
         public void sweeps(IZL_Result r) {
-            r.r1 = census.sweep(Living::endedOf);
+            r.r1 = scan.sweep(Living::endedOf);
         }
 
         @Actor
@@ -145,7 +147,7 @@ public class SweepPairs {
 
         @Actor
         public void sweeps(IZL_Result r) {
-            r.r1 = census.sweep(Living::endedOf);
+            r.r1 = scan.sweep(Living::endedOf);
         }
 
         @Actor
@@ -174,7 +176,7 @@ public class SweepPairs {
 
         @Actor
         public void sweeps(IZL_Result r) {
-            r.r1 = census.sweep(Living::endedOf);
+            r.r1 = scan.sweep(Living::endedOf);
         }
 
         @Actor
@@ -201,12 +203,12 @@ public class SweepPairs {
 
         @Actor
         public void sweeps(IL_Result r) {
-            r.r1 = census.sweep(Living::endedOf);
+            r.r1 = scan.sweep(Living::endedOf);
         }
 
         @Actor
         public void mends(IL_Result r) {
-            map.strays.mend(map);
+            map.orphans.mend(map);
         }
 
         @Arbiter
@@ -215,7 +217,7 @@ public class SweepPairs {
         }
     }
 
-    /** The same with a third who claims what was taken back: that is no stray, whoever took it back. */
+    /** The same with a third who claims what was taken back: that is no orphan, whoever took it back. */
     @JCStressTest
     @Outcome(id = "true, ---E---- 1", expect = ACCEPTABLE, desc = "taken back, and claimed")
     @Outcome(id = "false, -------- 1", expect = ACCEPTABLE, desc = "taken back after it was to be claimed")
@@ -229,18 +231,18 @@ public class SweepPairs {
 
         @Actor
         public void sweepsAndClaims(ZL_Result r) {
-            census.sweep(Living::endedOf);
+            scan.sweep(Living::endedOf);
             r.r1 = claim(3, 0, EXCLUSIVE, LIVING) != 0;
         }
 
         @Actor
         public void mends(ZL_Result r) {
-            map.strays.mend(map);
+            map.orphans.mend(map);
         }
 
         @Arbiter
         public void rest(ZL_Result r) {
-            map.strays.mend(map);
+            map.orphans.mend(map);
             r.r2 = verdict();
         }
     }
@@ -263,7 +265,7 @@ public class SweepPairs {
 
         @Actor
         public void mends(ZL_Result r) {
-            map.strays.mend(map);
+            map.orphans.mend(map);
         }
 
         @Arbiter
@@ -272,7 +274,7 @@ public class SweepPairs {
         }
     }
 
-    /** Two who mend, one at a time: what the one claims behind its mending is no stray for the other. */
+    /** Two who mend, one at a time: what the one claims behind its mending is no orphan for the other. */
     @JCStressTest
     @Outcome(id = "true, ---E---- 1", expect = ACCEPTABLE, desc = "mended, and claimed")
     @Outcome(id = "false, -------- 1", expect = ACCEPTABLE, desc = "still being mended when it was to be claimed")
@@ -286,13 +288,13 @@ public class SweepPairs {
 
         @Actor
         public void mendsAndClaims(ZL_Result r) {
-            map.strays.mend(map);
+            map.orphans.mend(map);
             r.r1 = claim(3, 0, EXCLUSIVE, LIVING) != 0;
         }
 
         @Actor
         public void mends(ZL_Result r) {
-            map.strays.mend(map);
+            map.orphans.mend(map);
         }
 
         @Arbiter

@@ -1,5 +1,10 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.os.Machine;
+import io.labyrinth.internal.os.Region;
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageMapScan;
+import io.labyrinth.internal.pagemap.Zone;
 import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -38,12 +43,12 @@ final class Closing {
 
     private static final Logger LOG = LoggerFactory.getLogger(Closing.class);
 
-    private final Face labyrinth;
+    private final FrameAllocator labyrinth;
     private final Slabs slabs;
     private final Region region;
     private final PageMap map;
     private final Zone zone;
-    private final Census census;
+    private final PageMapScan scan;
 
     private int state = OPEN;
     /** Runs that were out when the labyrinth ended. */
@@ -54,13 +59,13 @@ final class Closing {
     /** Whether a close that was refused, and then struck by an error, may have left frames QUARANTINED. */
     private volatile boolean owesUndo;
 
-    Closing(Face labyrinth, Slabs slabs, Census census) {
+    Closing(FrameAllocator labyrinth, Slabs slabs, PageMapScan scan) {
         this.labyrinth = labyrinth;
         this.slabs = slabs;
         this.region = labyrinth.region;
         this.map = labyrinth.map;
         this.zone = labyrinth.zone;
-        this.census = census;
+        this.scan = scan;
     }
 
     /**
@@ -93,15 +98,15 @@ final class Closing {
     private void end(boolean now) {
         reserve(DEPTH, 0, 0);
         undoIfOwed();
-        map.strays.mend(map);
+        map.orphans.mend(map);
         slabs.shrinkAtLast();
         boolean ended = false;
         try {
             // Of a shared labyrinth the others go on claiming, and what this process claims to the last is swept.
-            List<Census.Seen> out = region.file == null ? census.drain(now) : census.out();
+            List<PageMapScan.Seen> out = region.file == null ? scan.drain(now) : scan.out();
             if (!out.isEmpty() && !now) {
                 throw new LabyrinthException.FramesOut("labyrinth=" + labyrinth.name + " cannot close: "
-                        + census.describeOut(out) + ": free them, sweepDeadOwners() if their owners have ended, or"
+                        + scan.describeOut(out) + ": free them, sweepDeadOwners() if their owners have ended, or"
                         + " closeNow()" + details(out));
             }
             if (!out.isEmpty() && labyrinth.samples != null) {
@@ -123,7 +128,7 @@ final class Closing {
     }
 
     /** What slabs have, and a line for each place, where claims are sampled; else nothing. */
-    private String details(List<Census.Seen> out) {
+    private String details(List<PageMapScan.Seen> out) {
         return Owner.places(out, map, labyrinth.samples) + slabs.describe();
     }
 
@@ -139,7 +144,7 @@ final class Closing {
             zone.watched = labyrinth.samples != null;
             slabs.watch(false);
             if (region.file == null) {
-                census.undrain(map.frames);
+                scan.undrain(map.frames);
             }
         }
         owesUndo = false;
@@ -165,8 +170,8 @@ final class Closing {
                 slabs.end();
             } finally {
                 if (region.file != null && region.isOutOfReach()) {
-                    region.file.leave((words, tenant) -> new Census(new PageMap(words, map.frames,
-                            map.frames - map.ordinary, tenant, map.virtualOwners, map.strays)).evict(tenant));
+                    region.file.leave((words, tenant) -> new PageMapScan(new PageMap(words, map.frames,
+                            map.frames - map.ordinary, tenant, map.virtualOwners, map.orphans)).evict(tenant));
                 }
             }
         }
@@ -176,12 +181,12 @@ final class Closing {
 
     /**
      * Of a shared labyrinth, frames may be out that were claimed since. Once the arena is closed no more are: its
-     * handshake lets every thread see that the zone is watched. (What claims are refused then is marked as stray.)
+     * handshake lets every thread see that the zone is watched. (What claims are refused then is marked as orphan.)
      */
     private void decide() {
         if (!isDecided) {
-            map.strays.mend(map);
-            keepsAddresses = runsOut > 0 || region.file != null && !census.out().isEmpty();
+            map.orphans.mend(map);
+            keepsAddresses = runsOut > 0 || region.file != null && !scan.out().isEmpty();
             isDecided = true;
         }
     }

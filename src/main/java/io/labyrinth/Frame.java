@@ -1,5 +1,7 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.internal.pagemap.Refusals;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -29,7 +31,7 @@ public final class Frame implements AutoCloseable {
 
     static final long FLAGS = PageWord.EXCLUSIVE | PageWord.FRAMED;
 
-    private final Face labyrinth;
+    private final FrameAllocator labyrinth;
     /** A byte, and so is `ended`: with them an escaped Frame is 40 bytes, with an int it is 48. */
     private final byte order;
     /** The thread that the frame is EXCLUSIVE to; null if it is not EXCLUSIVE. */
@@ -41,7 +43,7 @@ public final class Frame implements AutoCloseable {
     /** Written by the owner alone; means nothing where there is none. */
     private boolean ended;
 
-    Frame(Face labyrinth, int order, @Nullable Thread owner) {
+    Frame(FrameAllocator labyrinth, int order, @Nullable Thread owner) {
         this.labyrinth = labyrinth;
         this.order = (byte) order;
         this.owner = owner;

@@ -1,5 +1,8 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.pagemap.GfpFlags;
+import io.labyrinth.internal.pagemap.Orphans;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
@@ -53,7 +56,7 @@ public final class FrameArena implements Arena {
      * run meanwhile finds that, and nobody pushes one that nobody would free. The scope is closed before the first run
      * is freed, as the next owner may be writing to it a nanosecond later.
      *
-     * Between a claim and its place in the list anything may throw: then the run becomes a stray (see Strays).
+     * Between a claim and its place in the list anything may throw: then the run becomes a orphan (see Orphans).
      */
 
     private static final class Run {
@@ -97,7 +100,7 @@ public final class FrameArena implements Arena {
     private static final Run NONE = new Run(0, null);
     private static final Run CLOSED = new Run(0, null);
 
-    private final Face labyrinth;
+    private final FrameAllocator labyrinth;
     private final int bits;
     /** The thread that the arena is EXCLUSIVE to; null if it is not EXCLUSIVE. */
     private final @Nullable Thread owner;
@@ -109,7 +112,7 @@ public final class FrameArena implements Arena {
     /** What close() has still to free. */
     private volatile Run left = NONE;
 
-    FrameArena(Face labyrinth, Gfp gfp) {
+    FrameArena(FrameAllocator labyrinth, Gfp gfp) {
         this.labyrinth = labyrinth;
         this.owner = gfp.isExclusive() ? Thread.currentThread() : null;
         // Each segment is zeroed by itself, so what a request for a run says about that is left out.
@@ -187,9 +190,9 @@ public final class FrameArena implements Arena {
                 run.before = before;
             } while (!newest.compareAndSet(before, run));
         } catch (Throwable e) {
-            labyrinth.map.strays.marks[(int) (handle & PageWord.LOW_MASK)] =
-                    (char) (Strays.STRAY | handle >>> Strays.LIFE_SHIFT & Strays.LIFE);
-            labyrinth.map.strays.any = true;
+            labyrinth.map.orphans.marks[(int) (handle & PageWord.LOW_MASK)] =
+                    (char) (Orphans.ORPHAN | handle >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+            labyrinth.map.orphans.any = true;
             throw e;
         }
         if (run.room() > roomiest.room()) {

@@ -1,5 +1,6 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.pagemap.GfpFlags;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;

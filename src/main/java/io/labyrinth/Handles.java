@@ -1,5 +1,6 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -15,9 +16,9 @@ import java.lang.foreign.ValueLayout;
  * <p>A handle of another labyrinth is refused as well, but by chance: generations start at random, so that the odds of
  * a match are those of 2^32. A {@link Frame} knows its labyrinth.
  */
-public final class Handles extends Face {
+public final class Handles extends FrameAllocator {
 
-    Handles(Face face) {
+    Handles(FrameAllocator face) {
         super(face.name, face.map, face.zone, face.region, face.samples);
     }
 

@@ -1,5 +1,21 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.os.Flight;
+import io.labyrinth.internal.os.Header;
+import io.labyrinth.internal.os.Libc;
+import io.labyrinth.internal.os.Living;
+import io.labyrinth.internal.os.Machine;
+import io.labyrinth.internal.os.Mapping;
+import io.labyrinth.internal.os.MemoryFile;
+import io.labyrinth.internal.os.Region;
+import io.labyrinth.internal.os.SharedFile;
+import io.labyrinth.internal.pagemap.Geometry;
+import io.labyrinth.internal.pagemap.GfpFlags;
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageMapScan;
+import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.internal.pagemap.WarmUp;
+import io.labyrinth.internal.pagemap.Zone;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.nio.file.Path;
@@ -40,7 +56,7 @@ import org.jspecify.annotations.Nullable;
  * <p>There are two faces to it: this one, with a {@link Frame} for each run,
  * and {@link #handles()}, with a {@code long}.
  */
-public final class Labyrinth extends Face implements AutoCloseable {
+public final class Labyrinth extends FrameAllocator implements AutoCloseable {
 
     /*
      * A frame is built before it is claimed: between the claim and the return nothing may throw, and a constructor can
@@ -62,10 +78,11 @@ public final class Labyrinth extends Face implements AutoCloseable {
     public static final int ROW_FRAMES = 512;
 
     /** Whose lines on top of a stack say nothing about who claimed. */
-    private static final Set<String> OWN = Stream.of(Face.class, Labyrinth.class, Handles.class, Ticket.class,
-            FrameArena.class, Slab.class, Shelves.class).map(Class::getName).collect(Collectors.toSet());
+    private static final Set<String> OWN = Stream.of(Samples.class, FrameAllocator.class, Labyrinth.class,
+            Handles.class, Ticket.class, FrameArena.class, Slab.class, SlabPages.class).map(Class::getName)
+            .collect(Collectors.toSet());
 
-    private final Census census;
+    private final PageMapScan scan;
     private final long firstGeneration;
     private final Handles handles;
     private final Closing closing;
@@ -76,9 +93,9 @@ public final class Labyrinth extends Face implements AutoCloseable {
         super(name, map, zone, region, sampleClaims == 0 ? null : new Samples(map.frames, sampleClaims, OWN));
         zone.watched = samples != null;
         this.firstGeneration = firstGeneration;
-        this.census = new Census(map);
+        this.scan = new PageMapScan(map);
         this.handles = new Handles(this);
-        this.closing = new Closing(this, slabs, census);
+        this.closing = new Closing(this, slabs, scan);
         checkOpen();    // links what the first null would link, perhaps without the memory for it
     }
 
@@ -112,12 +129,13 @@ public final class Labyrinth extends Face implements AutoCloseable {
         Machine.requireNativeAccess();
         int frames = 0;
         try {
-            Rehearsal.done();
+            WarmUp.ensure();
             SharedFile file = SharedFile.open(path);
             frames = file.header.frames();
             return join(file, locking, false, 0);
         } catch (OutOfMemoryError e) {
-            throw Machine.heapTooSmall(e, Geometry.heapBytesFor(frames), "file=", path, " frames=", frames == 0 ? "?" : frames);
+            throw Machine.heapTooSmall(e, Geometry.heapBytesFor(frames), "file=", path, " frames=",
+                    frames == 0 ? "?" : frames);
         }
     }
 
@@ -142,7 +160,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
                     header.checkMapped(file.path, file.base);
                 }
                 PageMap map = new PageMap(region.metadata, header.frames(), header.reserve(),
-                        file.enter(new Census(words)::evict), words.virtualOwners, words.strays);
+                        file.enter(new PageMapScan(words)::evict), words.virtualOwners, words.orphans);
                 Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors(),
                         Flight.ofClaims(header.name()));
                 Labyrinth labyrinth = new Labyrinth(header.name(), map, zone, region, header.firstGeneration(),
@@ -288,7 +306,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
         checkOpen();
         try {
             closing.undoIfOwed();
-            map.strays.mend(map);
+            map.orphans.mend(map);
             return overAllWords.get();
         } finally {
             Reference.reachabilityFence(this);
@@ -297,12 +315,12 @@ public final class Labyrinth extends Face implements AutoCloseable {
 
     /** Frames outside of the reserve that are free: a part of {@link #stats}, at half the cost. */
     int free() {
-        return pass(census::free);
+        return pass(scan::free);
     }
 
     /** Counts. Looks at every page word twice; safe while others allocate, exact at rest. */
     public LabyrinthStats stats() {
-        return pass(() -> LabyrinthStats.of(name, census.count(firstGeneration), zone, region));
+        return pass(() -> LabyrinthStats.of(name, scan.count(firstGeneration), zone, region));
     }
 
     /**
@@ -312,7 +330,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * @throws AssertionError that names the first violation
      */
     public void validate() {
-        String violation = pass(census::violation);
+        String violation = pass(scan::violation);
         if (violation != null) {
             throw new AssertionError("labyrinth=" + name + " " + violation);
         }
@@ -327,7 +345,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * {@code E} exclusive, {@code S} claimed and not exclusive, {@code T} in transit, {@code Q} quarantined.
      */
     public String picture() {
-        return pass(census::picture);
+        return pass(scan::picture);
     }
 
     /** All runs as they are now, in one pass: who has what, and what could be had. Safe while others allocate. */
@@ -342,7 +360,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
      * {@link Builder#sampleClaims}. Who holds the objects of a slab, {@link Slab#owners} says.
      */
     public List<Owner> owners() {
-        return pass(() -> Owner.of(census.out(), map, samples));
+        return pass(() -> Owner.of(scan.out(), map, samples));
     }
 
     /**
@@ -383,7 +401,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
     public int sweepDeadOwners() {
         return pass(() -> {
             long since = System.nanoTime();
-            int freed = census.sweep(Living::endedOf) + (region.file == null ? 0 : region.file.sweep(census::evict));
+            int freed = scan.sweep(Living::endedOf) + (region.file == null ? 0 : region.file.sweep(scan::evict));
             Flight.swept(name, freed, since);
             return freed;
         });
@@ -534,7 +552,7 @@ public final class Labyrinth extends Face implements AutoCloseable {
                         + ": the reserve is a part of the frames; leave at least 1 for the others");
             }
             try {
-                Rehearsal.done();
+                WarmUp.ensure();
                 // Generations of different labyrinths begin at random, so that a handle of one is as good as always
                 // stale in another; below 2^32, so that no more than 1/256 of the lives are given away.
                 long firstGeneration = 1 + ThreadLocalRandom.current().nextLong(1L << 32);

@@ -20,7 +20,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     public static final class InvalidRequest extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
-        InvalidRequest(String message) {
+        public InvalidRequest(String message) {
             super(message);
         }
     }
@@ -29,7 +29,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     public static final class MapRefused extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
-        MapRefused(String message) {
+        public MapRefused(String message) {
             super(message);
         }
     }
@@ -38,7 +38,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     public static final class LockRefused extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
-        LockRefused(String message) {
+        public LockRefused(String message) {
             super(message);
         }
     }
@@ -47,7 +47,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     public static final class NotALabyrinth extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
-        NotALabyrinth(String message) {
+        public NotALabyrinth(String message) {
             super(message);
         }
     }
@@ -56,7 +56,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     public static final class NoVacancy extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
-        NoVacancy(String message) {
+        public NoVacancy(String message) {
             super(message);
         }
     }
@@ -65,7 +65,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     public static final class NativeAccessDenied extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
-        NativeAccessDenied(String message) {
+        public NativeAccessDenied(String message) {
             super(message);
         }
     }
@@ -74,7 +74,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     public static final class UnsupportedSystem extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
-        UnsupportedSystem(String message) {
+        public UnsupportedSystem(String message) {
             super(message);
         }
     }
@@ -83,7 +83,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     public static final class Stale extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
-        Stale(String message) {
+        public Stale(String message) {
             super(message);
         }
     }
@@ -92,7 +92,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     public static final class NotOwner extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
-        NotOwner(String message) {
+        public NotOwner(String message) {
             super(message);
         }
     }
@@ -101,7 +101,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     public static final class Foreign extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
-        Foreign(String message) {
+        public Foreign(String message) {
             super(message);
         }
     }
@@ -119,7 +119,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     public static final class FramesOut extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
-        FramesOut(String message) {
+        public FramesOut(String message) {
             super(message);
         }
     }
@@ -132,7 +132,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     public static final class CloseRefused extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
-        CloseRefused(String message) {
+        public CloseRefused(String message) {
             super(message);
         }
     }
@@ -141,7 +141,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     public static final class Closed extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
-        Closed(String message) {
+        public Closed(String message) {
             super(message);
         }
     }

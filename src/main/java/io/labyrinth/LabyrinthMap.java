@@ -1,5 +1,15 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.os.Header;
+import io.labyrinth.internal.os.Libc;
+import io.labyrinth.internal.os.Machine;
+import io.labyrinth.internal.os.Mapping;
+import io.labyrinth.internal.os.MemoryFile;
+import io.labyrinth.internal.os.SharedFile;
+import io.labyrinth.internal.os.Tenancy;
+import io.labyrinth.internal.pagemap.Orphans;
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -155,7 +165,7 @@ public final class LabyrinthMap {
             header.checkMapped(name, memory.address());
             // Nothing is claimed through it, so it has no part on the heap.
             PageMap map = new PageMap(memory.asSlice(header.pageMapOffset()), header.frames(), header.reserve(),
-                    PageWord.TENANT, new Thread[0], new Strays(0));
+                    PageWord.TENANT, new Thread[0], new Orphans(0));
             return new LabyrinthMap(header.name(), map, header.pageSize(), header.firstGeneration(),
                     Header.tenants(memory, header, number -> SharedFile.isLocked(fd, name, number)));
         } finally {

@@ -1,5 +1,8 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.os.Region;
+import io.labyrinth.internal.pagemap.PageMapScan;
+import io.labyrinth.internal.pagemap.Zone;
 import java.util.List;
 
 /**
@@ -40,7 +43,7 @@ public record LabyrinthStats(String name, int frames, long frameSize, int free, 
         return order;
     }
 
-    static LabyrinthStats of(String name, Census.Counts counts, Zone zone, Region region) {
+    static LabyrinthStats of(String name, PageMapScan.Counts counts, Zone zone, Region region) {
         return new LabyrinthStats(name, zone.map.frames, region.pageSize, counts.free(), zone.map.frames
                 - zone.map.ordinary, counts.reserveFree(), counts.claimed(), counts.inTransit(), counts.quarantined(),
                 counts.freeRuns(), counts.livesEnded(), zone.refused(), zone.reserveHits(), zone.lost(),

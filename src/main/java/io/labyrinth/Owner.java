@@ -1,5 +1,9 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.os.Living;
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageMapScan;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -75,7 +79,7 @@ public record Owner(Holding holding, long thread, boolean virtual, @Nullable Str
     }
 
     /** A line for each owner and each place, where claims are sampled; else nothing. */
-    static String places(List<Census.Seen> out, PageMap map, @Nullable Samples samples) {
+    static String places(List<PageMapScan.Seen> out, PageMap map, @Nullable Samples samples) {
         StringBuilder text = new StringBuilder();
         if (samples != null) {
             of(out, map, samples).forEach(owner -> text.append("\n").append(owner));
@@ -84,11 +88,11 @@ public record Owner(Holding holding, long thread, boolean virtual, @Nullable Str
     }
 
     /** By owner and holding, most frames first. */
-    static List<Owner> of(List<Census.Seen> out, PageMap map, @Nullable Samples samples) {
+    static List<Owner> of(List<PageMapScan.Seen> out, PageMap map, @Nullable Samples samples) {
         record Key(Holding holding, long thread, boolean virtual) {
         }
-        Map<Key, List<Census.Seen>> byOwner = new LinkedHashMap<>();
-        for (Census.Seen run : out) {
+        Map<Key, List<PageMapScan.Seen>> byOwner = new LinkedHashMap<>();
+        for (PageMapScan.Seen run : out) {
             boolean signed = PageWord.state(run.word()) == PageWord.IN_TRANSIT
                     || PageWord.isSigned(run.word(), run.owner());
             Key key = new Key(holding(run.word()), signed ? PageWord.threadId(run.owner()) : 0,
@@ -101,7 +105,7 @@ public record Owner(Holding holding, long thread, boolean virtual, @Nullable Str
             List<Claim> sampled = new ArrayList<>();
             Thread thread = living.get(key.thread);
             int frames = 0;
-            for (Census.Seen run : runs) {
+            for (PageMapScan.Seen run : runs) {
                 frames += run.frames();
                 Claim claim = samples == null ? null : samples.of(run.pfn(), run.word());
                 if (claim != null) {

@@ -1,5 +1,6 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.pagemap.PageWord;
 import java.time.Instant;
 import java.util.List;
 import java.util.Set;
@@ -19,7 +20,7 @@ final class Samples {
      * By chance, not by count: a program that claims in a steady rhythm would have the same call sampled each time.
      *
      * The claim stands before its sample is taken, so that none is taken of a refusal. What goes wrong with it costs
-     * the sample, or, if there is no stack to get here, is the claim's end (Face).
+     * the sample, or, if there is no stack to get here, is the claim's end (FrameAllocator).
      */
 
     /** A stack as the JVM keeps it: to make it readable takes longer, and is left to who reads it. */
@@ -42,6 +43,7 @@ final class Samples {
     /** By the pfn of a run's head. Benign races: a frame is claimed by one thread at a time, and a place is final. */
     private final @Nullable Place[] places;
 
+    /** @param own this library's classes that may be on top of a stack */
     Samples(int frames, int every, Set<String> own) {
         this.every = every;
         this.own = own;
@@ -90,7 +92,7 @@ final class Samples {
             return null;
         }
         List<StackTraceElement> stack = Stream.of(place.getStackTrace())
-                .dropWhile(line -> line.getClassName().equals(Samples.class.getName()) || own.contains(line.getClassName())).toList();
+                .dropWhile(line -> own.contains(line.getClassName())).toList();
         return new Owner.Claim(pfn, PageWord.order(word), Instant.ofEpochMilli(place.millis), stack);
     }
 }

@@ -2,6 +2,18 @@ package io.labyrinth;
 
 import io.labyrinth.bindings.Native;
 import io.labyrinth.bindings.labyrinth_page;
+import io.labyrinth.internal.os.Living;
+import io.labyrinth.internal.os.Machine;
+import io.labyrinth.internal.os.Mapping;
+import io.labyrinth.internal.os.Region;
+import io.labyrinth.internal.pagemap.Geometry;
+import io.labyrinth.internal.pagemap.GfpFlags;
+import io.labyrinth.internal.pagemap.Orphans;
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageMapScan;
+import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.internal.pagemap.Refusals;
+import io.labyrinth.internal.pagemap.Zone;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -68,30 +80,30 @@ public final class Slab implements AutoCloseable {
     private static final int SMALLEST = 16;
     private static final int LARGEST = 2048;
 
-    private final Face labyrinth;
+    private final FrameAllocator labyrinth;
     private final Slabs slabs;
     private final Region region;
     private final Region.More words;
     final PageMap map;
     /** Watched while the labyrinth closes, or if claims are sampled. */
     private final Zone zone;
-    private final Census census;
-    private final Shelves shelves;
+    private final PageMapScan scan;
+    private final SlabPages shelves;
     private final @Nullable Samples samples;
     private final long bytes;
     // The shelves' own, for one step less from here to an object: 10.2 ns for a pair, not 11.
     private final long[] addresses;
     private final int shift;
 
-    private Slab(Face labyrinth, Slabs slabs, Region.More words, PageMap map, int bytes) {
+    private Slab(FrameAllocator labyrinth, Slabs slabs, Region.More words, PageMap map, int bytes) {
         this.labyrinth = labyrinth;
         this.slabs = slabs;
         this.region = labyrinth.region;
         this.words = words;
         this.map = map;
         this.zone = new Zone(map, Runtime.getRuntime().availableProcessors());
-        this.census = new Census(map);
-        this.shelves = new Shelves(labyrinth, map, bytes);
+        this.scan = new PageMapScan(map);
+        this.shelves = new SlabPages(labyrinth, map, bytes);
         this.samples = labyrinth.samples == null ? null : labyrinth.samples.ofAsMany(map.frames);
         this.bytes = bytes;
         this.addresses = shelves.addresses;
@@ -99,9 +111,9 @@ public final class Slab implements AutoCloseable {
         watch(false);
     }
 
-    static Slab open(Face labyrinth, Slabs slabs, int size) {
-        int perFrame = Shelves.perFrame(labyrinth, bytes(size));
-        return open(labyrinth, slabs, size, (DEFAULT_WORDS >> Shelves.shift(perFrame)) * perFrame);
+    static Slab open(FrameAllocator labyrinth, Slabs slabs, int size) {
+        int perFrame = SlabPages.perFrame(labyrinth, bytes(size));
+        return open(labyrinth, slabs, size, (DEFAULT_WORDS >> SlabPages.shift(perFrame)) * perFrame);
     }
 
     private static int bytes(int size) {
@@ -112,13 +124,13 @@ public final class Slab implements AutoCloseable {
         return (size + SMALLEST - 1) / SMALLEST * SMALLEST;
     }
 
-    static Slab open(Face labyrinth, Slabs slabs, int size, int objects) {
+    static Slab open(FrameAllocator labyrinth, Slabs slabs, int size, int objects) {
         int bytes = bytes(size);
         if (objects < 1) {
             throw new LabyrinthException.InvalidRequest("objects=" + objects + ": a slab has 1 at least");
         }
-        int perFrame = Shelves.perFrame(labyrinth, bytes);
-        int shift = Shelves.shift(perFrame);
+        int perFrame = SlabPages.perFrame(labyrinth, bytes);
+        int shift = SlabPages.shift(perFrame);
         int shelves = Math.min((objects - 1) / perFrame + 1, labyrinth.map.frames);
         if ((long) shelves << shift > Native.LABYRINTH_MAX_FRAMES()) {
             throw new LabyrinthException.InvalidRequest("objects=" + objects + " size=" + size + " limit="
@@ -134,7 +146,7 @@ public final class Slab implements AutoCloseable {
         }
     }
 
-    private static Slab open(Face labyrinth, Slabs slabs, int bytes, int words, Region.More more) {
+    private static Slab open(FrameAllocator labyrinth, Slabs slabs, int bytes, int words, Region.More more) {
         boolean opened = false;
         try {
             long first = PageWord.first(1 + ThreadLocalRandom.current().nextLong(1L << 32), PageWord.QUARANTINED, 0);
@@ -159,7 +171,7 @@ public final class Slab implements AutoCloseable {
 
     /**
      * The slab or its labyrinth has closed; again only where the system refused it. What is under way may still write a
-     * word that says FREE; see {@link Face}.
+     * word that says FREE; see {@link FrameAllocator}.
      */
     void end() {
         region.giveBack(words);
@@ -188,12 +200,12 @@ public final class Slab implements AutoCloseable {
 
     /** Objects that are out. Looks at every word; exact at rest. */
     public int out() {
-        return pass(() -> census.out().size());
+        return pass(() -> scan.out().size());
     }
 
     private <T extends @Nullable Object> T pass(Supplier<T> overAllWords) {
         try {
-            map.strays.mend(map);
+            map.orphans.mend(map);
             return overAllWords.get();
         } finally {
             Reference.reachabilityFence(this);
@@ -243,9 +255,9 @@ public final class Slab implements AutoCloseable {
                     finish(handle, zeroed);
                 } catch (Throwable e) {
                     if (handle != 0) {
-                        map.strays.marks[(int) (handle & PageWord.LOW_MASK)] =
-                                (char) (Strays.STRAY | handle >>> Strays.LIFE_SHIFT & Strays.LIFE);
-                        map.strays.any = true;
+                        map.orphans.marks[(int) (handle & PageWord.LOW_MASK)] =
+                                (char) (Orphans.ORPHAN | handle >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+                        map.orphans.any = true;
                     }
                     labyrinth.checkOpen();
                     throw e;
@@ -470,7 +482,7 @@ public final class Slab implements AutoCloseable {
      */
     public int sweepDeadOwners() {
         labyrinth.checkOpen();
-        return pass(() -> census.sweep(Living::endedOf));
+        return pass(() -> scan.sweep(Living::endedOf));
     }
 
     /**
@@ -492,7 +504,7 @@ public final class Slab implements AutoCloseable {
             return null;
         }
         return pass(() -> {
-            String violation = census.violation();
+            String violation = scan.violation();
             if (violation == null) {
                 violation = shelves.violation();
             }
@@ -506,18 +518,18 @@ public final class Slab implements AutoCloseable {
      */
     public List<Owner> owners() {
         labyrinth.checkOpen();
-        return pass(() -> Owner.of(census.out(), map, samples));
+        return pass(() -> Owner.of(scan.out(), map, samples));
     }
 
     /** What keeps its frames out, with a line for each place that was sampled; empty if it has none. */
     String describeFrames() {
         int frames = frames();
         return frames == 0 ? "" : this + " frames=" + frames + ": free its objects, or sweepDeadOwners() of the slab if"
-                + " their owners have ended: " + describeOut(census.out());
+                + " their owners have ended: " + describeOut(scan.out());
     }
 
-    private String describeOut(List<Census.Seen> out) {
-        String text = out.isEmpty() ? "none is out now" : census.describeOut(out) + Owner.places(out, map, samples);
+    private String describeOut(List<PageMapScan.Seen> out) {
+        String text = out.isEmpty() ? "none is out now" : scan.describeOut(out) + Owner.places(out, map, samples);
         return text.replaceAll("runs=(\\d+) frames=\\d+", "objects=$1").replace(" pfn=", " number=");
     }
 
@@ -543,14 +555,14 @@ public final class Slab implements AutoCloseable {
 
     private void closeShelves() {
         labyrinth.checkOpen();
-        map.strays.mend(map);
+        map.orphans.mend(map);
         int stayed = shelves.close();
         if (stayed < 0) {
             throw new LabyrinthException.FramesOut(this + " cannot close: another thread shrinks or closes it; try it"
                     + " again");
         } else if (stayed > 0) {
             throw new LabyrinthException.FramesOut(this + " cannot close: free them, or sweepDeadOwners() if their"
-                    + " owners have ended: " + describeOut(census.out()));
+                    + " owners have ended: " + describeOut(scan.out()));
         }
     }
 

@@ -1,5 +1,7 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.internal.pagemap.Refusals;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;

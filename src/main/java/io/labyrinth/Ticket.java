@@ -1,5 +1,7 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.pagemap.PageWord;
+
 /**
  * A frame in transit between owners. It belongs to nobody until somebody accepts the ticket, which succeeds once.
  *
@@ -7,13 +9,13 @@ package io.labyrinth;
  */
 public final class Ticket {
 
-    private final Face labyrinth;
+    private final FrameAllocator labyrinth;
     private final int order;
     private final boolean exclusive;
     /** The handle of the next life; 0 until the frame is in transit. */
     long ticket;
 
-    Ticket(Face labyrinth, int order, boolean exclusive) {
+    Ticket(FrameAllocator labyrinth, int order, boolean exclusive) {
         this.labyrinth = labyrinth;
         this.order = order;
         this.exclusive = exclusive;

@@ -3,6 +3,15 @@
  *
  * <p>Start at {@link io.labyrinth.Labyrinth}. Nothing here is {@code null} unless it says so.
  *
+ * <p><b>The house</b> has three layers. Each knows those below it alone, and a test holds them to that:
+ * <ol>
+ * <li>{@code io.labyrinth}: the API, and what makes it of the layers below.
+ * <li>{@code io.labyrinth.internal.os}: memory, files and processes, as the system has them.
+ * <li>{@code io.labyrinth.internal.pagemap}: the words, each atomic step on them, and where a request looks.
+ * </ol>
+ * Two types of the first are named below it: {@link io.labyrinth.LabyrinthException}, as a refusal is made where its
+ * facts are, and {@link io.labyrinth.Locking}, as the system is asked for what it says. Neither names anything itself.
+ *
  * <p><b>Channels.</b> A frame's {@code ByteBuffer} is the frame itself, direct and aligned to a page
  * ({@link io.labyrinth.Frame#segment} says what it cannot do).
  *

@@ -12,6 +12,8 @@ import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.NotOwner;
 import io.labyrinth.LabyrinthException.Stale;
 import io.labyrinth.bindings.labyrinth_page;
+import io.labyrinth.internal.pagemap.GfpFlags;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;

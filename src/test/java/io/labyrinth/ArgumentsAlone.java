@@ -8,6 +8,8 @@ import io.labyrinth.LabyrinthException.FramesOut;
 import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.OutOfFrames;
 import io.labyrinth.LabyrinthException.Stale;
+import io.labyrinth.internal.os.Machine;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
@@ -236,7 +238,7 @@ final class ArgumentsAlone {
     /** One is out. */
     private static void objects(CallLog log, Hostile in, Slab slab, long good, boolean exclusive) {
         int inFrame = (int) Machine.pageSize() / slab.objectBytes();
-        int words = slab.objects() / inFrame << Shelves.shift(inFrame);
+        int words = slab.objects() / inFrame << SlabPages.shift(inFrame);
         slab.putLong(good, 0, good);
         for (int i = 0; i < 6; i++) {
             long handle = in.handleLike(good);

@@ -6,7 +6,7 @@ import java.util.concurrent.atomic.AtomicLongArray;
  * The page map's memory, where {@link LincheckTest} can see it: lv, so and cas of the shipped class end here, for words
  * and owners, and all else of it runs as it is.
  */
-final class Cells {
+public final class Cells {
 
     /** An address that no memory is at. */
     static final long BASE = 1 << 20;
@@ -24,28 +24,28 @@ final class Cells {
         return (int) (address - BASE) / Long.BYTES;
     }
 
-    static long lv(long address) {
+    public static long lv(long address) {
         return cells.get(at(address));
     }
 
-    static void so(long address, long value) {
+    public static void so(long address, long value) {
         cells.set(at(address), value);
     }
 
-    static boolean cas(long address, long from, long to) {
+    public static boolean cas(long address, long from, long to) {
         return cells.compareAndSet(at(address), from, to);
     }
 
-    static long lvOwnerAt(long wordAt) {
+    public static long lvOwnerAt(long wordAt) {
         return lv(wordAt + Long.BYTES);
     }
 
-    static void soOwnerAt(long wordAt, long owner) {
+    public static void soOwnerAt(long wordAt, long owner) {
         so(wordAt + Long.BYTES, owner);
     }
 
     /** The planted bug: a CAS that reads, then writes. */
-    static boolean torn(long address, long from, long to) {
+    public static boolean torn(long address, long from, long to) {
         boolean good = lv(address) == from;
         if (good) {
             so(address, to);

@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.labyrinth.bindings.Native;
+import io.labyrinth.internal.os.CgroupMemory;
+import io.labyrinth.internal.os.Header;
+import io.labyrinth.internal.os.Libc;
+import io.labyrinth.internal.os.Machine;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.RandomAccessFile;

@@ -3,6 +3,15 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.labyrinth.internal.os.Libc;
+import io.labyrinth.internal.os.Living;
+import io.labyrinth.internal.os.Region;
+import io.labyrinth.internal.pagemap.Geometry;
+import io.labyrinth.internal.pagemap.Orphans;
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageMapScan;
+import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.internal.pagemap.Zone;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -70,7 +79,7 @@ class CorruptWordsTest {
     /** A tenant's, all zeros. */
     private PageMap map() {
         return new PageMap(inside.fill((byte) 0), FRAMES, RESERVE, PageWord.tenant(2), new Thread[FRAMES],
-                new Strays(FRAMES));
+                new Orphans(FRAMES));
     }
 
     private boolean isUntouched(long from) {
@@ -95,17 +104,17 @@ class CorruptWordsTest {
     }
 
     private static int look(PageMap map, Zone zone, Region region) {
-        Census census = new Census(map);
-        LabyrinthStats stats = LabyrinthStats.of("corrupt", census.count(5), zone, region);
+        PageMapScan scan = new PageMapScan(map);
+        LabyrinthStats stats = LabyrinthStats.of("corrupt", scan.count(5), zone, region);
         assertThat(stats.free() + stats.reserveFree() + stats.claimed() + stats.inTransit()
                 + stats.quarantined()).isBetween(0, FRAMES);
         assertThat(stats.free()).isNotNegative();
         assertThat(stats.livesEnded()).isNotNegative();
-        assertThat(census.free()).isBetween(0, FRAMES);
-        assertThat(census.picture()).hasSize(FRAMES);
-        assertThat(census.describeOut(census.out())).isNotNull();
-        assertThat(Owner.of(census.out(), map, null)).isNotNull();
-        census.violation();
+        assertThat(scan.free()).isBetween(0, FRAMES);
+        assertThat(scan.picture()).hasSize(FRAMES);
+        assertThat(scan.describeOut(scan.out())).isNotNull();
+        assertThat(Owner.of(scan.out(), map, null)).isNotNull();
+        scan.violation();
         return 6;
     }
 
@@ -117,11 +126,11 @@ class CorruptWordsTest {
             case 0 -> freeHinted(map, zone, handle, me);
             case 1 -> map.accept(handle, me, PageWord.EXCLUSIVE);
             case 2 -> map.handOff(handle, me, PageWord.EXCLUSIVE);
-            case 3 -> assertThat(new Census(map).evict(PageWord.tenant(random.nextInt(5)))).isBetween(0, FRAMES);
-            case 4 -> assertThat(new Census(map).sweep(Living::endedOf)).isBetween(0, FRAMES);
+            case 3 -> assertThat(new PageMapScan(map).evict(PageWord.tenant(random.nextInt(5)))).isBetween(0, FRAMES);
+            case 4 -> assertThat(new PageMapScan(map).sweep(Living::endedOf)).isBetween(0, FRAMES);
             case 5 -> {
-                StraysTest.mark(map, handle);
-                map.strays.mend(map);
+                OrphansTest.mark(map, handle);
+                map.orphans.mend(map);
             }
             default -> {
                 Gfp gfp = random.nextBoolean() ? Gfp.NOWAIT : Gfp.ATOMIC_EXCLUSIVE;

@@ -1,5 +1,7 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 
@@ -61,7 +63,7 @@ final class DeepStack {
         }
         int successes = 0;
         int overflows = 0;
-        int strays = 0;
+        int orphans = 0;
         for (target = 0; successes < ENOUGH_SUCCESSES; target++) {
             step.prepare(held);
             level = 0;
@@ -69,10 +71,10 @@ final class DeepStack {
             dive();
             successes = taken ? successes + 1 : 0;
             overflows += taken ? 0 : 1;
-            strays += held.labyrinth.map.strays.any ? 1 : 0;
+            orphans += held.labyrinth.map.orphans.any ? 1 : 0;
             held.check(!taken && step.mayHaveEnded(), step + " level=" + target + " taken=" + taken);
         }
-        System.out.println(Thread.currentThread() + " " + step + " overflows=" + overflows + " strays=" + strays
+        System.out.println(Thread.currentThread() + " " + step + " overflows=" + overflows + " orphans=" + orphans
                 + " depths=" + target);
     }
 
@@ -403,7 +405,7 @@ final class DeepStack {
             @Override
             void prepare(Held held) {
                 PageMap map = held.labyrinth.map;
-                StraysTest.mark(map, held.handles.alloc(held.gfp, 1));
+                OrphansTest.mark(map, held.handles.alloc(held.gfp, 1));
             }
 
             @Override

@@ -8,6 +8,7 @@ import io.labyrinth.LabyrinthException.FramesOut;
 import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.NotOwner;
 import io.labyrinth.LabyrinthException.Stale;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;

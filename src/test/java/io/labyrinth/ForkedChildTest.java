@@ -5,6 +5,10 @@ import static org.assertj.core.api.Assertions.tuple;
 
 import io.labyrinth.bindings.Native;
 import io.labyrinth.bindings.labyrinth_tenant;
+import io.labyrinth.internal.os.Libc;
+import io.labyrinth.internal.os.Mapping;
+import io.labyrinth.internal.os.SharedFile;
+import io.labyrinth.internal.os.Tenancy;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -8,6 +8,7 @@ import io.labyrinth.LabyrinthException.Closed;
 import io.labyrinth.LabyrinthException.FramesOut;
 import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.OutOfFrames;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;

@@ -1,5 +1,6 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.pagemap.PageWord;
 import java.util.BitSet;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;

@@ -3,6 +3,13 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.labyrinth.internal.os.Living;
+import io.labyrinth.internal.pagemap.Advice;
+import io.labyrinth.internal.pagemap.Geometry;
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageMapScan;
+import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.internal.pagemap.Zone;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -27,7 +34,7 @@ class FrozenThreadTest {
     private final Thread dead = Thread.ofPlatform().start(() -> { });
     private MemorySegment memory;
     private PageMap map;
-    private Census census;
+    private PageMapScan scan;
 
     @BeforeEach
     void tile() {
@@ -35,7 +42,7 @@ class FrozenThreadTest {
         memory = Arena.ofAuto().allocate(Geometry.bytesFor(FRAMES), 64);
         map = new PageMap(memory, FRAMES, 0);
         map.tile(GENERATION);
-        census = new Census(map);
+        scan = new PageMapScan(map);
     }
 
     private void write(int pfn, long word) {
@@ -82,14 +89,14 @@ class FrozenThreadTest {
             all.set(0, FRAMES);
             all.clear(from, to);
             assertThat(taken).as("all but what the frozen thread has").isEqualTo(all);
-            assertThat(census.sweep(Living::endedOf)).isZero();
+            assertThat(scan.sweep(Living::endedOf)).isZero();
             assertThat(zone.claim(Gfp.ATOMIC.bits(), 0, ME)).isZero();
             handles.forEach(handle -> map.release(handle, ME, PageWord.EXCLUSIVE));
         }
     }
 
     private void assertSound() {
-        assertThat(census.violation()).isNull();
+        assertThat(scan.violation()).isNull();
     }
 
     @Test
@@ -124,9 +131,9 @@ class FrozenThreadTest {
         freeze(0);
         assertThat(PageWord.order(map.lvWord(0))).isEqualTo(8);
         assertThat(map.lvOwner(0)).isZero();
-        assertThat(census.sweep(Living::endedOf)).isZero();
+        assertThat(scan.sweep(Living::endedOf)).isZero();
         sign(0, ME);
-        assertThat(census.sweep(Living::endedOf)).isZero();
+        assertThat(scan.sweep(Living::endedOf)).isZero();
         map.release(PageWord.handle(map.lvWord(0), 0), ME, PageWord.EXCLUSIVE);
         assertSound();
     }
@@ -135,9 +142,9 @@ class FrozenThreadTest {
     void claimIsSweptWhenItsOwnerHasSignedAndEnded() {
         cut();
         freeze(8);
-        assertThat(census.sweep(Living::endedOf)).isZero();
+        assertThat(scan.sweep(Living::endedOf)).isZero();
         sign(8, dead);
-        assertThat(census.sweep(Living::endedOf)).isEqualTo(1);
+        assertThat(scan.sweep(Living::endedOf)).isEqualTo(1);
         lifeGoesOnWithout(0, 0);
         assertSound();
     }
@@ -177,7 +184,7 @@ class FrozenThreadTest {
         lifeGoesOnWithout(64, 96);
         write(80, PageWord.unclaimed(map.lvWord(80)));
         sign(64, dead);
-        assertThat(census.sweep(Living::endedOf)).isEqualTo(16);
+        assertThat(scan.sweep(Living::endedOf)).isEqualTo(16);
         lifeGoesOnWithout(0, 0);
         assertSound();
     }
@@ -200,7 +207,7 @@ class FrozenThreadTest {
             lifeGoesOnWithout(64, 72);
         }
         sign(64, dead);
-        assertThat(census.sweep(Living::endedOf)).isEqualTo(8);
+        assertThat(scan.sweep(Living::endedOf)).isEqualTo(8);
         lifeGoesOnWithout(0, 0);
         assertSound();
     }
@@ -254,7 +261,7 @@ class FrozenThreadTest {
         for (int pfn = 64; pfn < 128; pfn++) {
             freeze(pfn);
         }
-        Advice.settleGroup(map, 1, 2);
+        Advice.clearGroup(map, 1, 2);
         write(77, PageWord.released(map.lvWord(77)));
         assertThat(map.groupMayBeFree(1)).isFalse();
         lifeGoesOnWithout(64, 128);
@@ -281,7 +288,7 @@ class FrozenThreadTest {
         assertThatThrownBy(() -> map.accept(ticket, ME, PageWord.EXCLUSIVE))
                 .isInstanceOf(LabyrinthException.Stale.class);
         sign(12, dead);
-        assertThat(census.sweep(Living::endedOf)).isEqualTo(1);
+        assertThat(scan.sweep(Living::endedOf)).isEqualTo(1);
         assertSound();
     }
 }

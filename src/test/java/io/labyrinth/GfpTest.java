@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.labyrinth.LabyrinthException.InvalidRequest;
+import io.labyrinth.internal.pagemap.GfpFlags;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -42,11 +44,13 @@ class GfpTest {
     void eachFlagMeansWhatItsNameSays() {
         assertThat(ALL).filteredOn(flag -> GfpFlags.mayUseReserve(flag.bits()))
                 .containsExactly(Gfp.HIGH, Gfp.ATOMIC, Gfp.ATOMIC_EXCLUSIVE);
-        assertThat(ALL).filteredOn(flag -> GfpFlags.isSprint(flag.bits())).containsExactly(Gfp.ATOMIC, Gfp.ATOMIC_EXCLUSIVE);
+        assertThat(ALL).filteredOn(flag -> GfpFlags.isSprint(flag.bits()))
+                .containsExactly(Gfp.ATOMIC, Gfp.ATOMIC_EXCLUSIVE);
         assertThat(ALL).filteredOn(Gfp::isExclusive).containsExactly(Gfp.EXCLUSIVE, Gfp.ATOMIC_EXCLUSIVE);
         assertThat(ALL).filteredOn(flag -> GfpFlags.isZeroed(flag.bits())).containsExactly(Gfp.ZERO);
         assertThat(ALL).filteredOn(flag -> GfpFlags.isQuiet(flag.bits())).containsExactly(Gfp.NOWARN);
-        assertThat(ALL).allMatch(flag -> GfpFlags.wordFlags(flag.bits()) == (flag.isExclusive() ? PageWord.EXCLUSIVE : 0));
+        assertThat(ALL).allMatch(flag ->
+                GfpFlags.wordFlags(flag.bits()) == (flag.isExclusive() ? PageWord.EXCLUSIVE : 0));
     }
 
     @Test

@@ -2,6 +2,9 @@ package io.labyrinth;
 
 import io.labyrinth.bindings.Native;
 import io.labyrinth.bindings.labyrinth_header;
+import io.labyrinth.internal.os.Header;
+import io.labyrinth.internal.os.Libc;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

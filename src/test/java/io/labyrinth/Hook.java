@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * n-th step on a page word, an advice word or an arena: there an error strikes it, or it stops until it is let go.
  * Nobody else notices anything.
  */
-final class Hook {
+public final class Hook {
 
     /** In the call chosen, or also in each that follows: as where the stack has ended, until somebody has returned. */
     enum Error { ONCE, FROM_THEN_ON }
@@ -35,7 +35,7 @@ final class Hook {
     }
 
     /** Called in front of each call of the hooked classes. */
-    static void at(String place, boolean inTryBlock) {
+    public static void at(String place, boolean inTryBlock) {
         if (chosen != Thread.currentThread()) {
             return;
         }

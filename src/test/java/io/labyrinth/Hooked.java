@@ -21,6 +21,7 @@ import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * Loads Labyrinth's classes, and gives those that a program names a hook in front of each of their calls: there a test
@@ -30,13 +31,13 @@ import java.util.Set;
 final class Hooked extends ClassLoader {
 
     /** Where the words are changed, the advice is, the passes over both, and what else is done with a claim. */
-    static final List<String> MAP = List.of("PageMap", "Advice", "Strays", "Zone", "Census", "Face");
+    static final List<String> MAP = List.of("PageMap", "Advice", "Orphans", "Zone", "PageMapScan", "FrameAllocator");
     /** Where frames are cut into smaller pieces, and books are kept of that. */
-    static final List<String> ARENAS_AND_SLABS = List.of("FrameArena", "FrameArena$Run", "Slab", "Shelves",
-            "PageMap", "Advice", "Strays");
+    static final List<String> ARENAS_AND_SLABS = List.of("FrameArena", "FrameArena$Run", "Slab", "SlabPages",
+            "PageMap", "Advice", "Orphans");
     /** What gives back all that a labyrinth has. */
     static final List<String> CLOSING = List.of("Labyrinth", "Closing", "Region", "Mapping", "SharedFile", "Slabs",
-            "Slab", "Shelves", "Census", "Libc");
+            "Slab", "SlabPages", "PageMapScan", "Libc");
     private static final String PACKAGE = "io.labyrinth.";
     private static final ClassDesc HOOK = ClassDesc.of(PACKAGE + "Hook");
     private static final MethodTypeDesc AT = MethodTypeDesc.of(ConstantDescs.CD_void, ConstantDescs.CD_String,
@@ -44,8 +45,8 @@ final class Hooked extends ClassLoader {
     private static final String NAME = "hooked";
     /** What the try blocks of other methods call, and that alone. */
     private static final Set<String> ALWAYS_IN_TRY_BLOCKS = Set.of("PageMap.own", "PageMap.hideHeads",
-            "PageMap.advise", "Advice.giveAll", "PageMap.takeBack", "PageMap.reopen", "Shelves.reopen",
-            "Face.finish", "Slab.finish");
+            "PageMap.advise", "Advice.giveAll", "PageMap.takeBack", "PageMap.reopen", "SlabPages.reopen",
+            "FrameAllocator.finish", "Slab.finish");
 
     /** All calls that have a try block of a class with hooks around them. */
     private final List<String> inTryBlocks = new ArrayList<>();
@@ -67,7 +68,7 @@ final class Hooked extends ClassLoader {
         try {
             Hooked loader = new Hooked(program.getClassLoader(), withHooks);
             for (String name : withHooks) {
-                loader.loadClass(PACKAGE + name);
+                loader.loadClass(packageOf(name) + name);
             }
             Method main = loader.loadClass(program.getName()).getMethod("main", String[].class);
             main.setAccessible(true);
@@ -76,6 +77,13 @@ final class Hooked extends ClassLoader {
             throw new AssertionError(program.getName(), e);
         }
         return true;
+    }
+
+    /** The layers' classes have names of their own, so that a name says which is meant. */
+    private static String packageOf(String name) {
+        return Stream.of(PACKAGE, PACKAGE + "internal.pagemap.", PACKAGE + "internal.os.").filter(folder ->
+                Hooked.class.getClassLoader().getResource((folder + name).replace('.', '/') + ".class") != null)
+                .findFirst().orElseThrow(() -> new AssertionError(name));
     }
 
     @Override
@@ -87,7 +95,7 @@ final class Hooked extends ClassLoader {
             Class<?> loaded = findLoadedClass(name);
             if (loaded == null) {
                 byte[] bytes = bytes(name);
-                if (withHooks.contains(name.substring(PACKAGE.length()))) {
+                if (withHooks.contains(name.substring(name.lastIndexOf('.') + 1))) {
                     bytes = hooked(bytes);
                 }
                 loaded = defineClass(name, bytes, 0, bytes.length);
@@ -141,7 +149,7 @@ final class Hooked extends ClassLoader {
                 case InvokeInstruction call -> {
                     String place = method + "#" + calls++ + ":" + call.name().stringValue();
                     boolean inTryBlock = blocks > 0 || ALWAYS_IN_TRY_BLOCKS.contains(method);
-                    if (inTryBlock && !method.startsWith("Census")) {
+                    if (inTryBlock && !method.startsWith("PageMapScan")) {
                         inTryBlocks.add(place);
                     }
                     builder.loadConstant(place).loadConstant(inTryBlock ? 1 : 0).invokestatic(HOOK, "at", AT);

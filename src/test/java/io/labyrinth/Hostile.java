@@ -1,5 +1,7 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.pagemap.PageWord;
+
 /** Bytes, read as arguments such as nobody would give. Reads zeros behind the end. */
 final class Hostile {
 

@@ -9,6 +9,11 @@ import io.labyrinth.LabyrinthMap.State;
 import io.labyrinth.LabyrinthMap.Tenant;
 import io.labyrinth.bindings.Native;
 import io.labyrinth.bindings.labyrinth_tenant;
+import io.labyrinth.internal.os.Header;
+import io.labyrinth.internal.os.Libc;
+import io.labyrinth.internal.pagemap.Orphans;
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageWord;
 import io.labyrinth.map.By;
 import io.labyrinth.map.MapPicture;
 import io.labyrinth.map.MapWatch;
@@ -266,7 +271,7 @@ class LabyrinthMapTest {
             channel.write(ByteBuffer.allocate(1), header.fileBytes() - 1);
             MemorySegment memory = channel.map(FileChannel.MapMode.READ_WRITE, 0, header.framesOffset(), arena);
             PageMap words = new PageMap(memory.asSlice(header.pageMapOffset()), frames, 0,
-                    PageWord.tenant(3), new Thread[frames], new Strays(frames));
+                    PageWord.tenant(3), new Thread[frames], new Orphans(frames));
             words.tile(header.firstGeneration());
             header.write(memory);
             MemorySegment slot = memory.asSlice(header.tenantsOffset() + 3 * labyrinth_tenant.sizeof());

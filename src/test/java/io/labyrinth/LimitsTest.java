@@ -3,6 +3,8 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.labyrinth.internal.os.Machine;
+import io.labyrinth.internal.pagemap.Geometry;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -88,7 +90,7 @@ class LimitsTest {
     void preferredGoesOnWithoutTheLockAndSaysSo(String limit) {
         assertThat(told.get("preferred " + limit)).isEqualTo("open frames=1024 lockedBytes=0 VmLck=0");
         assertThat(told.get("err").lines().filter(line -> line.contains("WARN"))).anySatisfy(line -> assertThat(line)
-                .contains("io.labyrinth.Residency - not locked: labyrinth=limited requested=", "limit=" + limit,
+                .contains("io.labyrinth.internal.os.Residency - not locked: labyrinth=limited requested=", "limit=" + limit,
                         "ulimit -l"));
     }
 

@@ -2,6 +2,7 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.internal.pagemap.PageMap;
 import java.io.IOException;
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.ClassModel;
@@ -49,10 +50,11 @@ class LincheckTest {
 
     /** With another method for the page map's compare-and-set. */
     private ChildJvm lincheck(Shape shape, int scenarios, int invocations, String cas) throws IOException {
-        Path classes = Path.of(ChildJvm.home(PageMap.class), "io", "labyrinth");
-        Path changed = Files.createDirectories(folder.resolve("io").resolve("labyrinth")).resolve("PageMap.class");
+        Path pageMap = Path.of(PageMap.class.getName().replace('.', '/') + ".class");
+        Path changed = folder.resolve(pageMap);
+        Files.createDirectories(changed.getParent());
         ClassFile file = ClassFile.of();
-        ClassModel map = file.parse(classes.resolve("PageMap.class"));
+        ClassModel map = file.parse(Path.of(ChildJvm.home(PageMap.class)).resolve(pageMap));
         Files.write(changed, file.transformClass(map, (builder, element) -> {
             if (element instanceof MethodModel method && ACCESS.contains(method.methodName().stringValue())) {
                 String name = method.methodName().stringValue();

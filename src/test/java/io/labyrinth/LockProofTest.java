@@ -3,6 +3,10 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.labyrinth.bindings.Native;
+import io.labyrinth.internal.os.Libc;
+import io.labyrinth.internal.os.LockProof;
+import io.labyrinth.internal.os.Machine;
+import io.labyrinth.internal.os.Mapping;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;

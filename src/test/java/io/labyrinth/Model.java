@@ -2,6 +2,8 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.internal.pagemap.GfpFlags;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.util.BitSet;
 
 /** What a labyrinth must look like to those who call it one at a time: a set of bits, one a frame, and a few sums. */

@@ -41,7 +41,7 @@ class NothingLostTest {
             // deepest call is its CAS: what comes behind that has room, too. See the next test.
             for (String claims : List.of("ALLOC_BY_HINT", "ALLOC_BY_JOIN", "JOIN_IN_VAIN")) {
                 assertThat(child.out().lines().filter(line -> line.contains(" " + claims + " "))).hasSize(4)
-                        .allSatisfy(line -> assertThat(number("strays", line)).as(line).isPositive());
+                        .allSatisfy(line -> assertThat(number("orphans", line)).as(line).isPositive());
             }
         }
         Verify.held("no frame is lost by a StackOverflowError", "NothingLostTest", DeepStack.Step.values().length
@@ -62,13 +62,13 @@ class NothingLostTest {
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         // Where there are few groups, no advice is given to spans of them. No close is refused here, and no call is.
         assertThat(child.out().lines()).allMatch(line -> line.startsWith("struck ")
-                || line.matches("never (PageMap.advise|PageMap.reopen|Face)[#.].*"));
+                || line.matches("never (PageMap.advise|PageMap.reopen|FrameAllocator)[#.].*"));
         for (String method : List.of("claim", "own", "claimAndSplit", "claimAndJoin", "hideHeads", "accept",
                 "leaveVirtually", "advise")) {
             assertThat(child.out()).contains("struck PageMap." + method + "#");
         }
-        assertThat(child.out()).contains("struck Face.claim#", "struck Face.finish#");
-        assertThat(child.out().matches("(?s).*struck Face\\.finish#\\d+:claimed.*")).isEqualTo(sampled);
+        assertThat(child.out()).contains("struck FrameAllocator.claim#", "struck FrameAllocator.finish#");
+        assertThat(child.out().matches("(?s).*struck FrameAllocator\\.finish#\\d+:claimed.*")).isEqualTo(sampled);
         Verify.held("no frame is lost by an error behind a claim", "NothingLostTest",
                 "each of " + child.out().lines().filter(line -> line.startsWith("struck ")).count()
                 + " calls in the page map's try blocks, alone and with all"

@@ -3,6 +3,9 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.labyrinth.internal.os.Libc;
+import io.labyrinth.internal.os.Machine;
+import io.labyrinth.internal.os.MemoryFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;

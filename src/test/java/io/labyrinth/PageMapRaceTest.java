@@ -2,6 +2,11 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.internal.pagemap.Advice;
+import io.labyrinth.internal.pagemap.Geometry;
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageMapScan;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,7 +27,7 @@ class PageMapRaceTest {
     }
 
     private static void assertSound(PageMap map) {
-        assertThat(new Census(map).violation()).isNull();
+        assertThat(new PageMapScan(map).violation()).isNull();
     }
 
     /** One thread's claim of what all see free. */
@@ -114,7 +119,7 @@ class PageMapRaceTest {
             }
         }, round -> {
             for (int i = 0; i < 20; i++) {
-                Advice.settleGroup(map, 0, 4);
+                Advice.clearGroup(map, 0, 4);
             }
         });
         assertSound(map);
@@ -128,8 +133,8 @@ class PageMapRaceTest {
             map.claimSeen(pfn, map.lvWord(pfn), 0, 0, ME);
             map.reclaim(pfn, map.lvWord(pfn));
         }
-        Census census = new Census(map);
-        List<List<Census.Seen>> out = new ArrayList<>();
+        PageMapScan scan = new PageMapScan(map);
+        List<List<PageMapScan.Seen>> out = new ArrayList<>();
         Claim claim = new Claim();
         Race.run(3 * ROUNDS, round -> {
             boolean claimed = claim.handle != 0;
@@ -139,12 +144,12 @@ class PageMapRaceTest {
                 assertThat(map.checked(claim.handle, "test", claim.by)).isEqualTo(map.lvWord(pfn));
                 map.reclaim(pfn, map.lvWord(pfn));
             } else {
-                assertThat(census.picture()).isEqualTo("QQQQQQQQ");
-                census.undrain(8);
+                assertThat(scan.picture()).isEqualTo("QQQQQQQQ");
+                scan.undrain(8);
             }
-            assertThat(census.picture()).isEqualTo("........");
+            assertThat(scan.picture()).isEqualTo("........");
             assertSound(map);
-        }, round -> out.add(census.drain(false)), round -> claim.make(map, round % 8, 0));
+        }, round -> out.add(scan.drain(false)), round -> claim.make(map, round % 8, 0));
         assertSound(map);
     }
 

@@ -3,6 +3,11 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.labyrinth.internal.pagemap.Advice;
+import io.labyrinth.internal.pagemap.Geometry;
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageMapScan;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -37,7 +42,7 @@ class PageMapTest {
     }
 
     private static void assertSound(PageMap map) {
-        assertThat(new Census(map).violation()).isNull();
+        assertThat(new PageMapScan(map).violation()).isNull();
     }
 
     @Test
@@ -313,10 +318,10 @@ class PageMapTest {
     @Test
     void settlesAGroupOnlyIfNothingInItIsFree() {
         PageMap map = tiled(64 * 3, GENERATION);
-        Advice.settleGroup(map, 2, 2);
+        Advice.clearGroup(map, 2, 2);
         assertThat(map.groupMayBeFree(2)).isTrue();
         long handle = claim(map, 128, 6, 0);
-        Advice.settleGroup(map, 2, 2);
+        Advice.clearGroup(map, 2, 2);
         assertThat(map.groupMayBeFree(2)).isFalse();
         assertThat(map.groupMayBeFree(0)).isTrue();
         map.release(handle, ME, PageWord.EXCLUSIVE);
@@ -333,12 +338,12 @@ class PageMapTest {
         for (int pfn = 64; pfn < map.frames; pfn++) {
             int group = pfn >> PageMap.GROUP_ORDER;
             assertThat(map.reclaim(pfn, map.lvWord(pfn))).isTrue();
-            Advice.settleGroup(map, group, 2);
+            Advice.clearGroup(map, group, 2);
             assertThat(map.groupMayBeFree(group)).as("pfn=%s", pfn).isTrue();
             assertSound(map);
             claim(map, pfn, 0, 0);
         }
-        Advice.settleGroup(map, 1, 2);
+        Advice.clearGroup(map, 1, 2);
         assertThat(map.groupMayBeFree(1)).isFalse();
         assertSound(map);
     }
@@ -350,17 +355,17 @@ class PageMapTest {
             claim(map, pfn, PageWord.order(map.lvWord(pfn)), 0);
         }
         for (int group = 0; group < map.groups; group++) {
-            Advice.settleGroup(map, group, 2);
+            Advice.clearGroup(map, group, 2);
         }
         int perSpan = 1 << map.spanShift;
         for (int group = 0; group < 2 * perSpan; group++) {
-            Advice.settleSpan(map, 0, 2);
+            Advice.clearSpan(map, 0, 2);
             assertThat(map.spanMayBeFree(0)).isFalse();
             // A quarantined word is reopened: the one way to a free head in the middle of a run, for its advice alone.
             map.reopen(group << PageMap.GROUP_ORDER, PageWord.quarantined(map.lvWord(group << PageMap.GROUP_ORDER)));
-            Advice.settleSpan(map, 0, 2);
+            Advice.clearSpan(map, 0, 2);
             assertThat(map.spanMayBeFree(0)).as("group=%s", group).isEqualTo(group < perSpan);
-            Advice.settleGroup(map, group, 2);
+            Advice.clearGroup(map, group, 2);
         }
         assertSound(map);
     }
@@ -379,9 +384,9 @@ class PageMapTest {
             assertThat(map.spanMayBeFree(0)).as("span, round=%s", round).isTrue();
             handle[0] = claim(map, 0, 10, 0);
         }, round -> map.release(handle[0], Thread.currentThread(), PageWord.EXCLUSIVE), round -> {
-            Advice.settleGroup(map, 0, 4);
-            Advice.settleSpan(map, 0, 4);
-        }, round -> Advice.settleGroup(map, 0, 6));
+            Advice.clearGroup(map, 0, 4);
+            Advice.clearSpan(map, 0, 4);
+        }, round -> Advice.clearGroup(map, 0, 6));
         map.release(handle[0], ME, PageWord.EXCLUSIVE);
         assertSound(map);
     }

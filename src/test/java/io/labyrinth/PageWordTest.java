@@ -2,6 +2,7 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.internal.pagemap.PageWord;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;

@@ -3,6 +3,7 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.labyrinth.internal.os.Machine;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.lang.module.Configuration;

@@ -3,6 +3,7 @@ package io.labyrinth;
 import io.labyrinth.ClosingCase.End;
 import io.labyrinth.ClosingCase.Kind;
 import io.labyrinth.bindings.Native;
+import io.labyrinth.internal.os.Machine;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -48,7 +49,7 @@ final class RefusedClosings {
         OUTCOMES.forEach((outcome, times) -> System.out.println(outcome + "=" + times));
     }
 
-    /** As with vm.overcommit_memory=2, before Linux 6.12: what is to be replaced must not be unmapped and then refused. */
+    /** As with vm.overcommit_memory=2, before Linux 6.12: what is replaced must not be unmapped first. */
     private static void leavesNoHoleWhereAllMemoryCounts() {
         FaultyCalls.unmapFirst();
         try (Labyrinth host = ClosingCase.host(null)) {

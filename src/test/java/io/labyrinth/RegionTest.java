@@ -2,6 +2,8 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.internal.os.Machine;
+import io.labyrinth.internal.os.Region;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;

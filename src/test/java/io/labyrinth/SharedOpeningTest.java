@@ -8,6 +8,7 @@ import io.labyrinth.LabyrinthException.LockRefused;
 import io.labyrinth.LabyrinthException.MapRefused;
 import io.labyrinth.LabyrinthException.NotALabyrinth;
 import io.labyrinth.bindings.Native;
+import io.labyrinth.internal.os.Libc;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

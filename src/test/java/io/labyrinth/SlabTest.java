@@ -10,6 +10,9 @@ import io.labyrinth.LabyrinthException.FramesOut;
 import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.NotOwner;
 import io.labyrinth.LabyrinthException.Stale;
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageMapScan;
+import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -402,7 +405,7 @@ class SlabTest {
         Slab slab = other.slab(64);
         slab.free(slab.alloc(MINE));
         other.validate();
-        Census.Seen frame = new Census(other.map).out().getFirst();
+        PageMapScan.Seen frame = new PageMapScan(other.map).out().getFirst();
         other.handles().free(PageWord.handle(frame.word(), frame.pfn()));
 
         assertThatThrownBy(other::validate).isExactlyInstanceOf(AssertionError.class)

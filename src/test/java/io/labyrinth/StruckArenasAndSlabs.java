@@ -1,5 +1,6 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.pagemap.PageWord;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;

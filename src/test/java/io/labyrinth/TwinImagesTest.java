@@ -6,6 +6,7 @@ import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.MapRefused;
 import io.labyrinth.LabyrinthException.NotALabyrinth;
 import io.labyrinth.bindings.Native;
+import io.labyrinth.internal.os.Libc;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;

@@ -1,5 +1,6 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.pagemap.PageWord;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;

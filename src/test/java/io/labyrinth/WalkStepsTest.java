@@ -2,6 +2,11 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.internal.pagemap.Geometry;
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageMapScan;
+import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.internal.pagemap.Zone;
 import java.lang.foreign.Arena;
 import java.util.ArrayDeque;
 import java.util.Queue;
@@ -91,7 +96,7 @@ class WalkStepsTest {
 
     @AfterEach
     void validate() {
-        assertThat(new Census(zone.map).violation()).isNull();
+        assertThat(new PageMapScan(zone.map).violation()).isNull();
         arena.close();
     }
 

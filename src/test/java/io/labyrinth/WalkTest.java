@@ -2,6 +2,13 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.internal.pagemap.Advice;
+import io.labyrinth.internal.pagemap.Geometry;
+import io.labyrinth.internal.pagemap.GfpFlags;
+import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageMapScan;
+import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.internal.pagemap.Zone;
 import java.lang.foreign.Arena;
 import java.util.function.IntPredicate;
 import org.junit.jupiter.api.AfterEach;
@@ -32,7 +39,7 @@ class WalkTest {
 
     @AfterEach
     void mapIsSound() {
-        assertThat(new Census(map).violation()).isNull();
+        assertThat(new PageMapScan(map).violation()).isNull();
     }
 
     @ParameterizedTest

@@ -1,7 +1,7 @@
 package io.labyrinth.bench;
 
 import com.google.gson.GsonBuilder;
-import io.labyrinth.Machine;
+import io.labyrinth.internal.os.Machine;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

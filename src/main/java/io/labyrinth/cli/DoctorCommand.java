@@ -3,7 +3,7 @@ package io.labyrinth.cli;
 import io.labyrinth.Labyrinth;
 import io.labyrinth.LabyrinthException;
 import io.labyrinth.LabyrinthStats;
-import io.labyrinth.Machine;
+import io.labyrinth.internal.os.Machine;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;

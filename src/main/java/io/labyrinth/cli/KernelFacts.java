@@ -1,6 +1,6 @@
 package io.labyrinth.cli;
 
-import io.labyrinth.Machine;
+import io.labyrinth.internal.os.Machine;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileStore;

@@ -3,7 +3,7 @@ package io.labyrinth.cli;
 import io.labyrinth.Labyrinth;
 import io.labyrinth.LabyrinthException;
 import io.labyrinth.Locking;
-import io.labyrinth.Machine;
+import io.labyrinth.internal.os.Machine;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 

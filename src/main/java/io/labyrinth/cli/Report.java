@@ -1,7 +1,7 @@
 package io.labyrinth.cli;
 
 import io.labyrinth.LabyrinthStats;
-import io.labyrinth.Machine;
+import io.labyrinth.internal.os.Machine;
 import java.io.IOException;
 import java.util.List;
 import java.util.Locale;

@@ -4,7 +4,7 @@ import io.labyrinth.Labyrinth;
 import io.labyrinth.LabyrinthMap;
 import io.labyrinth.LabyrinthMap.Run;
 import io.labyrinth.LabyrinthMap.State;
-import io.labyrinth.Machine;
+import io.labyrinth.internal.os.Machine;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;

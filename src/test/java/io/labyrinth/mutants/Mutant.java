@@ -20,7 +20,8 @@ import java.util.stream.Stream;
 record Mutant(String name, String sentence, String source, List<String> tests, String from, String to) {
 
     private static final Path FOLDER = Path.of("src", "test", "mutants");
-    private static final Path CORE = Path.of("src", "main", "java", "io", "labyrinth");
+    private static final Path API = Path.of("src", "main", "java", "io", "labyrinth");
+    private static final List<Path> CORE = List.of(API, API.resolve("internal/pagemap"), API.resolve("internal/os"));
     private static final Pattern FORM = Pattern.compile("(?s)(.+?)\nsource: (\\w+)\ntest: ([\\w., ]+)\n"
             + "=== from\n(.+?\n)=== to\n(.*)");
 
@@ -46,7 +47,8 @@ record Mutant(String name, String sentence, String source, List<String> tests, S
     }
 
     Path original() {
-        return CORE.resolve(source + ".java");
+        return CORE.stream().map(folder -> folder.resolve(source + ".java")).filter(Files::exists).findFirst()
+                .orElseThrow(() -> new IllegalStateException("mutant " + name + ": there is no class " + source));
     }
 
     /** The source with the bug in it. */

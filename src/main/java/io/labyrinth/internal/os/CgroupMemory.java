@@ -1,0 +1,128 @@
+package io.labyrinth.internal.os;
+
+import java.nio.file.Path;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The tightest memory limit among the process's cgroups and those above them.
+ *
+ * @param room  bytes that can still be charged below it; {@code Long.MAX_VALUE}: there is no limit
+ * @param limit its file; null if there is none
+ * @param bytes what the file says
+ * @param used  bytes that are charged there and cannot be reclaimed
+ */
+public record CgroupMemory(long room, @Nullable Path limit, long bytes, long used) {
+
+    /*
+     * A charge beyond the limit first reclaims. What cannot be reclaimed is what counts as used; without swap, as a
+     * labyrinth is not to push its neighbours, the heap of its own JVM among them, out to a disk; nor can it be
+     * swapped itself. That is
+     *
+     *   anonymous memory, and shared memory (tmpfs, memfd), of which the kernel says only "file" or "cache";
+     *   locked memory, which is a part of those two, and of the page cache;
+     *   and the kernel's own: stacks, page tables, socket buffers, the slabs that cannot shrink.
+     *
+     * The lists that reclaim works on tell the same without counting anything twice: a page is on one of the anonymous
+     * lists (shared memory is on them, too), one of the file lists, or the unevictable one. Either sum may lag behind,
+     * so the larger one counts. Where all that is charged is known as well (memory.current), all of it but the file
+     * lists and the slabs that can shrink counts, if that is more: so nothing is overlooked that a later kernel adds.
+     *
+     * The first version tells of the kernel's own part in one sum (memory.kmem.usage_in_bytes), most of which can
+     * shrink as a rule: the entries and inodes of files that were looked at. Seen: a search through all files charged
+     * 5.7 MiB there, and to empty the cgroup gave all but 8 KiB of it back. So that sum would refuse what fits, and the
+     * kernel's own part is left out: of what cannot shrink, the page tables, we count our own (Machine.overhead).
+     *
+     * memory.high of the second version is no limit at which the kernel kills: above it every allocation is slowed
+     * down until enough is reclaimed, and of locked memory nothing ever is. So it counts as a limit.
+     */
+
+    private static final CgroupMemory NONE = new CgroupMemory(Long.MAX_VALUE, null, 0, 0);
+
+    private static final String[] KERNEL = {"kernel_stack ", "pagetables ", "sec_pagetables ", "percpu ", "sock ",
+        "vmalloc ", "slab_unreclaimable "};
+
+    public static CgroupMemory tightest() {
+        return tightest(Path.of("/proc/self/cgroup"), Path.of("/sys/fs/cgroup"));
+    }
+
+    public static CgroupMemory tightest(Path memberships, Path hierarchies) {
+        CgroupMemory tightest = NONE;
+        for (String line : Machine.text(memberships).split("\n")) {
+            String[] parts = line.split(":", 3);
+            boolean isSecond = parts.length == 3 && parts[1].isEmpty();
+            if (isSecond || parts.length == 3 && ("," + parts[1] + ",").contains(",memory,")) {
+                Path root = hierarchies.resolve(parts[1]);
+                for (Path at = root.resolve("." + parts[2]).normalize(); at.startsWith(root); at = at.getParent()) {
+                    tightest = tighter(tightest, at, isSecond);
+                }
+            }
+        }
+        return tightest;
+    }
+
+    private static CgroupMemory tighter(CgroupMemory than, Path at, boolean isSecond) {
+        CgroupMemory tightest = than;
+        long used = -1;
+        for (String file : isSecond ? new String[] {"memory.max", "memory.high"}
+                : new String[] {"memory.limit_in_bytes"}) {
+            Path limit = at.resolve(file);
+            Optional<Long> bytes = number(limit);
+            if (bytes.isPresent()) {
+                used = used >= 0 ? used : isSecond ? usedOfSecond(at) : usedOfFirst(at);
+                long room = Math.max(0, bytes.get() - used);
+                if (room < tightest.room) {
+                    tightest = new CgroupMemory(room, limit, bytes.get(), used);
+                }
+            }
+        }
+        return tightest;
+    }
+
+    private static long usedOfSecond(Path at) {
+        long charged = number(at.resolve("memory.current")).orElse(0L);
+        String stat = Machine.text(at.resolve("memory.stat"));
+        if (stat.isEmpty()) {
+            return charged;
+        }
+        long kernel = 0;
+        for (String key : KERNEL) {
+            kernel += bytes(stat, key);
+        }
+        long counted = kernel + Math.max(bytes(stat, "anon ") + bytes(stat, "shmem "), bytes(stat, "inactive_anon ")
+                + bytes(stat, "active_anon ") + bytes(stat, "unevictable "));
+        return Math.max(counted, charged - bytes(stat, "inactive_file ") - bytes(stat, "active_file ")
+                - bytes(stat, "slab_reclaimable "));
+    }
+
+    /** Without the kernel's own part. */
+    private static long usedOfFirst(Path at) {
+        String stat = Machine.text(at.resolve("memory.stat"));
+        return stat.isEmpty() ? number(at.resolve("memory.usage_in_bytes")).orElse(0L)
+                : Math.max(bytes(stat, "total_rss ") + bytes(stat, "total_shmem "), bytes(stat, "total_inactive_anon ")
+                        + bytes(stat, "total_active_anon ") + bytes(stat, "total_unevictable "));
+    }
+
+    /** What {@code stat} says of a key; 0 where it says nothing. */
+    private static long bytes(String stat, String key) {
+        int at = stat.startsWith(key) ? 0 : stat.indexOf("\n" + key) + 1;
+        if (at == 0 && !stat.startsWith(key)) {
+            return 0;
+        }
+        int end = stat.indexOf('\n', at);
+        return Long.parseLong(stat, at + key.length(), end < 0 ? stat.length() : end, 10);
+    }
+
+    private static Optional<Long> number(Path file) {
+        String text = Machine.text(file).strip();
+        // The first version says "no limit" with a number close to 2^63, the second with "max".
+        return text.matches("\\d{1,18}") ? Optional.of(Long.valueOf(text)) : Optional.empty();
+    }
+
+    /** {@code limit=512MiB used=100MiB of=/sys/fs/cgroup/memory.max}. */
+    @Override
+    public String toString() {
+        return limit == null ? "limit=none"
+                : "limit=" + Machine.bytes(bytes) + " used=" + Machine.bytes(used) + " of=" + limit;
+    }
+}

@@ -1,0 +1,222 @@
+package io.labyrinth.internal.os;
+
+import io.labyrinth.internal.pagemap.GfpFlags;
+import jdk.jfr.Category;
+import jdk.jfr.DataAmount;
+import jdk.jfr.Description;
+import jdk.jfr.Enabled;
+import jdk.jfr.Event;
+import jdk.jfr.FlightRecorder;
+import jdk.jfr.Label;
+import jdk.jfr.Name;
+import jdk.jfr.StackTrace;
+import jdk.jfr.Throttle;
+import jdk.jfr.Timespan;
+
+/**
+ * The events, off unless a recording asks for them, as {@code labyrinth.jfc} in the jar's root does. One that cannot be
+ * told for want of memory is not told: what it is about has happened all the same.
+ */
+public final class FlightEvents {
+
+    private FlightEvents() {
+    }
+
+    static boolean isOn() {
+        return FlightRecorder.isInitialized();
+    }
+
+    @Name("io.labyrinth.ClaimRefused")
+    @Label("Claim Refused")
+    @Description("A request got null. Throttled, as a dry labyrinth may refuse millions a second")
+    @Category("Labyrinth")
+    @Enabled(false)
+    @Throttle("1000/s")
+    private static final class ClaimRefused extends Event {
+        @Label("Labyrinth")
+        String labyrinth;
+        @Label("Request flags")
+        String gfp;
+        @Label("Order")
+        int order;
+    }
+
+    static void refused(String labyrinth, int gfp, int order) {
+        try {
+            ClaimRefused event = new ClaimRefused();
+            if (event.shouldCommit()) {
+                event.labyrinth = labyrinth;
+                event.gfp = GfpFlags.describe(gfp);
+                event.order = order;
+                event.commit();
+            }
+        } catch (OutOfMemoryError untold) {
+            // See above.
+        }
+    }
+
+    @Name("io.labyrinth.ReserveUsed")
+    @Label("Reserve Used")
+    @Description("A HIGH request was served from the reserve")
+    @Category("Labyrinth")
+    @Enabled(false)
+    @Throttle("1000/s")
+    private static final class ReserveUsed extends Event {
+        @Label("Labyrinth")
+        String labyrinth;
+        @Label("Request flags")
+        String gfp;
+        @Label("Order")
+        int order;
+        @Label("Frame")
+        int pfn;
+    }
+
+    static void reserveUsed(String labyrinth, int gfp, int order, int pfn) {
+        try {
+            ReserveUsed event = new ReserveUsed();
+            if (event.shouldCommit()) {
+                event.labyrinth = labyrinth;
+                event.gfp = GfpFlags.describe(gfp);
+                event.order = order;
+                event.pfn = pfn;
+                event.commit();
+            }
+        } catch (OutOfMemoryError untold) {
+            // See above.
+        }
+    }
+
+    @Name("io.labyrinth.HandOver")
+    @Label("Hand-over")
+    @Description("A ticket was accepted: the run is this event's thread's now")
+    @Category("Labyrinth")
+    @Enabled(false)
+    @StackTrace(false)
+    @Throttle("1000/s")
+    private static final class HandOver extends Event {
+        @Label("Labyrinth")
+        String labyrinth;
+        @Label("Frame")
+        int pfn;
+        @Label("Order")
+        int order;
+        @Label("Java thread id of the giver")
+        long giver;
+    }
+
+    static void handedOver(String labyrinth, int pfn, int order, long giver) {
+        try {
+            HandOver event = new HandOver();
+            if (event.shouldCommit()) {
+                event.labyrinth = labyrinth;
+                event.pfn = pfn;
+                event.order = order;
+                event.giver = giver;
+                event.commit();
+            }
+        } catch (OutOfMemoryError untold) {
+            // See above.
+        }
+    }
+
+    @Name("io.labyrinth.RegionOpened")
+    @Label("Region Opened")
+    @Description("A labyrinth has opened: its memory is mapped, faulted in and, if so asked, locked")
+    @Category("Labyrinth")
+    @Enabled(false)
+    private static final class RegionOpened extends Event {
+        @Label("Labyrinth")
+        String labyrinth;
+        @Label("Frames")
+        int frames;
+        @Label("Mapped")
+        @DataAmount
+        long mappedBytes;
+        @Label("Locked")
+        @DataAmount
+        long lockedBytes;
+        @Label("Took")
+        @Timespan
+        long took;
+    }
+
+    static void opened(String labyrinth, int frames, long mapped, long locked, long nanos) {
+        try {
+            RegionOpened event = new RegionOpened();
+            if (event.shouldCommit()) {
+                event.labyrinth = labyrinth;
+                event.frames = frames;
+                event.mappedBytes = mapped;
+                event.lockedBytes = locked;
+                event.took = nanos;
+                event.commit();
+            }
+        } catch (OutOfMemoryError untold) {
+            // See above.
+        }
+    }
+
+    @Name("io.labyrinth.RegionLocked")
+    @Label("Region Locked")
+    @Description("A labyrinth's memory was to be locked: what of it the kernel shows as locked")
+    @Category("Labyrinth")
+    @Enabled(false)
+    private static final class RegionLocked extends Event {
+        @Label("Labyrinth")
+        String labyrinth;
+        @Label("Requested")
+        @DataAmount
+        long requestedBytes;
+        @Label("Locked")
+        @DataAmount
+        long lockedBytes;
+        @Label("Took")
+        @Timespan
+        long took;
+    }
+
+    static void locked(String labyrinth, long requested, long locked, long nanos) {
+        try {
+            RegionLocked event = new RegionLocked();
+            if (event.shouldCommit()) {
+                event.labyrinth = labyrinth;
+                event.requestedBytes = requested;
+                event.lockedBytes = locked;
+                event.took = nanos;
+                event.commit();
+            }
+        } catch (OutOfMemoryError untold) {
+            // See above.
+        }
+    }
+
+    @Name("io.labyrinth.Sweep")
+    @Label("Sweep")
+    @Description("The frames of threads and processes that have ended were looked for")
+    @Category("Labyrinth")
+    @Enabled(false)
+    private static final class Sweep extends Event {
+        @Label("Labyrinth")
+        String labyrinth;
+        @Label("Frames freed")
+        int frames;
+        @Label("Took")
+        @Timespan
+        long took;
+    }
+
+    static void swept(String labyrinth, int frames, long nanos) {
+        try {
+            Sweep event = new Sweep();
+            if (event.shouldCommit()) {
+                event.labyrinth = labyrinth;
+                event.frames = frames;
+                event.took = nanos;
+                event.commit();
+            }
+        } catch (OutOfMemoryError untold) {
+            // See above.
+        }
+    }
+}

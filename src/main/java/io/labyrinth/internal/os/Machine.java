@@ -1,0 +1,326 @@
+package io.labyrinth.internal.os;
+
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.bindings.Native;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * What the machine allows this process, as the kernel tells it. Read anew each time; for opening and for the doctor.
+ */
+public final class Machine {
+
+    private static final Path PROC = Path.of("/proc");
+
+    /** As of the last opening: to close needs it, and may have no heap to read a file. */
+    private static volatile boolean countsAllMemory;
+
+    private Machine() {
+    }
+
+    /** Size of an OS page in bytes. */
+    public static long pageSize() {
+        requireNativeAccess();
+        return Libc.pageSize();
+    }
+
+    /** Soft limit of locked memory in bytes; {@code Long.MAX_VALUE}: unlimited. CAP_IPC_LOCK lifts it. */
+    public static long lockLimitSoft() {
+        requireNativeAccess();
+        return unsigned(Libc.lockLimit()[0]);
+    }
+
+    /** Hard limit of locked memory in bytes, up to which the process may raise the soft one itself. */
+    public static long lockLimitHard() {
+        requireNativeAccess();
+        return unsigned(Libc.lockLimit()[1]);
+    }
+
+    /**
+     * Before the first native call, while nothing has failed to initialise yet.
+     *
+     * @throws LabyrinthException.UnsupportedSystem  if this is not Linux
+     * @throws LabyrinthException.NativeAccessDenied with what grants it
+     */
+    @SuppressWarnings("restricted")
+    public static void requireNativeAccess() {
+        String system = System.getProperty("os.name");
+        if (!system.equals("Linux")) {
+            throw new LabyrinthException.UnsupportedSystem("os.name=" + system + " needed=Linux: a labyrinth's memory"
+                    + " is mapped and locked by system calls of Linux, on x86-64 or Armv8; run it there, in a container"
+                    + " or a virtual machine say. Elsewhere its classes load, and nothing opens or attaches");
+        }
+        try {
+            MemorySegment.NULL.reinterpret(1);
+        } catch (IllegalCallerException denied) {
+            throw new LabyrinthException.NativeAccessDenied(denied(Machine.class.getModule()));
+        }
+    }
+
+    /** The option reaches the modules of the boot layer, and all that are in none. */
+    private static String denied(Module module) {
+        String name = module.isNamed() ? module.getName() : "ALL-UNNAMED";
+        String fact = "native access is denied to module=" + name;
+        return module.getLayer() == null || module.getLayer() == ModuleLayer.boot()
+                ? fact + ": start java with --enable-native-access=" + name
+                : fact + ", which is in a layer of its own, where --enable-native-access does not reach it: whoever"
+                        + " defines the layer calls enableNativeAccess(layer.findModule(\"" + name + "\").get()) on"
+                        + " its ModuleLayer.Controller";
+    }
+
+    private static long unsigned(long limit) {
+        return limit < 0 ? Long.MAX_VALUE : limit;
+    }
+
+    /**
+     * Whether the lock limit does not apply: CAP_IPC_LOCK (bit 14) is effective, and of the initial user namespace.
+     * That of another one, which root in a rootless container has, the kernel does not ask for (mm/mlock.c: capable).
+     */
+    public static boolean mayLockAnything() {
+        return hasLockCapability() && isInitialUserNamespace();
+    }
+
+    /** Whether CAP_IPC_LOCK is effective, in whatever user namespace. */
+    public static boolean hasLockCapability() {
+        return status("CapEff:").map(hex -> (Long.parseUnsignedLong(hex, 16) & 1L << 14) != 0).orElse(false);
+    }
+
+    /**
+     * By the number of its inode, which is fixed in the kernel (PROC_USER_INIT_INO, 0xEFFFFFFD). Its map of user ids
+     * would not tell: another namespace can map all of them to themselves, too. Where there is no such file, the kernel
+     * has no user namespaces.
+     */
+    public static boolean isInitialUserNamespace() {
+        try {
+            return Files.readSymbolicLink(PROC.resolve("self/ns/user")).toString().equals("user:[4026531837]");
+        } catch (NoSuchFileException e) {
+            return true;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    /** Locked memory of the process in bytes, as the kernel counts it: {@code VmLck}. */
+    public static long locked() {
+        return status("VmLck:").map(Machine::kilobytes).orElse(0L);
+    }
+
+    /**
+     * Memory in bytes that can be had without swapping: {@code MemAvailable}, or the same of those memory nodes alone
+     * that this process may use ({@code cpuset.mems}).
+     */
+    public static long availableMemory() {
+        return NodeMemory.here().available(pageSize());
+    }
+
+    /** {@code 0}, or {@code 0 of 0-1} where the process may not use all memory nodes of the machine. */
+    public static String memoryNodes() {
+        NodeMemory nodes = NodeMemory.here();
+        return nodes.isRestricted() ? nodes.allowed() + " of " + nodes.all() : nodes.allowed();
+    }
+
+    /**
+     * Bytes left below the tightest memory limit of the process's cgroups ({@code memory.max}, {@code memory.high})
+     * that can be had without swapping; {@code Long.MAX_VALUE}: no limit.
+     */
+    public static long cgroupRoom() {
+        return CgroupMemory.tightest().room();
+    }
+
+    /** {@code limit=512MiB used=100MiB of=/sys/fs/cgroup/memory.max}, what cannot be reclaimed being used. */
+    public static String cgroupLimit() {
+        return CgroupMemory.tightest().toString();
+    }
+
+    /** Size of a huge page in bytes; 2 MiB where the kernel does not tell. */
+    public static long hugePageSize() {
+        return HugePage.BYTES;
+    }
+
+    /** Read once: it cannot change, and a slab's opening need not ask for it. */
+    private static final class HugePage {
+        private static final long BYTES = bytesOf(text(
+                Path.of("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")).strip());
+
+        private static long bytesOf(String text) {
+            long bytes = text.matches("\\d{1,12}") ? Long.parseLong(text) : 0;
+            return Long.bitCount(bytes) == 1 ? bytes : 2L << 20;
+        }
+    }
+
+    /** Finds out before a page is touched whether there is memory for all: the kernel would kill, not refuse. */
+    static void requireMemory(String name, long bytes) {
+        countsAllMemory(text(PROC.resolve("sys/vm/overcommit_memory")).startsWith("2"));
+        if (bytes == 0) {
+            return;    // of a file that has all of it, not even the overhead is new
+        }
+        long needed = bytes + overhead(bytes / Libc.pageSize(), Libc.pageSize());
+        long available = availableMemory();
+        CgroupMemory cgroup = CgroupMemory.tightest();
+        if (needed > Math.min(available, cgroup.room())) {
+            throw new LabyrinthException.MapRefused("labyrinth=" + name + " requested=" + bytes(bytes) + " "
+                    + memory(available, cgroup) + ": ask for fewer frames, or "
+                    + (cgroup.room() < available ? remedy(cgroup) : NodeMemory.here().isRestricted()
+                            ? "allow this process more memory nodes (cpuset.mems)" : "give the machine more"));
+        }
+    }
+
+    /** Whether the kernel refuses private memory for want of room, used or not: {@code vm.overcommit_memory=2}. */
+    public static boolean countsAllMemory() {
+        return countsAllMemory;
+    }
+
+    public static void countsAllMemory(boolean does) {
+        countsAllMemory = does;
+    }
+
+    /**
+     * Charged as well: the page tables, 8 bytes a page; the tree by which a file's pages are found, 9; and whatever
+     * this process allocates meanwhile. Without it the kernel was seen to kill within the last megabyte of 200.
+     */
+    private static long overhead(long pages, long pageSize) {
+        return pages * 17 + 64 * pageSize;
+    }
+
+    private static String remedy(CgroupMemory cgroup) {
+        return cgroup.limit() != null && cgroup.limit().endsWith("memory.high")
+                ? "raise the cgroup's memory.high (systemd MemoryHigh=): locked memory above it is never reclaimed, and"
+                        + " whatever allocates there is slowed down for good"
+                : "give its cgroup more (memory.max; systemd MemoryMax=, docker --memory, Kubernetes limits.memory)";
+    }
+
+    static String memory() {
+        return memory(availableMemory(), CgroupMemory.tightest());
+    }
+
+    private static String memory(long available, CgroupMemory cgroup) {
+        NodeMemory nodes = NodeMemory.here();
+        return "available=" + bytes(available) + (nodes.isRestricted() ? " nodes=" + memoryNodes() : "") + " cgroup="
+                + bytes(cgroup.room()) + (cgroup.limit() == null ? "" : " " + cgroup);
+    }
+
+    /** What this libc lacks of the functions that came late; their system calls are made by number. */
+    public static List<String> missingSymbols() {
+        requireNativeAccess();
+        return Libc.missing();
+    }
+
+    /**
+     * Tries out what an opening can do without, in ways that change nothing: which of {@code mlock2},
+     * {@code MADV_POPULATE_WRITE}, {@code MADV_COLD} and {@code memfd_create} the kernel, or a filter, refuses, and the
+     * errno.
+     */
+    public static Map<String, String> missingCalls() {
+        requireNativeAccess();
+        Map<String, Libc.Result> tried = new LinkedHashMap<>();
+        // A limit of 0 refuses both; what refuses the one alone is no limit.
+        if (!Libc.mlock(0, 0).failed()) {
+            tried.put("mlock2", Libc.mlock2(0, 0, Native.MLOCK_ONFAULT()));
+        }
+        tried.put("MADV_POPULATE_WRITE", Libc.madvise(0, 0, Native.MADV_POPULATE_WRITE()));
+        tried.put("MADV_COLD", Libc.madvise(0, 0, Native.MADV_COLD()));
+        Libc.Result memfd = Libc.memfdCreate("doctor");
+        tried.put("memfd_create", memfd);
+        if (!memfd.failed()) {
+            Libc.close((int) memfd.value());
+        }
+        Map<String, String> missing = new LinkedHashMap<>();
+        tried.forEach((call, result) -> {
+            if (result.failed()) {
+                missing.put(call, result.error());
+            }
+        });
+        return missing;
+    }
+
+    // ------------------------------------------------------------------------------------------------ the heap
+
+    /** The error itself, where there is no room for more than that. */
+    public static LabyrinthException heapTooSmall(OutOfMemoryError error, long bytes, Object... what) {
+        try {
+            StringBuilder text = new StringBuilder();    // a concatenation links itself first, and that takes heap, too
+            for (Object part : what) {
+                text.append(part);
+            }
+            return new LabyrinthException.MapRefused(text.append(" needs about ").append(bytes(bytes))
+                    .append(" of heap, limit=").append(bytes(Runtime.getRuntime().maxMemory()))
+                    .append(": raise it with -Xmx, or ask for fewer frames").toString());
+        } catch (Error noRoom) {
+            throw error;
+        }
+    }
+
+    /** The same for a close. */
+    public static LabyrinthException heapFull(String what, boolean isOpen, OutOfMemoryError error) {
+        try {
+            // No concatenation, as above.
+            return new LabyrinthException.CloseRefused(new StringBuilder(what).append(" cannot close: the heap is full,"
+                    + " limit=").append(bytes(Runtime.getRuntime().maxMemory())).append(": ")
+                    .append(isOpen ? "it is as it was" : "nothing can be had from it any more").append("; make room, or"
+                    + " raise it with -Xmx, and close it again, which goes on from here").toString());
+        } catch (Error noRoom) {
+            throw error;
+        }
+    }
+
+    static String lockLimits() {
+        return "limit=" + bytes(lockLimitSoft()) + " hard=" + bytes(lockLimitHard()) + " locked=" + bytes(locked())
+                + " CAP_IPC_LOCK="
+                + (mayLockAnything() ? "yes" : hasLockCapability() ? "yes, but of a user namespace that is not the"
+                        + " initial one, where it counts for nothing" : "no");
+    }
+
+    static String addressSpace() {
+        String limit = field(PROC.resolve("self/limits"), "Max address space").map(text -> text.split(" ")[0])
+                .orElse("?");
+        return "limit=" + (limit.matches("\\d+") ? bytes(Long.parseLong(limit)) : limit) + " mapped="
+                + bytes(status("VmSize:").map(Machine::kilobytes).orElse(0L));
+    }
+
+    /** {@code 4KiB}, {@code 8MiB}, {@code 1.5GiB}; {@code unlimited} for {@code Long.MAX_VALUE}. */
+    public static String bytes(long bytes) {
+        if (bytes == Long.MAX_VALUE) {
+            return "unlimited";
+        }
+        String[] units = {"B", "KiB", "MiB", "GiB", "TiB"};
+        int unit = 0;
+        double scaled = bytes;
+        while (scaled >= 1024 && unit < units.length - 1) {
+            scaled /= 1024;
+            unit++;
+        }
+        String digits = scaled == Math.rint(scaled) ? String.valueOf((long) scaled)
+                : String.valueOf(Math.round(scaled * 10) / 10.0);
+        return digits + units[unit];
+    }
+
+    static long kilobytes(String text) {
+        return Long.parseLong(text.split(" ")[0]) * 1024;
+    }
+
+    private static Optional<String> status(String key) {
+        return field(PROC.resolve("self/status"), key);
+    }
+
+    /** The rest of the first line that starts with {@code key}. */
+    public static Optional<String> field(Path file, String key) {
+        return text(file).lines().filter(line -> line.startsWith(key)).map(line -> line.substring(key.length()).strip())
+                .findFirst();
+    }
+
+    /** The file's text; empty where there is none or it may not be read. */
+    static String text(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (IOException e) {
+            return "";
+        }
+    }
+}

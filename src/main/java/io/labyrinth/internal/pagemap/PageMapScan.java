@@ -1,0 +1,284 @@
+package io.labyrinth.internal.pagemap;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The passes over all page words: who has what, what is free, whose owner is gone. Reads while others allocate, and
+ * then may see a frame before its change and another after it; exact for a labyrinth at rest.
+ */
+public final class PageMapScan {
+
+    private final PageMap map;
+
+    public PageMapScan(PageMap map) {
+        this.map = map;
+    }
+
+    /** A run and its head's word as they were seen. */
+    public record Seen(int pfn, long word, long owner) {
+        int order() {
+            return PageWord.order(word);
+        }
+
+        public int frames() {
+            return PageWord.frames(word);
+        }
+    }
+
+    /** All runs that are this tenant's: claimed, or in transit from it. */
+    public List<Seen> out() {
+        List<Seen> out = new ArrayList<>();
+        int pfn = 0;
+        while (pfn < map.frames) {
+            long word = map.lvWord(pfn);
+            if (PageWord.isOut(word) && PageWord.tenantOf(word) == map.tenant) {
+                out.add(new Seen(pfn, word, map.lvOwner(pfn)));
+            }
+            pfn = PageWord.next(pfn, word);
+        }
+        return out;
+    }
+
+    /** Who holds what, for a message: {@code thread=31 runs=2 frames=5; ticket not accepted runs=1 frames=1}. */
+    public String describeOut(List<Seen> out) {
+        Map<String, int[]> byOwner = new TreeMap<>();
+        for (Seen run : out) {
+            int[] sums = byOwner.computeIfAbsent(holder(run), holder -> new int[2]);
+            sums[0]++;
+            sums[1] += run.frames();
+        }
+        StringBuilder text = new StringBuilder();
+        byOwner.forEach((holder, sums) -> text.append(text.isEmpty() ? "" : "; ").append(holder)
+                .append(" runs=").append(sums[0]).append(" frames=").append(sums[1]));
+        return text.toString();
+    }
+
+    private String holder(Seen run) {
+        if (PageWord.state(run.word) == PageWord.IN_TRANSIT) {
+            return "ticket not accepted";
+        }
+        return (PageWord.isExclusive(run.word) ? "" : "not EXCLUSIVE, claimed by ") + "thread="
+                + PageWord.threadId(run.owner) + (PageWord.isVirtual(run.owner) ? " (virtual)" : "");
+    }
+
+    /**
+     * Takes EXCLUSIVE runs back whose owner has ended. Lock-free; any number of sweeps may run at once.
+     *
+     * @param endedOf those of these platform threads, by id, that have ended
+     * @return the frames freed
+     */
+    public int sweep(UnaryOperator<Set<Long>> endedOf) {
+        // First the claims, then the question who has ended: whoever owned a run before that, and is not alive then, has
+        // ended, and ids are never used again. The other way round a thread that is just starting would look dead.
+        List<Seen> candidates = new ArrayList<>();
+        for (Seen run : out()) {
+            if (PageWord.state(run.word) == PageWord.HEAD && PageWord.isExclusive(run.word)
+                    && PageWord.tenantOf(run.word) == map.tenant && PageWord.isSigned(run.word, run.owner)) {
+                candidates.add(run);
+            }
+        }
+        if (candidates.isEmpty()) {
+            return 0;
+        }
+        Set<Long> ended = endedOf.apply(candidates.stream().filter(run -> !PageWord.isVirtual(run.owner))
+                .map(run -> PageWord.threadId(run.owner)).collect(Collectors.toSet()));
+        int freed = 0;
+        for (Seen run : candidates) {
+            if (hasEnded(run, ended) && map.reclaim(run.pfn, run.word)) {
+                freed += run.frames();
+            }
+        }
+        return freed;
+    }
+
+    /**
+     * Takes back all that a tenant that has died had: runs, tickets, half-made runs; and gives all advice anew, as it
+     * may have died between a free and its advice. Lock-free. For whoever holds the lock on the tenant's slot.
+     *
+     * @param tenant in its place within the word
+     * @return the frames freed
+     */
+    public int evict(long tenant) {
+        int freed = 0;
+        int pfn = 0;
+        while (pfn < map.frames) {
+            long word = map.lvWord(pfn);
+            if (!PageWord.isOut(word) || PageWord.tenantOf(word) != tenant) {
+                pfn = PageWord.next(pfn, word);
+            } else if (map.evict(pfn, word)) {
+                freed += map.endOf(pfn, word) - pfn;
+            }    // else somebody freed it, or accepted its ticket: look again
+        }
+        Advice.giveAll(map);
+        return freed;
+    }
+
+    private boolean hasEnded(Seen run, Set<Long> ended) {
+        if (!PageWord.isVirtual(run.owner)) {
+            return ended.contains(PageWord.threadId(run.owner));
+        }
+        Thread virtual = map.virtualOwner(run.pfn);
+        // No thread, or another's: the owner is leaving, or has left, by itself.
+        return virtual != null && virtual.threadId() == PageWord.threadId(run.owner) && !virtual.isAlive();
+    }
+
+    /**
+     * Claims all that is free, for ever, so that nobody can claim it any more. What this pass has behind it is at rest:
+     * runs that tile it, each of them quarantined or seen to be out.
+     *
+     * @param anyway whether to go on where something is out; else everything is then as it was
+     * @return what is out
+     */
+    public List<Seen> drain(boolean anyway) {
+        boolean drained = false;
+        int pfn = 0;
+        try {
+            List<Seen> out = out();
+            while (pfn < map.frames && (out.isEmpty() || anyway)) {
+                long word = map.lvWord(pfn);
+                boolean behind = PageWord.isFree(word) ? map.quarantine(pfn, word)
+                        : !PageWord.isOut(word) || !out.isEmpty();
+                if (behind) {
+                    pfn = PageWord.next(pfn, word);
+                } else {
+                    // Lost to a claim, or out: look again, and if nothing is out any more, go on from here.
+                    out = out();
+                }
+            }
+            drained = out.isEmpty() || anyway;
+            return out;
+        } finally {
+            if (!drained) {
+                undrain(pfn);
+            }
+        }
+    }
+
+    /** Undoes {@link #drain} below {@code end}. */
+    public void undrain(int end) {
+        try {
+            int pfn = 0;
+            while (pfn < end) {
+                long word = map.lvWord(pfn);
+                map.reopen(pfn, word);
+                pfn = PageWord.next(pfn, word);
+            }
+        } catch (Throwable outOfStack) {
+            map.orphans.adviceLost = true;
+            throw outOfStack;
+        }
+    }
+
+    /** Every invariant of native/labyrinth.h, from the words alone; for a labyrinth at rest. Null if all hold. */
+    public @Nullable String violation() {
+        int pfn = 0;
+        while (pfn < map.frames) {
+            long word = map.lvWord(pfn);
+            int state = PageWord.state(word);
+            int end = pfn + PageWord.frames(word);
+            String rule = null;
+            if (state == PageWord.TAIL || state < PageWord.FREE || state > PageWord.QUARANTINED) {
+                rule = "a run must begin here";
+            } else if (PageWord.order(word) > PageWord.MAX_ORDER || end > map.frames
+                    || (pfn & PageWord.frames(word) - 1) != 0) {
+                rule = "a run must be aligned, within the labyrinth, of order 0 to " + PageWord.MAX_ORDER;
+            } else if (pfn < map.ordinary && end > map.ordinary) {
+                rule = "a run must not reach into the reserve, which begins at pfn=" + map.ordinary;
+            } else if (state == PageWord.FREE && !PageWord.isFree(word, PageWord.order(word))) {
+                rule = "a free run must have no tenant and no flags";
+            } else if (state == PageWord.HEAD && !PageWord.isSigned(word, map.lvOwner(pfn))) {
+                rule = "a HEAD must have an owner of the same generation";
+            } else if (state == PageWord.FREE && !Advice.given(map, pfn)) {
+                rule = "a free run must not be hidden by its group's or its span's advice";
+            } else {
+                for (int tail = pfn + 1; tail < end && rule == null; tail++) {
+                    if (PageWord.state(map.lvWord(tail)) != PageWord.TAIL) {
+                        rule = "it covers pfn=" + tail + " " + PageWord.describe(map.lvWord(tail))
+                                + ", which is no TAIL";
+                    }
+                }
+            }
+            if (rule != null) {
+                return "pfn=" + pfn + " " + PageWord.describe(word) + " thread=" + PageWord.threadId(map.lvOwner(pfn))
+                        + ": " + rule;
+            }
+            pfn = end;
+        }
+        return null;
+    }
+
+    /** One character a frame: {@code Labyrinth.picture}. */
+    public String picture() {
+        StringBuilder picture = new StringBuilder(map.frames);
+        while (picture.length() < map.frames) {
+            int pfn = picture.length();
+            long word = map.lvWord(pfn);
+            char state = '?';
+            if (PageWord.isFree(word)) {
+                state = pfn < map.ordinary ? '.' : 'r';
+            } else if (PageWord.state(word) == PageWord.HEAD) {
+                state = PageWord.isExclusive(word) ? 'E' : 'S';
+            } else if (PageWord.state(word) == PageWord.IN_TRANSIT) {
+                state = 'T';
+            } else if (PageWord.state(word) == PageWord.QUARANTINED) {
+                state = 'Q';
+            }
+            picture.repeat(state, Math.min(PageWord.next(pfn, word), map.frames) - pfn);
+        }
+        return picture.toString();
+    }
+
+    /** Frames outside of the reserve that are free. */
+    public int free() {
+        int free = 0;
+        int pfn = 0;
+        while (pfn < map.ordinary) {
+            long word = map.lvWord(pfn);
+            free += PageWord.isFree(word) ? map.endOf(pfn, word) - pfn : 0;
+            pfn = PageWord.next(pfn, word);
+        }
+        return free;
+    }
+
+    /** Frames by state, free runs by order, and the generations that the words have used up. */
+    public record Counts(int free, int reserveFree, int claimed, int inTransit, int quarantined, List<Integer> freeRuns,
+            long livesEnded) {
+    }
+
+    /** Looks at every word twice. */
+    public Counts count(long firstGeneration) {
+        int[] byState = new int[PageWord.STATES];
+        Integer[] freeRuns = new Integer[PageWord.MAX_ORDER + 1];
+        Arrays.fill(freeRuns, 0);
+        int reserveFree = 0;
+        int pfn = 0;
+        while (pfn < map.frames) {
+            long word = map.lvWord(pfn);
+            int state = PageWord.state(word);
+            int frames = state == PageWord.TAIL ? 0 : map.endOf(pfn, word) - pfn;
+            byState[state] += frames;
+            if (state == PageWord.FREE) {
+                reserveFree += pfn >= map.ordinary ? frames : 0;
+                if (PageWord.fits(pfn, word, map.ordinary, map.frames)) {
+                    freeRuns[PageWord.order(word)]++;
+                }    // else some process has written where it may not
+            }
+            pfn = PageWord.next(pfn, word);
+        }
+        long ended = 0;
+        for (int frame = 0; frame < map.frames; frame++) {
+            ended += Math.max(0, PageWord.generation(map.lvWord(frame)) - firstGeneration);
+        }
+        return new Counts(byState[PageWord.FREE] - reserveFree, reserveFree, byState[PageWord.HEAD],
+                byState[PageWord.IN_TRANSIT], byState[PageWord.QUARANTINED], List.of(freeRuns),
+                ended < 0 ? Long.MAX_VALUE : ended);    // too many are a lie of the words
+    }
+}

@@ -1,0 +1,307 @@
+package io.labyrinth.internal.pagemap;
+
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.bindings.Native;
+
+/**
+ * The page word, as pure functions from word to word: no memory is touched here. {@link PageMap} applies them.
+ *
+ * <pre>
+ *   63                                    24 23      16 15       8 7     4 3     0
+ *  +----------------------------------------+----------+----------+-------+-------+
+ *  |               generation               |  tenant  |  flags   | order | state |
+ *  +----------------------------------------+----------+----------+-------+-------+
+ *  |               generation               |                 pfn                 |   the handle
+ *  +----------------------------------------+-------------------------------------+
+ * </pre>
+ *
+ * <p>{@code native/labyrinth.h} is the definition; every number here is taken from what jextract made of it.
+ */
+public final class PageWord {
+
+    public static final int FREE = Native.LABYRINTH_FREE();
+    public static final int HEAD = Native.LABYRINTH_HEAD();
+    public static final int TAIL = Native.LABYRINTH_TAIL();
+    public static final int IN_TRANSIT = Native.LABYRINTH_IN_TRANSIT();
+    public static final int QUARANTINED = Native.LABYRINTH_QUARANTINED();
+
+    /** That the field can tell apart. */
+    static final int STATES = 1 << Native.LABYRINTH_STATE_BITS();
+
+    public static final int MAX_ORDER = Native.LABYRINTH_MAX_ORDER();
+
+    private static final int ORDER_SHIFT = Native.LABYRINTH_ORDER_SHIFT();
+    private static final int ORDER_MASK = (1 << Native.LABYRINTH_ORDER_BITS()) - 1;
+    private static final int STATE_MASK = (1 << Native.LABYRINTH_STATE_BITS()) - 1;
+    private static final int GENERATION_SHIFT = Native.LABYRINTH_GENERATION_SHIFT();
+
+    /** Every bit below the generation; in a handle, the pfn. */
+    public static final long LOW_MASK = (1L << GENERATION_SHIFT) - 1;
+
+    private static final long ONE_LIFE = 1L << GENERATION_SHIFT;
+
+    /** The last generation: a frame released in it is quarantined instead of wrapping. */
+    public static final long LAST_GENERATION = (1L << Native.LABYRINTH_GENERATION_BITS()) - 1;
+
+    /** Bit of the EXCLUSIVE flag within the word. */
+    public static final long EXCLUSIVE = (long) Native.LABYRINTH_EXCLUSIVE() << Native.LABYRINTH_FLAGS_SHIFT();
+
+    /** Bit of the FRAMED flag within the word; with EXCLUSIVE only. */
+    public static final long FRAMED = (long) Native.LABYRINTH_FRAMED() << Native.LABYRINTH_FLAGS_SHIFT();
+
+    private static final int TENANT_SHIFT = Native.LABYRINTH_TENANT_SHIFT();
+    private static final long TENANT_MASK = (1L << Native.LABYRINTH_TENANT_BITS()) - 1 << TENANT_SHIFT;
+
+    /** The tenant of a labyrinth that is not shared, in its place. */
+    public static final long TENANT = tenant(Native.LABYRINTH_TENANT_PRIVATE());
+
+    /** Bit of an owner word: the owner is a virtual thread. */
+    private static final long VIRTUAL = Native.LABYRINTH_OWNER_VIRTUAL();
+
+    private static final int OWNER_LIFE_SHIFT = Native.LABYRINTH_OWNER_ID_BITS();
+    private static final long OWNER_LIFE = (1L << Native.LABYRINTH_OWNER_GENERATION_BITS()) - 1 << OWNER_LIFE_SHIFT;
+
+    private PageWord() {
+    }
+
+    public static int state(long word) {
+        return (int) word & STATE_MASK;
+    }
+
+    public static int order(long word) {
+        return (int) word >>> ORDER_SHIFT & ORDER_MASK;
+    }
+
+    /** The frames in the run that this word heads. */
+    public static int frames(long word) {
+        return 1 << order(word);
+    }
+
+    public static long generation(long word) {
+        return word >>> GENERATION_SHIFT;
+    }
+
+    /** One comparison, as the last generation is all ones. */
+    public static boolean isLastLife(long word) {
+        return Long.compareUnsigned(word, ~LOW_MASK) >= 0;
+    }
+
+    public static boolean isExclusive(long word) {
+        return (word & EXCLUSIVE) != 0;
+    }
+
+    static boolean isFramed(long word) {
+        return (word & FRAMED) != 0;
+    }
+
+    /** The tenant's number in its place within the word. */
+    public static long tenant(int number) {
+        return (long) number << TENANT_SHIFT;
+    }
+
+    /** The tenant of a claimed word, in its place. */
+    static long tenantOf(long word) {
+        return word & TENANT_MASK;
+    }
+
+    public static int tenantNumber(long word) {
+        return (int) (tenantOf(word) >>> TENANT_SHIFT);
+    }
+
+    /** A word that was claimed and not yet given up: somebody holds the run, or its ticket. */
+    public static boolean isOut(long word) {
+        return state(word) == HEAD || state(word) == IN_TRANSIT;
+    }
+
+    /**
+     * Whether the word is FREE and heads a run of exactly this order: one comparison, as FREE has no tenant or flags.
+     */
+    public static boolean isFree(long word, int order) {
+        return (word & LOW_MASK) == low(FREE, order);
+    }
+
+    public static boolean isFree(long word) {
+        return state(word) == FREE;
+    }
+
+    private static long low(int state, int order) {
+        return (long) order << ORDER_SHIFT | state;
+    }
+
+    private static long with(long word, long low) {
+        return word & ~LOW_MASK | low;
+    }
+
+    /** First word of a frame. */
+    public static long first(long generation, int state, int order) {
+        return generation << GENERATION_SHIFT | low(state, order);
+    }
+
+    /**
+     * FREE to HEAD, the same run. A sum, as FREE has no tenant and no flags.
+     *
+     * @param held the claimer's tenant, with 0, {@link #EXCLUSIVE}, or that and {@link #FRAMED}; here and below
+     */
+    public static long claimed(long word, long held) {
+        return word + (HEAD - FREE + held);
+    }
+
+    /** The same claim of a run of another order: it is being split or joined by its owner. */
+    public static long resized(long head, int order) {
+        return head & ~((long) ORDER_MASK << ORDER_SHIFT) | (long) order << ORDER_SHIFT;
+    }
+
+    /** TAIL to HEAD in the life that the frame is in: the upper half of a run that its owner splits. */
+    public static long splitOff(long tail, int order, long tenant) {
+        return with(tail, low(HEAD, order) | tenant);
+    }
+
+    /** HEAD to TAIL in the life that the frame is in: its run becomes part of the one before. */
+    public static long joined(long head) {
+        return with(head, low(TAIL, 0));
+    }
+
+    /** HEAD to FREE in the same life: a claim that is taken back before anybody saw its handle. */
+    public static long unclaimed(long head) {
+        return with(head, low(FREE, order(head)));
+    }
+
+    /** The release: FREE in the next life, or, after the last one, never again. */
+    public static long released(long word) {
+        return isLastLife(word) ? quarantined(word)
+                : word + ONE_LIFE & (~LOW_MASK | (long) ORDER_MASK << ORDER_SHIFT) | FREE;
+    }
+
+    /** {@link #released} of a word that {@link #isLiveExclusive}: one sum, as all its fields are known. */
+    static long releasedExclusive(long word, long held) {
+        return isLastLife(word) ? quarantined(word) : word + (ONE_LIFE + FREE - HEAD - held);
+    }
+
+    public static long quarantined(long word) {
+        return with(word, low(QUARANTINED, order(word)));
+    }
+
+    /** HEAD to IN_TRANSIT; the giver's life of it ends here. In the last life there is no next one to pass on. */
+    public static long inTransit(long head) {
+        return head + ONE_LIFE & ~(long) STATE_MASK | IN_TRANSIT;
+    }
+
+    /**
+     * IN_TRANSIT to HEAD, in the life that the ticket names. EXCLUSIVE stays; tenant and FRAMED are the accepter's, as
+     * whatever the giver had on the run has ended.
+     */
+    public static long accepted(long word, long held) {
+        return with(word, low(HEAD, order(word)) | (isExclusive(word) ? held : tenantOf(held)));
+    }
+
+    public static long handle(long word, int pfn) {
+        return word & ~LOW_MASK | pfn;
+    }
+
+    /** The handle of the same run, if it is claimed once more. */
+    public static long nextLife(long handle) {
+        return handle + ONE_LIFE;
+    }
+
+    /** The word of the run in the life that the handle names, before it is claimed. */
+    public static long free(long handle, int order) {
+        return handle & ~LOW_MASK | low(FREE, order);
+    }
+
+    public static int pfn(long handle) {
+        return (int) (handle & LOW_MASK);
+    }
+
+    /** Whether the word is HEAD of a run in the life that the handle names. */
+    public static boolean isLive(long word, long handle) {
+        return ((word ^ (handle & ~LOW_MASK | HEAD)) & (~LOW_MASK | STATE_MASK)) == 0;
+    }
+
+    /** Whether {@link #isLive} and held just so, EXCLUSIVE among it: one comparison of all but the order. */
+    static boolean isLiveExclusive(long word, long handle, long held) {
+        return ((word ^ (handle & ~LOW_MASK | held | HEAD)) & ~((long) ORDER_MASK << ORDER_SHIFT)) == 0;
+    }
+
+    /** Whether the handle names the life that the word is in. */
+    public static boolean sameLife(long word, long handle) {
+        return ((word ^ handle) & ~LOW_MASK) == 0;
+    }
+
+    /**
+     * The owner word of this thread for the life that {@code handle} (or a word of it) names.
+     *
+     * <pre>
+     *   63   62                   52 51                                                  0
+     *  +----+-----------------------+-----------------------------------------------------+
+     *  |virt|  generation, 11 bits  |                      thread id                      |
+     *  +----+-----------------------+-----------------------------------------------------+
+     * </pre>
+     */
+    public static long owner(Thread thread, long handle) {
+        long owner = thread.threadId() | handle << OWNER_LIFE_SHIFT - GENERATION_SHIFT & OWNER_LIFE;
+        return thread.isVirtual() ? owner | VIRTUAL : owner;
+    }
+
+    /**
+     * Whether the owner word was written in the life that the word is in; else its claimer has not signed yet. An owner
+     * word that was never written is 0, whose generation bits could be right by chance: no thread has the id 0.
+     */
+    public static boolean isSigned(long word, long owner) {
+        return ((word << OWNER_LIFE_SHIFT - GENERATION_SHIFT ^ owner) & OWNER_LIFE) == 0 && threadId(owner) != 0;
+    }
+
+    public static boolean isVirtual(long owner) {
+        return (owner & VIRTUAL) != 0;
+    }
+
+    public static long threadId(long owner) {
+        return owner & (1L << OWNER_LIFE_SHIFT) - 1;
+    }
+
+    /**
+     * Where to go on after the word at {@code pfn} in a pass over all runs: past the run, or, in a TAIL, to the next.
+     */
+    public static int next(int pfn, long word) {
+        return pfn + (state(word) == TAIL ? 1 : frames(word));
+    }
+
+    /**
+     * Whether a run can be so: of an order that there is, aligned, within the labyrinth, and on one side of the border
+     * of the reserve, which {@code ordinary} is the first frame of.
+     */
+    static boolean fits(int pfn, long word, int ordinary, int frames) {
+        return pfn + frames(word) <= (pfn < ordinary ? ordinary : frames) && (pfn & frames(word) - 1) == 0
+                && order(word) <= MAX_ORDER;
+    }
+
+    static String stateName(int state) {
+        if (state == FREE) {
+            return "FREE";
+        } else if (state == HEAD) {
+            return "HEAD";
+        } else if (state == TAIL) {
+            return "TAIL";
+        } else if (state == IN_TRANSIT) {
+            return "IN_TRANSIT";
+        }
+        return state == QUARANTINED ? "QUARANTINED" : "none(" + state + ")";
+    }
+
+    /** {@code name=value} for messages. */
+    public static String describe(long word) {
+        return "state=" + stateName(state(word)) + " order=" + order(word) + " generation=" + generation(word)
+                + (isExclusive(word) ? " EXCLUSIVE" : "") + (isFramed(word) ? " FRAMED" : "");
+    }
+
+    public static String describeHandle(long handle) {
+        return "pfn=" + pfn(handle) + " generation=" + generation(handle);
+    }
+
+    /** Of a request. */
+    public static void checkOrder(int order) {
+        if (order < 0 || order > MAX_ORDER) {
+            throw new LabyrinthException.InvalidRequest("order=" + order + " limit=" + MAX_ORDER
+                    + ": ask for an order from 0 to " + MAX_ORDER + ", a run of 2^order frames");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+package io.labyrinth.internal.pagemap;
+
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.LabyrinthException.Foreign;
+import io.labyrinth.LabyrinthException.InvalidRequest;
+import io.labyrinth.LabyrinthException.NotOwner;
+import io.labyrinth.LabyrinthException.Stale;
+
+/** What the page map refuses, and why. Made here, so that the map's methods stay small enough to be inlined. */
+public final class Refusals {
+
+    private Refusals() {
+    }
+
+    public static Stale stale(String verb, long handle, long word) {
+        return new Stale(verb + " refused: " + PageWord.describeHandle(handle) + ", but the frame is "
+                + PageWord.describe(word) + ": this life of it has ended (freed, handed over or swept before);"
+                + " use each handle or ticket once");
+    }
+
+    static Stale notAccepted(String verb, long handle) {
+        return new Stale(verb + " refused: " + PageWord.describeHandle(handle) + ", but that is a ticket that another"
+                + " thread is accepting just now: use what its accept returns");
+    }
+
+    static NotOwner notOwner(String verb, long handle, long owner, Thread me) {
+        return new NotOwner(verb + " refused: " + PageWord.describeHandle(handle) + " is EXCLUSIVE to thread="
+                + PageWord.threadId(owner) + ", caller is thread=" + me.threadId() + " \"" + me.getName()
+                + "\": let the owner do it, or hand the frame over first");
+    }
+
+    /** Of another process, or of this one's other face. */
+    static LabyrinthException heldOtherwise(String verb, long handle, long word, long tenant) {
+        if (PageWord.tenantOf(word) != tenant) {
+            return new NotOwner(verb + " refused: " + PageWord.describeHandle(handle) + " is EXCLUSIVE to another"
+                    + " process, tenant=" + PageWord.tenantNumber(word) + ": let it hand the run over first");
+        }
+        return new InvalidRequest(verb + " refused: " + PageWord.describeHandle(handle) + " was allocated as a "
+                + (PageWord.isFramed(word) ? "Frame, whose segment must die with it: use the Frame or its Ticket"
+                        : "raw handle: use Handles"));
+    }
+
+    /** A word that no labyrinth writes. */
+    static Foreign noRun(String verb, long handle, long word, int frames) {
+        return new Foreign(verb + " refused: " + PageWord.describeHandle(handle) + ", but the frame is "
+                + PageWord.describe(word) + " frames=" + frames + ": no such run fits there, so some process has written"
+                + " where it may not; create the labyrinth anew");
+    }
+
+    static Foreign foreign(String verb, long handle, int frames) {
+        return new Foreign(verb + " refused: " + PageWord.describeHandle(handle) + " frames=" + frames
+                + ": the handle is of another labyrinth, or forged");
+    }
+}
