@@ -339,13 +339,13 @@ static enum labyrinth_error map_and_lock(struct labyrinth *l, const struct labyr
             return refuse_system(LABYRINTH_LOCK_REFUSED, "mlock", header->name, header->file_bytes, errno);
         }
     }
-    uint64_t longs = zone_lane_longs(header->frames, (uint64_t) sysconf(_SC_NPROCESSORS_ONLN));
-    uint64_t *lanes = mmap(NULL, longs * sizeof *lanes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (lanes == MAP_FAILED) {
-        return map_refused("mmap", header->name, longs * sizeof *lanes);
+    uint64_t longs = zone_stripe_longs(header->frames, (uint64_t) sysconf(_SC_NPROCESSORS_ONLN));
+    uint64_t *stripes = mmap(NULL, longs * sizeof *stripes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (stripes == MAP_FAILED) {
+        return map_refused("mmap", header->name, longs * sizeof *stripes);
     }
-    l->lanes = lanes;
-    l->lane_mask = longs - 1;
+    l->stripes = stripes;
+    l->stripe_mask = longs - 1;
     /* Through the mapping as well: what we see of the words from here on is what was written before the magic. */
     if (lv(&((struct labyrinth_header *) memory)->magic) != LABYRINTH_MAGIC) {
         return refuse_file(LABYRINTH_NOT_A_LABYRINTH, "the magic has gone", 0, LABYRINTH_MAGIC);
@@ -360,12 +360,12 @@ static enum labyrinth_error map_and_lock(struct labyrinth *l, const struct labyr
 static bool unmap(struct labyrinth *l)
 {
     int reason = 0;
-    if (l->lanes != NULL) {
-        if (munmap(l->lanes, (l->lane_mask + 1) * sizeof *l->lanes) == 0) {
-            l->lanes = NULL;
+    if (l->stripes != NULL) {
+        if (munmap(l->stripes, (l->stripe_mask + 1) * sizeof *l->stripes) == 0) {
+            l->stripes = NULL;
         } else {
             reason = errno;
-            madvise(l->lanes, (l->lane_mask + 1) * sizeof *l->lanes, MADV_DONTNEED);
+            madvise(l->stripes, (l->stripe_mask + 1) * sizeof *l->stripes, MADV_DONTNEED);
         }
     }
     if (l->mapped != NULL) {
@@ -402,9 +402,9 @@ static bool leave_file(struct labyrinth *l)
 static void forget(struct labyrinth *l)
 {
     struct labyrinth rest = {0};
-    if (l->lanes != NULL || l->mapped != NULL || l->slot != 0) {
-        rest.lanes = l->lanes;
-        rest.lane_mask = l->lane_mask;
+    if (l->stripes != NULL || l->mapped != NULL || l->slot != 0) {
+        rest.stripes = l->stripes;
+        rest.stripe_mask = l->stripe_mask;
         rest.mapped = l->mapped;
         rest.mapped_bytes = l->mapped_bytes;
         rest.slot = l->slot;
@@ -480,7 +480,7 @@ static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, con
         let_go(l, true);
         return error;
     }
-    zone_start_lanes(l);
+    zone_start_stripes(l);
     return LABYRINTH_OK;
 }
 
@@ -510,7 +510,7 @@ static enum labyrinth_error detached(struct labyrinth *l, const char *refused)
 /* What an earlier detach, or an attach that failed, could not give back; CLOSED if there is nothing. */
 static enum labyrinth_error go_on(struct labyrinth *l)
 {
-    if (l->lanes == NULL && l->mapped == NULL && l->slot == 0) {
+    if (l->stripes == NULL && l->mapped == NULL && l->slot == 0) {
         return refuse_bounds(l, "detach", 0);
     }
     return detached(l, let_go(l, l->slot != 0));

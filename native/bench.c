@@ -59,7 +59,7 @@ static inline uint64_t bare_claim(uint64_t *word)
 
 static inline void bare_release(uint64_t *word, uint64_t free)
 {
-    so(word, free + ONE_LIFE);
+    so(word, free + ONE_GENERATION);
 }
 
 static void bare_pairs(struct labyrinth *l)

@@ -165,10 +165,10 @@ static inline bool span_may_be_free(const struct labyrinth *l, uint32_t span)
 
 /* ------------------------------------------------------------------------------------------------ zone.c */
 
-uint64_t zone_lane_longs(uint32_t frames, uint64_t processors);
-void zone_start_lanes(struct labyrinth *l);
+uint64_t zone_stripe_longs(uint32_t frames, uint64_t processors);
+void zone_start_stripes(struct labyrinth *l);
 void zone_count(const struct labyrinth *l, struct labyrinth_stats *stats);
-/* Looks at words and advice that the thread's lane took in its last walk; for tests. */
+/* Looks at words and advice that the thread's stripe took in its last walk; for tests. */
 uint64_t zone_last_walk_steps(const struct labyrinth *l, uint64_t thread);
 
 /* ------------------------------------------------------------------------------------------------ tenants.c */

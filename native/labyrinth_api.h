@@ -78,8 +78,8 @@ struct labyrinth {
     uint64_t tenant;   /* this attachment's, in the word's place */
     struct labyrinth_page *pages;
     struct labyrinth_advice *advice;
-    uint64_t *lanes;
-    uint64_t lane_mask; /* longs in all lanes, less 1 */
+    uint64_t *stripes;
+    uint64_t stripe_mask; /* longs in all stripes, less 1 */
     char *memory;       /* of the first frame */
     uint32_t page_size;
     uint32_t groups;

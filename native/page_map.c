@@ -181,7 +181,7 @@ uint64_t map_hand_off(struct labyrinth *l, uint64_t handle, uint64_t thread)
         refuse_handle(LABYRINTH_STALE, "hand-over", handle, word, 0);
         return 0;
     }
-    if (word_is_last_life(word)) {
+    if (word_is_last_generation(word)) {
         refuse_handle(LABYRINTH_STALE, "hand-over in the last generation: free it instead", handle, word, 0);
         return 0;
     }
@@ -217,7 +217,7 @@ uint64_t map_accept(struct labyrinth *l, uint64_t ticket, uint64_t thread)
     }
     struct labyrinth_page *page = &l->pages[pfn];
     uint64_t word = lv(&page->word);
-    if (word_state(word) != LABYRINTH_IN_TRANSIT || !word_same_life(word, ticket)) {
+    if (word_state(word) != LABYRINTH_IN_TRANSIT || !word_same_generation(word, ticket)) {
         refuse_handle(LABYRINTH_STALE, "accept", ticket, word, 0);
         return 0;
     }

@@ -95,7 +95,7 @@ static inline bool map_release_frame(struct labyrinth *l, uint64_t handle, uint6
     uint32_t pfn = handle_pfn(handle);
     uint64_t life = handle & ~LOW_FIELD;
     uint64_t next;
-    if (UNLIKELY(pfn >= l->ordinary || __builtin_add_overflow(life, ONE_LIFE + LABYRINTH_FREE, &next))) {
+    if (UNLIKELY(pfn >= l->ordinary || __builtin_add_overflow(life, ONE_GENERATION + LABYRINTH_FREE, &next))) {
         return false;
     }
     struct labyrinth_page *page = &l->pages[pfn];

@@ -15,7 +15,7 @@
 
 /* Every bit below the generation; in a handle, the pfn. */
 #define LOW_FIELD ((1ULL << LABYRINTH_GENERATION_SHIFT) - 1)
-#define ONE_LIFE (1ULL << LABYRINTH_GENERATION_SHIFT)
+#define ONE_GENERATION (1ULL << LABYRINTH_GENERATION_SHIFT)
 #define LAST_GENERATION ((1ULL << LABYRINTH_GENERATION_BITS) - 1)
 
 /* The flags' bits within the word. */
@@ -23,7 +23,7 @@
 #define FRAMED_BIT ((uint64_t) LABYRINTH_FRAMED << LABYRINTH_FLAGS_SHIFT)
 
 #define OWNER_ID_FIELD ((1ULL << LABYRINTH_OWNER_ID_BITS) - 1)
-#define OWNER_LIFE_FIELD (((1ULL << LABYRINTH_OWNER_GENERATION_BITS) - 1) << LABYRINTH_OWNER_ID_BITS)
+#define OWNER_GENERATION_FIELD (((1ULL << LABYRINTH_OWNER_GENERATION_BITS) - 1) << LABYRINTH_OWNER_ID_BITS)
 
 static inline unsigned word_state(uint64_t word)
 {
@@ -47,7 +47,7 @@ static inline uint64_t word_generation(uint64_t word)
 }
 
 /* One comparison, as the last generation is all ones. */
-static inline bool word_is_last_life(uint64_t word)
+static inline bool word_is_last_generation(uint64_t word)
 {
     return word >= ~LOW_FIELD;
 }
@@ -132,21 +132,21 @@ static inline uint64_t word_quarantined(uint64_t word)
 /* The release: FREE in the next life, or, after the last one, never again. */
 static inline uint64_t word_released(uint64_t word)
 {
-    return word_is_last_life(word) ? word_quarantined(word)
-                                   : ((word + ONE_LIFE) & (~LOW_FIELD | ORDER_FIELD)) | LABYRINTH_FREE;
+    return word_is_last_generation(word) ? word_quarantined(word)
+                                   : ((word + ONE_GENERATION) & (~LOW_FIELD | ORDER_FIELD)) | LABYRINTH_FREE;
 }
 
 /* word_released of a word that word_is_live_exclusive: one sum, as all its fields are known. */
 static inline uint64_t word_released_exclusive(uint64_t word, uint64_t tenant)
 {
-    return word_is_last_life(word) ? word_quarantined(word)
-                                   : word + (ONE_LIFE + LABYRINTH_FREE - LABYRINTH_HEAD - EXCLUSIVE_BIT) - tenant;
+    return word_is_last_generation(word) ? word_quarantined(word)
+                                   : word + (ONE_GENERATION + LABYRINTH_FREE - LABYRINTH_HEAD - EXCLUSIVE_BIT) - tenant;
 }
 
 /* HEAD to IN_TRANSIT; the giver's life of it ends here. In the last life there is no next one to pass on. */
 static inline uint64_t word_in_transit(uint64_t head)
 {
-    return ((head + ONE_LIFE) & ~STATE_FIELD) | LABYRINTH_IN_TRANSIT;
+    return ((head + ONE_GENERATION) & ~STATE_FIELD) | LABYRINTH_IN_TRANSIT;
 }
 
 /* IN_TRANSIT to HEAD, in the life that the ticket names; the accepter's from here, and no Frame's any more. */
@@ -167,9 +167,9 @@ static inline uint64_t handle_free(uint64_t handle, unsigned order)
 }
 
 /* The handle of the same run, if it is claimed once more. */
-static inline uint64_t handle_next_life(uint64_t handle)
+static inline uint64_t handle_next_generation(uint64_t handle)
 {
-    return handle + ONE_LIFE;
+    return handle + ONE_GENERATION;
 }
 
 static inline uint32_t handle_pfn(uint64_t handle)
@@ -190,7 +190,7 @@ static inline bool word_is_live_exclusive(uint64_t word, uint64_t handle, uint64
 }
 
 /* Whether the handle names the life that the word is in. */
-static inline bool word_same_life(uint64_t word, uint64_t handle)
+static inline bool word_same_generation(uint64_t word, uint64_t handle)
 {
     return ((word ^ handle) & ~LOW_FIELD) == 0;
 }
@@ -198,7 +198,7 @@ static inline bool word_same_life(uint64_t word, uint64_t handle)
 /* The owner word of this thread for the life that the handle (or a word of it) names. */
 static inline uint64_t owner_word(uint64_t thread, uint64_t handle)
 {
-    return thread | (handle << (LABYRINTH_OWNER_ID_BITS - LABYRINTH_GENERATION_SHIFT) & OWNER_LIFE_FIELD);
+    return thread | (handle << (LABYRINTH_OWNER_ID_BITS - LABYRINTH_GENERATION_SHIFT) & OWNER_GENERATION_FIELD);
 }
 
 /* Whether the owner word was written in the life that the word is in. One that was never written is 0, whose generation
@@ -206,7 +206,7 @@ static inline uint64_t owner_word(uint64_t thread, uint64_t handle)
  */
 static inline bool word_is_signed(uint64_t word, uint64_t owner)
 {
-    return ((owner_word(0, word) ^ owner) & OWNER_LIFE_FIELD) == 0 && (owner & OWNER_ID_FIELD) != 0;
+    return ((owner_word(0, word) ^ owner) & OWNER_GENERATION_FIELD) == 0 && (owner & OWNER_ID_FIELD) != 0;
 }
 
 /* Whether a run can be so: of an order that there is, aligned, within the labyrinth, and on one side of the border of

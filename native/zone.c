@@ -4,19 +4,19 @@
  * Decides nothing about ownership; every answer comes from a compare-and-set in page_map.c. The twin of Zone.java,
  * where the reasons stand at length.
  *
- * The lanes are this attachment's own memory, not shared with other processes: a lane is a striped hint, of the run
+ * The stripes are this attachment's own memory, not shared with other processes: a stripe is a striped hint, of the run
  * freed last, a ring of older ones, and a cursor, where the last walk ended. They are read and written by races on
  * purpose, relaxed: a hint that is wrong costs one failed CAS, as it is the page word that decides.
  */
 #include "zone.h"
 
-/* A sprint's bounds, in looks at the advice, in groups searched and in words. For a lane whose last request got
+/* A sprint's bounds, in looks at the advice, in groups searched and in words. For a stripe whose last request got
  * nothing, not even of the reserve, a shorter one: it goes on where that ended. A look at a span counts for more.
  */
 enum {
     SPRINT_LOOKS = 21,
     LOOKS_OF_SPAN = 5,
-    SPRINT_LOOKS_WHEN_DRY = 1 + LOOKS_OF_SPAN,
+    SPRINT_LOOKS_WHEN_EXHAUSTED = 1 + LOOKS_OF_SPAN,
     SPRINT_GROUPS = 4,
     SPRINT_SPAN_SHIFT = 6, /* of the spans that a sprint settles, which looks at all of one */
 };
@@ -24,7 +24,7 @@ enum {
 /* What a walk is for and how far it may go. */
 struct walk {
     struct labyrinth *l;
-    _Atomic uint64_t *lane;
+    _Atomic uint64_t *stripe;
     uint64_t flags;
     uint64_t thread;
     unsigned order;
@@ -32,26 +32,26 @@ struct walk {
     int32_t groups; /* the groups that may be searched */
 };
 
-uint64_t zone_lane_longs(uint32_t frames, uint64_t processors)
+uint64_t zone_stripe_longs(uint32_t frames, uint64_t processors)
 {
     uint64_t wanted = (processors < 2 ? 2 : processors) * 8;
     wanted = wanted < frames >> 3 ? wanted : frames >> 3;
-    return 1ULL << (wanted < 1 ? 0 : 63 - __builtin_clzll(wanted)) << LANE_SHIFT;
+    return 1ULL << (wanted < 1 ? 0 : 63 - __builtin_clzll(wanted)) << STRIPE_SHIFT;
 }
 
 /* The golden ratio as a fraction of 2^32: its multiples lie far apart. */
 #define GOLDEN 0x9E3779B9ULL
 
-/* Lanes begin all over the labyrinth, and those of different tenants in different places: the first threads of two
- * processes have the same lane, and would otherwise claim neighbours, whose words and advice share cache lines.
+/* Stripes begin all over the labyrinth, and those of different tenants in different places: the first threads of two
+ * processes have the same stripe, and would otherwise claim neighbours, whose words and advice share cache lines.
  */
-void zone_start_lanes(struct labyrinth *l)
+void zone_start_stripes(struct labyrinth *l)
 {
-    uint64_t count = (l->lane_mask + 1) >> LANE_SHIFT;
+    uint64_t count = (l->stripe_mask + 1) >> STRIPE_SHIFT;
     uint64_t first = l->ordinary * (l->slot * GOLDEN & UINT32_MAX) >> 32;
-    for (uint64_t lane = 0; lane < count; lane++) {
-        uint64_t start = (first + l->ordinary * lane / count) % l->ordinary;
-        set(lane_of(l, lane), CURSOR, start & ~(uint64_t) (GROUP_FRAMES - 1));
+    for (uint64_t stripe = 0; stripe < count; stripe++) {
+        uint64_t start = (first + l->ordinary * stripe / count) % l->ordinary;
+        set(stripe_of(l, stripe), CURSOR, start & ~(uint64_t) (GROUP_FRAMES - 1));
     }
 }
 
@@ -107,7 +107,7 @@ static uint32_t skip_spans(const struct labyrinth *l, uint32_t span, uint32_t to
 }
 
 /* Searches the runs whose heads are in [from, to) for one of this order that ends before the limit, and leaves the
- * lane's cursor where it ended.
+ * stripe's cursor where it ended.
  */
 static uint64_t search(const struct walk *walk, uint32_t from, uint32_t to, uint32_t limit)
 {
@@ -152,7 +152,7 @@ static uint64_t search(const struct walk *walk, uint32_t from, uint32_t to, uint
                 whole_span = -1;
                 if (word_order(word) >= walk->order) {
                     handle = map_claim_seen(l, pfn, word, walk->order, walk->flags, walk->thread);
-                    add(walk->lane, LOST, handle == 0);
+                    add(walk->stripe, LOST, handle == 0);
                 } else if ((pfn & (run - 1)) == 0 && pfn + run <= limit) {
                     steps += run;
                     if (is_all_free(l, pfn, walk->order)) {
@@ -160,8 +160,8 @@ static uint64_t search(const struct walk *walk, uint32_t from, uint32_t to, uint
                     }
                 }
                 if (handle != 0) {
-                    add(walk->lane, STEPS, steps);
-                    set(walk->lane, CURSOR, pfn + run);
+                    add(walk->stripe, STEPS, steps);
+                    set(walk->stripe, CURSOR, pfn + run);
                     return handle;
                 }
             }
@@ -174,26 +174,26 @@ static uint64_t search(const struct walk *walk, uint32_t from, uint32_t to, uint
     if (whole_span >= 0 && pfn >= end_of_span(l, (uint32_t) whole_span)) {
         steps += map_settle_span(l, (uint32_t) whole_span, stamp);
     }
-    add(walk->lane, STEPS, steps);
-    set(walk->lane, CURSOR, pfn);
+    add(walk->stripe, STEPS, steps);
+    set(walk->stripe, CURSOR, pfn);
     return 0;
 }
 
-/* A sprint goes on where the lane's last one ended, or it would never see the end of a large reserve. */
+/* A sprint goes on where the stripe's last one ended, or it would never see the end of a large reserve. */
 static uint64_t walk_reserve(const struct walk *walk, bool sprint)
 {
     uint32_t start = walk->l->ordinary;
     uint32_t end = walk->l->frames;
-    uint64_t resume = get(walk->lane, CURSOR);
-    uint64_t cursor = get(walk->lane, RESERVE_CURSOR);
+    uint64_t resume = get(walk->stripe, CURSOR);
+    uint64_t cursor = get(walk->stripe, RESERVE_CURSOR);
     uint32_t from = !sprint || cursor < start ? start : cursor > end ? end : (uint32_t) cursor;
     uint64_t handle = search(walk, from, end, end);
-    if (handle == 0 && from != start && get(walk->lane, CURSOR) >= end) {
+    if (handle == 0 && from != start && get(walk->stripe, CURSOR) >= end) {
         handle = search(walk, start, end, end);
     }
-    set(walk->lane, RESERVE_CURSOR, get(walk->lane, CURSOR));
-    set(walk->lane, CURSOR, resume);
-    add(walk->lane, RESERVE_HITS, handle != 0);
+    set(walk->stripe, RESERVE_CURSOR, get(walk->stripe, CURSOR));
+    set(walk->stripe, CURSOR, resume);
+    add(walk->stripe, RESERVE_HITS, handle != 0);
     return handle;
 }
 
@@ -205,64 +205,64 @@ static uint32_t elsewhere(const struct labyrinth *l, uint64_t cursor)
     return (uint32_t) ((cursor + (l->ordinary * GOLDEN >> 32)) % l->ordinary) & ~(GROUP_FRAMES - 1U);
 }
 
-static uint64_t walk(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags, _Atomic uint64_t *lane,
+static uint64_t walk(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags, _Atomic uint64_t *stripe,
                      uint64_t thread)
 {
     uint32_t ordinary = l->ordinary;
     bool sprint = (gfp & LABYRINTH_GFP_ATOMIC & ~LABYRINTH_GFP_HIGH) != 0;
-    int32_t looks = !sprint ? INT32_MAX : get(lane, DRY) == 0 ? SPRINT_LOOKS : SPRINT_LOOKS_WHEN_DRY;
-    struct walk walk = {l, lane, flags, thread, order, looks, sprint ? SPRINT_GROUPS : INT32_MAX};
-    uint32_t cursor = get(lane, CURSOR) < ordinary ? (uint32_t) get(lane, CURSOR) : ordinary;
+    int32_t looks = !sprint ? INT32_MAX : get(stripe, EXHAUSTED) == 0 ? SPRINT_LOOKS : SPRINT_LOOKS_WHEN_EXHAUSTED;
+    struct walk walk = {l, stripe, flags, thread, order, looks, sprint ? SPRINT_GROUPS : INT32_MAX};
+    uint32_t cursor = get(stripe, CURSOR) < ordinary ? (uint32_t) get(stripe, CURSOR) : ordinary;
     /* Mostly the next word has what is wanted: a burst, or a giver whose frames others free, comes by in order. */
     if (cursor < ordinary) {
         uint64_t word = lv(&l->pages[cursor].word);
         if (word_is_free(word) && word_order(word) == order) {
             uint64_t next = map_claim_seen(l, cursor, word, order, flags, thread);
             if (next != 0) {
-                set(lane, STEPS, 1);
-                set(lane, DRY, 0);
-                set(lane, CURSOR, cursor + (1U << order));
+                set(stripe, STEPS, 1);
+                set(stripe, EXHAUSTED, 0);
+                set(stripe, CURSOR, cursor + (1U << order));
                 return next;
             }
-            add(lane, LOST, 1);
+            add(stripe, LOST, 1);
         }
     }
-    set(lane, STEPS, 0);
+    set(stripe, STEPS, 0);
     /* The cursor's group is searched twice: from the cursor on at first, as a whole at the end. */
     uint32_t wrap = (cursor | (GROUP_FRAMES - 1)) + 1;
     wrap = wrap < ordinary ? wrap : ordinary;
     uint64_t handle = cursor == ordinary ? 0 : search(&walk, cursor, ordinary, ordinary);
-    if (handle == 0 && (!sprint || get(lane, CURSOR) >= ordinary)) {
+    if (handle == 0 && (!sprint || get(stripe, CURSOR) >= ordinary)) {
         handle = search(&walk, 0, sprint ? ordinary : wrap, ordinary);
-    } else if (handle == 0 && get(lane, DRY) == 0) {
-        handle = search(&walk, elsewhere(l, get(lane, CURSOR)), ordinary, ordinary);
+    } else if (handle == 0 && get(stripe, EXHAUSTED) == 0) {
+        handle = search(&walk, elsewhere(l, get(stripe, CURSOR)), ordinary, ordinary);
     }
     if (handle == 0 && ordinary < l->frames && (gfp & LABYRINTH_GFP_HIGH) != 0) {
         handle = walk_reserve(&walk, sprint);
     }
     if (handle == 0) {
-        add(lane, (gfp & LABYRINTH_GFP_NOWARN) != 0 ? REFUSED_QUIETLY : REFUSED, 1);
+        add(stripe, (gfp & LABYRINTH_GFP_NOWARN) != 0 ? REFUSED_QUIETLY : REFUSED, 1);
         refuse_nothing();
     }
-    set(lane, DRY, handle == 0);
+    set(stripe, EXHAUSTED, handle == 0);
     return handle;
 }
 
 /* By the next hint, or else by a walk. */
-uint64_t zone_claim_older(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags, _Atomic uint64_t *lane,
+uint64_t zone_claim_older(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags, _Atomic uint64_t *stripe,
                           uint64_t thread)
 {
-    unsigned top = get(lane, TOP) & (HINTS - 1);
-    uint64_t hint = get(lane, RING + top);
+    unsigned top = get(stripe, TOP) & (HINTS - 1);
+    uint64_t hint = get(stripe, RING + top);
     if (hint != 0) {
-        set(lane, RING + top, 0);
-        set(lane, TOP, top - 1U);
+        set(stripe, RING + top, 0);
+        set(stripe, TOP, top - 1U);
         if (map_claim_hinted(l, hint, order, flags, thread)) {
             return hint;
         }
-        add(lane, LOST, 1);
+        add(stripe, LOST, 1);
     }
-    return walk(l, gfp, order, flags, lane, thread);
+    return walk(l, gfp, order, flags, stripe, thread);
 }
 
 /* ------------------------------------------------------------------------------------------------ counters */
@@ -270,8 +270,8 @@ uint64_t zone_claim_older(struct labyrinth *l, uint32_t gfp, unsigned order, uin
 static uint64_t sum(const struct labyrinth *l, unsigned counter)
 {
     uint64_t sum = 0;
-    for (uint64_t lane = 0; lane <= l->lane_mask >> LANE_SHIFT; lane++) {
-        sum += get(lane_of(l, lane), counter);
+    for (uint64_t stripe = 0; stripe <= l->stripe_mask >> STRIPE_SHIFT; stripe++) {
+        sum += get(stripe_of(l, stripe), counter);
     }
     return sum;
 }
@@ -285,5 +285,5 @@ void zone_count(const struct labyrinth *l, struct labyrinth_stats *stats)
 
 uint64_t zone_last_walk_steps(const struct labyrinth *l, uint64_t thread)
 {
-    return get(lane_of(l, thread), STEPS);
+    return get(stripe_of(l, thread), STEPS);
 }

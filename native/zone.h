@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * zone.h: lanes, and the first hint of one, to be inlined as a whole, as page_map.h is. The rest is in zone.c.
+ * zone.h: stripes, and the first hint of one, to be inlined as a whole, as page_map.h is. The rest is in zone.c.
  */
 #ifndef LABYRINTH_ZONE_H
 #define LABYRINTH_ZONE_H
 
 #include "page_map.h"
 
-/* Fields of a lane, in longs. The line before LAST is left empty of what a pair needs, as its neighbour's ring is near;
+/* Fields of a stripe, in longs. The line before LAST is left empty of what a pair needs, as its neighbour's ring is near;
  * what is there is for walks alone.
  */
 enum {
@@ -20,52 +20,52 @@ enum {
     REFUSED = 12,
     REFUSED_QUIETLY = 13,
     RESERVE_HITS = 14,
-    DRY = 15,
+    EXHAUSTED = 15,
     RING = 16,
     HINTS = 16,
-    LANE_SHIFT = 5,
+    STRIPE_SHIFT = 5,
 };
 
-static inline uint64_t get(_Atomic uint64_t *lane, unsigned field)
+static inline uint64_t get(_Atomic uint64_t *stripe, unsigned field)
 {
-    return atomic_load_explicit(&lane[field], memory_order_relaxed);
+    return atomic_load_explicit(&stripe[field], memory_order_relaxed);
 }
 
-static inline void set(_Atomic uint64_t *lane, unsigned field, uint64_t value)
+static inline void set(_Atomic uint64_t *stripe, unsigned field, uint64_t value)
 {
-    atomic_store_explicit(&lane[field], value, memory_order_relaxed);
+    atomic_store_explicit(&stripe[field], value, memory_order_relaxed);
 }
 
-/* Approximate: two threads in one lane may lose a count. */
-static inline void add(_Atomic uint64_t *lane, unsigned field, uint64_t more)
+/* Approximate: two threads in one stripe may lose a count. */
+static inline void add(_Atomic uint64_t *stripe, unsigned field, uint64_t more)
 {
-    set(lane, field, get(lane, field) + more);
+    set(stripe, field, get(stripe, field) + more);
 }
 
-/* By the thread id's low bits: ids are given out in sequence, so threads started together get lanes of their own. */
-static inline _Atomic uint64_t *lane_of(const struct labyrinth *l, uint64_t thread)
+/* By the thread id's low bits: ids are given out in sequence, so threads started together get stripes of their own. */
+static inline _Atomic uint64_t *stripe_of(const struct labyrinth *l, uint64_t thread)
 {
-    return (_Atomic uint64_t *) &l->lanes[(thread << LANE_SHIFT) & l->lane_mask];
+    return (_Atomic uint64_t *) &l->stripes[(thread << STRIPE_SHIFT) & l->stripe_mask];
 }
 
 /* By the next hint, or else by a walk. */
-uint64_t zone_claim_older(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags, _Atomic uint64_t *lane,
+uint64_t zone_claim_older(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags, _Atomic uint64_t *stripe,
                           uint64_t thread);
 
 /* Claims a run. Lock-free. The handle, or 0 if nothing was found within the bound. */
 static inline uint64_t zone_claim(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t thread)
 {
     uint64_t flags = (gfp & LABYRINTH_GFP_EXCLUSIVE) != 0 ? EXCLUSIVE_BIT : 0;
-    _Atomic uint64_t *lane = lane_of(l, thread);
-    uint64_t hint = get(lane, LAST);
+    _Atomic uint64_t *stripe = stripe_of(l, thread);
+    uint64_t hint = get(stripe, LAST);
     if (hint != 0) {
-        set(lane, LAST, 0);
+        set(stripe, LAST, 0);
         if (map_claim_hinted(l, hint, order, flags, thread)) {
             return hint;
         }
-        add(lane, LOST, 1);
+        add(stripe, LOST, 1);
     }
-    return zone_claim_older(l, gfp, order, flags, lane, thread);
+    return zone_claim_older(l, gfp, order, flags, stripe, thread);
 }
 
 /* Remembers a run that was just freed. One of the reserve is forgotten: an ordinary request must not find it. */
@@ -74,13 +74,13 @@ static inline void zone_freed(struct labyrinth *l, uint64_t handle, uint64_t thr
     if (handle_pfn(handle) >= l->ordinary) {
         return;
     }
-    _Atomic uint64_t *lane = lane_of(l, thread);
-    uint64_t older = get(lane, LAST);
-    set(lane, LAST, handle_next_life(handle));
+    _Atomic uint64_t *stripe = stripe_of(l, thread);
+    uint64_t older = get(stripe, LAST);
+    set(stripe, LAST, handle_next_generation(handle));
     if (older != 0) {
-        unsigned top = (get(lane, TOP) + 1) & (HINTS - 1);
-        set(lane, RING + top, older);
-        set(lane, TOP, top);
+        unsigned top = (get(stripe, TOP) + 1) & (HINTS - 1);
+        set(stripe, RING + top, older);
+        set(stripe, TOP, top);
     }
 }
 

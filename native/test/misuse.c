@@ -69,7 +69,7 @@ static void a_handle_beyond_the_frames_is_foreign(void)
     check_refused(&l, LABYRINTH_FOREIGN, word_handle(run, 64));
     check_refused(&l, LABYRINTH_FOREIGN, ~0ULL);
     CHECK_NOTHING(LABYRINTH_FOREIGN, labyrinth_accept(&l, ~0ULL));
-    check_refused(&l, LABYRINTH_STALE, run ^ ONE_LIFE << 7);
+    check_refused(&l, LABYRINTH_STALE, run ^ ONE_GENERATION << 7);
     CHECK_OK(labyrinth_free(&l, run));
     close_both();
 }
@@ -128,7 +128,7 @@ static void a_frame_of_java_is_not_for_handles(void)
     CHECK_REFUSED(LABYRINTH_NOT_OWNER, labyrinth_free(&other, run));
     CHECK_NOTHING(LABYRINTH_NOT_OWNER, labyrinth_hand_off(&other, run));
     so(word, word_in_transit(lv(word))); /* as the Frame's own hand-over leaves it: no view of it lives on */
-    uint64_t ticket = handle_next_life(run);
+    uint64_t ticket = handle_next_generation(run);
     CHECK(labyrinth_accept(&other, ticket) == ticket);
     CHECK_OK(labyrinth_free(&other, ticket));
     close_both();

@@ -14,8 +14,8 @@ static void a_pair_takes_the_frame_freed_last(void)
     CHECK(first != 0 && labyrinth_order(&l, first) == 0 && labyrinth_byte_size(&l, first) == l.page_size);
     CHECK((char *) labyrinth_address(&l, first) == l.memory + (uint64_t) handle_pfn(first) * l.page_size);
     CHECK_OK(labyrinth_free(&l, first));
-    CHECK(labyrinth_alloc_page(&l, EXCLUSIVE) == handle_next_life(first));
-    CHECK_OK(labyrinth_free(&l, handle_next_life(first)));
+    CHECK(labyrinth_alloc_page(&l, EXCLUSIVE) == handle_next_generation(first));
+    CHECK_OK(labyrinth_free(&l, handle_next_generation(first)));
     CHECK_OK(labyrinth_validate(&l));
     CHECK(stats_of(&l).lives_ended == 2);
     CHECK_OK(labyrinth_detach(&l));
@@ -130,7 +130,7 @@ static void what_is_freed_is_found_behind_settled_groups_and_spans(void)
     for (unsigned i = 0; i < 19900; i += 997) {
         CHECK_OK(map_release(&l, handles[i], current_thread())); /* without a hint */
         uint64_t found = labyrinth_alloc_page(&l, NOWAIT);
-        CHECK(found == handle_next_life(handles[i]));
+        CHECK(found == handle_next_generation(handles[i]));
         handles[i] = found;
     }
     for (unsigned i = 0; i < 19900; i++) {
@@ -171,7 +171,7 @@ static void a_run_in_transit_keeps_what_was_written(void)
             uint64_t run = labyrinth_alloc_pages(&l, gfp, order);
             stamp(&l, run, order, 0);
             uint64_t ticket = labyrinth_hand_off(&l, run);
-            CHECK(ticket == handle_next_life(run));
+            CHECK(ticket == handle_next_generation(run));
             CHECK(stats_of(&l).in_transit == 1U << order && stats_of(&l).claimed == 0);
             CHECK(labyrinth_accept(&l, ticket) == ticket);
             CHECK(labyrinth_order(&l, ticket) == (int) order && is_stamped(&l, run, order, 0));

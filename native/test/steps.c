@@ -102,7 +102,7 @@ static void a_free_while_a_group_is_settled_is_not_hidden(void)
         CHECK(times == 1);
         CHECK_OK(labyrinth_validate(&l));
         found = found != 0 ? found : labyrinth_alloc_page(&l, NOWAIT);
-        CHECK(found == handle_next_life(runs[17]));
+        CHECK(found == handle_next_generation(runs[17]));
         runs[17] = found;
         for (int i = 0; i < 64; i++) {
             CHECK_OK(labyrinth_free(&l, runs[i]));
@@ -157,7 +157,7 @@ static void free_first(void)
 
 static void hand_off_first(void)
 {
-    CHECK(labyrinth_hand_off(&other, raced) == handle_next_life(raced));
+    CHECK(labyrinth_hand_off(&other, raced) == handle_next_generation(raced));
 }
 
 /* Both have seen the run as it was; whoever comes second has lost. */
@@ -177,8 +177,8 @@ static void of_two_who_end_or_begin_a_life_the_second_is_refused(void)
     raced = labyrinth_alloc_page(&l, NOWAIT);
     at("free.seen", hand_off_first);
     CHECK_REFUSED(LABYRINTH_STALE, labyrinth_free(&l, raced));
-    CHECK(labyrinth_accept(&l, handle_next_life(raced)) != 0);
-    CHECK_OK(labyrinth_free(&l, handle_next_life(raced)));
+    CHECK(labyrinth_accept(&l, handle_next_generation(raced)) != 0);
+    CHECK_OK(labyrinth_free(&l, handle_next_generation(raced)));
     CHECK_OK(labyrinth_detach(&other));
     close_all();
 }

@@ -61,10 +61,10 @@ static void pass_on(struct held run, uint64_t place)
 {
     CHECK(is_stamped(&l, run.handle, run.order, 0));
     if (run.exclusive) {
-        stamp(&l, handle_next_life(run.handle), run.order, 0);
+        stamp(&l, handle_next_generation(run.handle), run.order, 0);
         orders[0][handle_pfn(run.handle)] = (uint8_t) run.order;
         uint64_t ticket = labyrinth_hand_off(&l, run.handle);
-        CHECK(ticket == handle_next_life(run.handle));
+        CHECK(ticket == handle_next_generation(run.handle));
         take_ticket(exchange(&tickets[place], ticket));
     } else {
         orders[1][handle_pfn(run.handle)] = (uint8_t) run.order;

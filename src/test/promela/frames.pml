@@ -11,7 +11,7 @@
  * Promela is sequentially consistent. What acquire and release are enough for is the business of the tests that run on
  * a CPU; here it is about the protocol.
  *
- * What is left out, as its place is elsewhere: lanes and walks, which only choose where to try; the advice (its own
+ * What is left out, as its place is elsewhere: stripes and walks, which only choose where to try; the advice (its own
  * model, advice.pml); quarantine and closing. Where a look at a word would end an operation without any change, the
  * operation is not begun. A read of a word that the reader owns is one step with the write that follows: nobody else
  * may write there, and each write asserts that nobody else does.
@@ -66,8 +66,8 @@
  */
 #define OWNER(thread, generation) (((generation) & 1) << 2 | (thread))
 #define THREAD(owner) ((owner) & 3)
-#define SAME_LIFE(w, owner) (((GENERATION(w) & 1) == (owner) >> 2) || BUG == 2)
-#define IS_SIGNED(w, owner) (THREAD(owner) != 0 && SAME_LIFE(w, owner))
+#define SAME_GENERATION(w, owner) (((GENERATION(w) & 1) == (owner) >> 2) || BUG == 2)
+#define IS_SIGNED(w, owner) (THREAD(owner) != 0 && SAME_GENERATION(w, owner))
 #define MAY_LEAVE(owner, thread, generation) \
     ((owner) == OWNER(thread, generation) || (BUG == 3 && THREAD(owner) == (thread)))
 
@@ -147,7 +147,7 @@ byte nameEnded[FRAMES];
 #define MAY_BE_STRUCK(handler) skip
 #endif
 
-#define END_LIFE(f) \
+#define END_GENERATION(f) \
     ended[f]++; \
     assert(GENERATION(word[f]) < LAST_GENERATION)
 
@@ -405,7 +405,7 @@ leave:
             :: else -> PASS(f, w, me, ON_THE_WAY)
             fi;
             word[f] = h;
-            END_LIFE(f);
+            END_GENERATION(f);
             if
             :: STATE(h) == IN_TRANSIT -> PUBLISH(f, GENERATION(h))
             :: else
@@ -428,7 +428,7 @@ leave:
                 :: else -> PASS(f, w, SHARED, ON_THE_WAY)
                 fi;
                 word[f] = h;
-                END_LIFE(f);
+                END_GENERATION(f);
                 if
                 :: STATE(h) == IN_TRANSIT -> PUBLISH(f, GENERATION(h))
                 :: else
@@ -476,7 +476,7 @@ sweep:
             ABANDON(f, f + SIZE(w), 0);
             PASS(f, w, THREAD(g), NOBODY);
             word[f] = RELEASED(w);
-            END_LIFE(f)
+            END_GENERATION(f)
         :: else
         fi;
         DONE
@@ -546,7 +546,7 @@ mend:
                 to = holder[f];
                 PASS(f, w, to, NOBODY);
                 word[f] = RELEASED(w);
-                END_LIFE(f)
+                END_GENERATION(f)
             :: else
             fi
         }

@@ -161,7 +161,7 @@ public class ClaimPairs {
             Thread me = Thread.currentThread();
             boolean won = false;
             for (int attempt = 0; attempt < 4 && !won; attempt++) {
-                won = map.claimHinted(PageWord.nextLife(handle), 0, SHARED, me);
+                won = map.claimHinted(PageWord.nextGeneration(handle), 0, SHARED, me);
             }
             holder = won ? me : null;
             r.r2 = won;

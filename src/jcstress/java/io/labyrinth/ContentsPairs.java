@@ -25,7 +25,7 @@ public class ContentsPairs {
         Written(long flags) {
             super(OWNER);
             handle = claim(3, 0, flags, OWNER);
-            next = PageWord.nextLife(handle);
+            next = PageWord.nextGeneration(handle);
         }
 
         final void write() {

@@ -110,7 +110,7 @@ public class ReleasePairs {
         public void freesAndClaims(ZZL_Result r) {
             Thread me = Thread.currentThread();
             r.r1 = release(handle, me);
-            map.claimHinted(PageWord.nextLife(handle), 0, SHARED, me);
+            map.claimHinted(PageWord.nextGeneration(handle), 0, SHARED, me);
         }
 
         @Actor
@@ -134,7 +134,7 @@ public class ReleasePairs {
 
         @Actor
         public void passesOn(ZIL_Result r) {
-            r.r1 = release(handle, OWNER) && map.claimHinted(PageWord.nextLife(handle), 0, SHARED, HEIR);
+            r.r1 = release(handle, OWNER) && map.claimHinted(PageWord.nextGeneration(handle), 0, SHARED, HEIR);
         }
 
         @Actor

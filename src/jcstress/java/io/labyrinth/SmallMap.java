@@ -104,7 +104,7 @@ public abstract class SmallMap {
     /** Leaves a mark, as the handler of an error behind this claim does. */
     final void mark(long handle) {
         map.orphans.marks[PageWord.pfn(handle)] =
-                (char) (Orphans.ORPHAN | handle >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+                (char) (Orphans.ORPHAN | handle >>> Orphans.GENERATION_AT & Orphans.GENERATION);
         map.orphans.any = true;
     }
 
@@ -139,8 +139,8 @@ public abstract class SmallMap {
     }
 
     /**
-     * What is seen at rest: the frames as {@link PageMapScan#picture} shows them, free ones as {@code -}, and the lives that
-     * have ended: {@code E------- 1}. Or what is wrong, which no test expects.
+     * What is seen at rest: the frames as {@link PageMapScan#picture} shows them, free ones as {@code -}, and the lives
+     * that have ended: {@code E------- 1}. Or what is wrong, which no test expects.
      */
     final String verdict() {
         String violation = scan.violation();

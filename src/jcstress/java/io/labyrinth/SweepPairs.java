@@ -255,7 +255,7 @@ public class SweepPairs {
     public static class MendClaim extends Inherited {
 
         public MendClaim() {
-            mark(PageWord.handle(map.lvWord(3), 3) - PageWord.nextLife(0));
+            mark(PageWord.handle(map.lvWord(3), 3) - PageWord.nextGeneration(0));
         }
 
         @Actor

@@ -17,7 +17,7 @@ public class TicketPairs {
     /** A frame that its owner hands over, and whose ticket is known beforehand. */
     public abstract static class Given extends SmallMap {
         final long handle = claim(3, 0, EXCLUSIVE, OWNER);
-        final long ticket = PageWord.nextLife(handle);
+        final long ticket = PageWord.nextGeneration(handle);
 
         Given() {
             super(OWNER);

@@ -113,7 +113,7 @@ final class Closing {
                 LOG.warn("labyrinth={} closes now although frames are out:{}", labyrinth.name, details(out));
             }
             runsOut = out.size();
-            zone.watched = true;
+            zone.slowPath = true;
             slabs.watch(true);
             region.endAccess(labyrinth.name);
             ended = true;
@@ -141,7 +141,7 @@ final class Closing {
     private void undo() {
         if (region.isOpen()) {
             runsOut = 0;
-            zone.watched = labyrinth.samples != null;
+            zone.slowPath = labyrinth.samples != null;
             slabs.watch(false);
             if (region.file == null) {
                 scan.undrain(map.frames);

@@ -47,13 +47,13 @@ abstract class FrameAllocator {
         boolean zeroed = GfpFlags.isZeroed(gfp);    // asked before, as behind the claim each call can run out of stack
         try {
             long handle = zone.claim(gfp, order, me);
-            if (zeroed && handle != 0 || zone.watched) {
+            if (zeroed && handle != 0 || zone.slowPath) {
                 try {
                     finish(handle, order, zeroed);
                 } catch (Throwable e) {
                     if (handle != 0) {
                         map.orphans.marks[(int) (handle & PageWord.LOW_MASK)] =
-                                (char) (Orphans.ORPHAN | handle >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+                                (char) (Orphans.ORPHAN | handle >>> Orphans.GENERATION_AT & Orphans.GENERATION);
                         map.orphans.any = true;
                     }
                     checkOpen();
@@ -71,7 +71,7 @@ abstract class FrameAllocator {
         if (zeroed && handle != 0) {
             segment(handle, order).fill((byte) 0);
         }
-        if (zone.watched) {
+        if (zone.slowPath) {
             checkOpen();
             if (samples != null && handle != 0) {
                 samples.claimed(handle);
@@ -116,7 +116,7 @@ abstract class FrameAllocator {
     long accept(long ticket, Thread me, long flags) {
         try {
             long handle = Flight.isOn() ? acceptAndTell(ticket, me, flags) : map.accept(ticket, me, flags);
-            if (zone.watched) {
+            if (zone.slowPath) {
                 try {
                     finishAccept(handle);
                 } catch (Error unseen) {

@@ -191,7 +191,7 @@ public final class FrameArena implements Arena {
             } while (!newest.compareAndSet(before, run));
         } catch (Throwable e) {
             labyrinth.map.orphans.marks[(int) (handle & PageWord.LOW_MASK)] =
-                    (char) (Orphans.ORPHAN | handle >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+                    (char) (Orphans.ORPHAN | handle >>> Orphans.GENERATION_AT & Orphans.GENERATION);
             labyrinth.map.orphans.any = true;
             throw e;
         }

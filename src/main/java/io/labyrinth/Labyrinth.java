@@ -91,7 +91,7 @@ public final class Labyrinth extends FrameAllocator implements AutoCloseable {
     /** @param sampleClaims 1 claim in so many, or 0 for none */
     private Labyrinth(String name, PageMap map, Zone zone, Region region, long firstGeneration, int sampleClaims) {
         super(name, map, zone, region, sampleClaims == 0 ? null : new Samples(map.frames, sampleClaims, OWN));
-        zone.watched = samples != null;
+        zone.slowPath = samples != null;
         this.firstGeneration = firstGeneration;
         this.scan = new PageMapScan(map);
         this.handles = new Handles(this);

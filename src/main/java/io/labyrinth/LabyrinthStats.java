@@ -22,7 +22,7 @@ import java.util.List;
  * @param freeRuns        free runs by order, index 0 to 10; adjacent ones count as they lie,
  *                        not as they could be joined
  * @param livesEnded      frees, hand-overs and sweeps so far, counted by the generations that the words have used up
- * @param refusedApprox   requests that got {@code null}; lanes count them by plain increments, so races lose some
+ * @param refusedApprox   requests that got {@code null}; stripes count them by plain increments, so races lose some
  * @param reserveHitsApprox requests that the reserve has served; counted likewise
  * @param lostApprox      claims whose compare-and-set failed, by a race or an outdated hint: each cost the time of one,
  *                        and the search went on; counted likewise

@@ -65,7 +65,7 @@ final class Samples {
     /** A run that was sampled before the hand-over is sampled again: who follows one follows it to its end. */
     void accepted(long handle) {
         Place before = places[PageWord.pfn(handle)];
-        if (before != null && PageWord.nextLife(before.handle) == handle) {
+        if (before != null && PageWord.nextGeneration(before.handle) == handle) {
             keep(handle);
         } else {
             claimed(handle);
@@ -87,8 +87,9 @@ final class Samples {
             return null;
         }
         // A ticket's life follows the one that the giver had.
-        long handle = PageWord.state(word) == PageWord.IN_TRANSIT ? PageWord.nextLife(place.handle) : place.handle;
-        if (!PageWord.sameLife(word, handle)) {
+        long handle = PageWord.state(word) == PageWord.IN_TRANSIT ? PageWord.nextGeneration(place.handle)
+                : place.handle;
+        if (!PageWord.sameGeneration(word, handle)) {
             return null;
         }
         List<StackTraceElement> stack = Stream.of(place.getStackTrace())

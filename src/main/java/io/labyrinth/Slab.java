@@ -166,7 +166,7 @@ public final class Slab implements AutoCloseable {
 
     /** While the labyrinth closes, each claim asks whether it has. */
     void watch(boolean closing) {
-        zone.watched = closing || samples != null;
+        zone.slowPath = closing || samples != null;
     }
 
     /**
@@ -250,13 +250,13 @@ public final class Slab implements AutoCloseable {
             if (handle == 0) {
                 handle = grow(bits, me);
             }
-            if (zeroed && handle != 0 || zone.watched) {
+            if (zeroed && handle != 0 || zone.slowPath) {
                 try {
                     finish(handle, zeroed);
                 } catch (Throwable e) {
                     if (handle != 0) {
                         map.orphans.marks[(int) (handle & PageWord.LOW_MASK)] =
-                                (char) (Orphans.ORPHAN | handle >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+                                (char) (Orphans.ORPHAN | handle >>> Orphans.GENERATION_AT & Orphans.GENERATION);
                         map.orphans.any = true;
                     }
                     labyrinth.checkOpen();
@@ -283,7 +283,7 @@ public final class Slab implements AutoCloseable {
                 region.frames.set(ValueLayout.JAVA_LONG_UNALIGNED, at, 0L);
             }
         }
-        if (zone.watched) {
+        if (zone.slowPath) {
             labyrinth.checkOpen();
             if (samples != null && handle != 0) {
                 samples.claimed(handle);
@@ -328,7 +328,7 @@ public final class Slab implements AutoCloseable {
     public long accept(long ticket) {
         try {
             long handle = map.accept(ticket, Thread.currentThread(), PageWord.EXCLUSIVE);
-            if (zone.watched) {
+            if (zone.slowPath) {
                 try {
                     finishAccept(handle);
                 } catch (Error unseen) {
@@ -407,7 +407,7 @@ public final class Slab implements AutoCloseable {
     }
 
     long checked(long handle, String verb) {
-        if (zone.watched) {
+        if (zone.slowPath) {
             labyrinth.checkOpen();
         }
         try {

@@ -135,7 +135,7 @@ final class SlabPages {
         } finally {
             if (!shelved) {
                 labyrinth.map.orphans.marks[(int) (frame & PageWord.LOW_MASK)] =
-                        (char) (Orphans.ORPHAN | frame >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+                        (char) (Orphans.ORPHAN | frame >>> Orphans.GENERATION_AT & Orphans.GENERATION);
                 labyrinth.map.orphans.any = true;
             }
         }
@@ -162,7 +162,7 @@ final class SlabPages {
         try {
             if (state != OPEN) {    // closing, and whoever closes may have passed this shelf
                 labyrinth.map.orphans.marks[(int) (frame & PageWord.LOW_MASK)] =
-                        (char) (Orphans.ORPHAN | frame >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+                        (char) (Orphans.ORPHAN | frame >>> Orphans.GENERATION_AT & Orphans.GENERATION);
                 labyrinth.map.orphans.any = true;
                 frames.set(shelf, 0);
                 return 0;
@@ -179,7 +179,7 @@ final class SlabPages {
         } catch (Throwable e) {
             if (handle != 0) {
                 map.orphans.marks[(int) (handle & PageWord.LOW_MASK)] =
-                        (char) (Orphans.ORPHAN | handle >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+                        (char) (Orphans.ORPHAN | handle >>> Orphans.GENERATION_AT & Orphans.GENERATION);
                 map.orphans.any = true;
             }
             torn[shelf] = true;

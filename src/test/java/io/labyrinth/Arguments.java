@@ -102,10 +102,10 @@ public final class Arguments {
         switch (call) {
             case ALLOC -> alloc(false);
             case ALLOC_HANDLE -> alloc(true);
-            case FRAME_CLOSE, FRAME_HAND_OFF -> frameEnd(call, anyLife(life -> life.frame != null));
-            case FRAME_SEGMENT, SEGMENT_ACCESS -> segment(anyLife(life -> life.frame != null));
-            case FRAME_LOOK -> look(anyLife(life -> life.frame != null));
-            case TICKET_ACCEPT -> accept(anyLife(life -> life.ticket != null));
+            case FRAME_CLOSE, FRAME_HAND_OFF -> frameEnd(call, anyGeneration(life -> life.frame != null));
+            case FRAME_SEGMENT, SEGMENT_ACCESS -> segment(anyGeneration(life -> life.frame != null));
+            case FRAME_LOOK -> look(anyGeneration(life -> life.frame != null));
+            case TICKET_ACCEPT -> accept(anyGeneration(life -> life.ticket != null));
             case FREE, HAND_OFF -> handleEnd(call, anyHandle());
             case ACCEPT -> acceptHandle(anyHandle());
             case HANDLE_LOOK -> lookAtHandle(anyHandle());
@@ -159,7 +159,7 @@ public final class Arguments {
         return actors.thread(actor);
     }
 
-    private @Nullable Life anyLife(Predicate<Life> kind) {
+    private @Nullable Life anyGeneration(Predicate<Life> kind) {
         List<Life> some = lives.stream().filter(kind).toList();
         Life life = some.isEmpty() ? null : some.get(in.below(some.size()));
         log.note("thread=" + actor + " " + life);
@@ -284,7 +284,7 @@ public final class Arguments {
 
     private Life inTransit(Life life, long ticket) {
         life.state = ENDED;
-        assertThat(ticket).isEqualTo(PageWord.nextLife(life.handle));
+        assertThat(ticket).isEqualTo(PageWord.nextGeneration(life.handle));
         Life next = new Life(ticket, life.order, life.exclusive, life.framed, IN_TRANSIT);
         remember(next);
         model.inTransit += life.frames();
@@ -396,7 +396,7 @@ public final class Arguments {
 
     /** As a Frame, of a ticket that came as a number. */
     private void acceptNumber() throws Throwable {
-        Life passed = in.next() % 2 == 0 ? null : anyLife(life -> life.state == IN_TRANSIT);
+        Life passed = in.next() % 2 == 0 ? null : anyGeneration(life -> life.state == IN_TRANSIT);
         long ticket = passed == null ? anyHandle() : passed.handle;
         Life transit = of(ticket, IN_TRANSIT);
         Frame frame = made(Call.ACCEPT_NUMBER, refusal(ticket, transit), () -> labyrinth.accept(ticket));

@@ -32,7 +32,7 @@ final class Duels {
 
     void fight() {
         while (!stress.isOver() || run != null) {
-            // New threads each time, so that they share their lanes with others of the crowd by and by.
+            // New threads each time, so that they share their stripes with others of the crowd by and by.
             Race.run(ROUNDS, round -> judgeAndPrepare(), round -> duel(couriers.get(0)),
                     round -> duel(couriers.get(1)));
         }

@@ -23,7 +23,7 @@ final class Holding {
     static final int LINE = 64;
     private static final int LINE_LONGS = LINE / Long.BYTES;
     private static final int SEQUENCE_BITS = 48;
-    private static final int LIFE_SHIFT = 24;
+    private static final int GENERATION_AT = 24;
 
     private final Handles handles;
     final @Nullable Frame frame;
@@ -36,7 +36,7 @@ final class Holding {
     final Thread holder = Thread.currentThread();
     /** Set by {@link #stamp}, or taken over from the life before. */
     long mark;
-    private long stampedLife;
+    private long stampedGeneration;
     /** Of an EXCLUSIVE frame, once asked for: it has to die with the frame. */
     @Nullable MemorySegment view;
 
@@ -99,7 +99,7 @@ final class Holding {
         Holding next = ticket != null ? new Holding(handles, ticket.accept())
                 : new Holding(handles, handles.accept(parcel.rawTicket()), exclusive);
         next.mark = mark;
-        next.stampedLife = stampedLife;
+        next.stampedGeneration = stampedGeneration;
         return next;
     }
 
@@ -107,7 +107,7 @@ final class Holding {
 
     void stamp(long newMark, long[] buffer) {
         mark = newMark;
-        stampedLife = generation;
+        stampedGeneration = generation;
         int lines = (int) (byteSize() / LINE);
         if (isByAccess()) {
             for (int line = 0; line < lines; line++) {
@@ -170,7 +170,7 @@ final class Holding {
     }
 
     private long place(int line) {
-        return stampedLife << LIFE_SHIFT | line;
+        return stampedGeneration << GENERATION_AT | line;
     }
 
     private void check(int line, long foundMark, long foundPlace) {
@@ -181,8 +181,8 @@ final class Holding {
     }
 
     private static String describe(long mark, long place) {
-        return describeMark(mark) + " generation=" + (place >>> LIFE_SHIFT) + " line="
-                + (place & (1 << LIFE_SHIFT) - 1);
+        return describeMark(mark) + " generation=" + (place >>> GENERATION_AT) + " line="
+                + (place & (1 << GENERATION_AT) - 1);
     }
 
     @Override

@@ -37,7 +37,7 @@ final class Hooked extends ClassLoader {
             "PageMap", "Advice", "Orphans");
     /** What gives back all that a labyrinth has. */
     static final List<String> CLOSING = List.of("Labyrinth", "Closing", "Region", "Mapping", "SharedFile", "Slabs",
-            "Slab", "SlabPages", "PageMapScan", "Libc");
+            "Slab", "SlabPages", "PageMapScan", "Libc", "Machine");
     private static final String PACKAGE = "io.labyrinth.";
     private static final ClassDesc HOOK = ClassDesc.of(PACKAGE + "Hook");
     private static final MethodTypeDesc AT = MethodTypeDesc.of(ConstantDescs.CD_void, ConstantDescs.CD_String,

@@ -58,7 +58,7 @@ final class Hostile {
             case 0 -> handle ^ 1L << (kind >>> 3);
             case 1 -> handle ^ 1L << 32 + (kind >>> 3);
             case 2 -> handle + (kind >>> 3);
-            case 3 -> PageWord.nextLife(handle);
+            case 3 -> PageWord.nextGeneration(handle);
             case 4 -> number();
             default -> handle;
         };

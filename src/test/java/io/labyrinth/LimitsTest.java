@@ -90,7 +90,8 @@ class LimitsTest {
     void preferredGoesOnWithoutTheLockAndSaysSo(String limit) {
         assertThat(told.get("preferred " + limit)).isEqualTo("open frames=1024 lockedBytes=0 VmLck=0");
         assertThat(told.get("err").lines().filter(line -> line.contains("WARN"))).anySatisfy(line -> assertThat(line)
-                .contains("io.labyrinth.internal.os.Residency - not locked: labyrinth=limited requested=", "limit=" + limit,
+                .contains("io.labyrinth.internal.os.Residency - not locked: labyrinth=limited requested=",
+                        "limit=" + limit,
                         "ulimit -l"));
     }
 

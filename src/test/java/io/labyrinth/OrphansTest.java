@@ -63,7 +63,7 @@ class OrphansTest {
     /** As a handler does. */
     static void mark(PageMap map, long handle) {
         map.orphans.marks[PageWord.pfn(handle)] =
-                (char) (Orphans.ORPHAN | handle >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+                (char) (Orphans.ORPHAN | handle >>> Orphans.GENERATION_AT & Orphans.GENERATION);
         map.orphans.any = true;
     }
 
@@ -150,8 +150,8 @@ class OrphansTest {
 
     @Test
     void aMarkHasTheBitsOfTheWordAndOfTheOwnerWord() {
-        assertThat(1 << Orphans.LIFE_SHIFT).isEqualTo(1 << Native.LABYRINTH_GENERATION_SHIFT());
-        assertThat(Orphans.LIFE).isEqualTo((1 << Native.LABYRINTH_OWNER_GENERATION_BITS()) - 1);
+        assertThat(1 << Orphans.GENERATION_AT).isEqualTo(1 << Native.LABYRINTH_GENERATION_SHIFT());
+        assertThat(Orphans.GENERATION).isEqualTo((1 << Native.LABYRINTH_OWNER_GENERATION_BITS()) - 1);
         assertThat(Orphans.ORPHAN >> Orphans.ORDER_SHIFT).isEqualTo(1 << Native.LABYRINTH_ORDER_BITS());
     }
 
@@ -164,8 +164,8 @@ class OrphansTest {
         map.orphans.adviceLost = true;
         assertThat(new PageMapScan(map).violation()).as("known to be lost is no violation").isNull();
 
-        assertThat(new Zone(map, 1).claim(Gfp.NOWAIT.bits(), 10, ME)).isEqualTo(PageWord.nextLife(handle));
-        map.release(PageWord.nextLife(handle), ME, PageWord.EXCLUSIVE);
+        assertThat(new Zone(map, 1).claim(Gfp.NOWAIT.bits(), 10, ME)).isEqualTo(PageWord.nextGeneration(handle));
+        map.release(PageWord.nextGeneration(handle), ME, PageWord.EXCLUSIVE);
     }
 
     @Test

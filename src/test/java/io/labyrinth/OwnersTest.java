@@ -293,7 +293,7 @@ class OwnersTest {
     void withoutSamplesARequestLooksAtNothingMore() {
         try (Labyrinth labyrinth = builder().open()) {
             assertThat(labyrinth.samples).isNull();
-            assertThat(labyrinth.zone.watched).isFalse();
+            assertThat(labyrinth.zone.slowPath).isFalse();
             labyrinth.validate();
         }
         for (int every : new int[] {0, -1, Integer.MIN_VALUE}) {

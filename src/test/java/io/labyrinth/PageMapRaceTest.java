@@ -89,7 +89,7 @@ class PageMapRaceTest {
             assertThat(won.getAndSet(0)).isEqualTo(1);
             assertThat(PageWord.generation(map.lvWord(0))).isEqualTo(PageWord.generation(handle[0]) + 1);
             handle[0] = PageWord.isFree(map.lvWord(0)) ? map.claimSeen(0, map.lvWord(0), 0, 0, ME)
-                    : map.accept(PageWord.nextLife(handle[0]), ME, PageWord.EXCLUSIVE);
+                    : map.accept(PageWord.nextGeneration(handle[0]), ME, PageWord.EXCLUSIVE);
         }, round -> count(won, () -> map.release(handle[0], ME, PageWord.EXCLUSIVE)),
                 round -> count(won, () -> map.handOff(handle[0], ME, PageWord.EXCLUSIVE)));
         map.release(handle[0], ME, PageWord.EXCLUSIVE);
@@ -162,7 +162,7 @@ class PageMapRaceTest {
         long[] next = new long[1];
         Race.run(3 * ROUNDS, round -> {
             Thread successor = owners[(round + 1) % 2];
-            assertThat(next[0]).isEqualTo(PageWord.nextLife(handle[0]));
+            assertThat(next[0]).isEqualTo(PageWord.nextGeneration(handle[0]));
             assertThat(map.virtualOwner(0)).isSameAs(successor);
             handle[0] = next[0];
             next[0] = 0;
@@ -177,10 +177,10 @@ class PageMapRaceTest {
         if ((round + actor) % 2 == 0) {
             map.release(handle[0], owners[actor], PageWord.EXCLUSIVE);
         } else {
-            while (!map.claimHinted(PageWord.nextLife(handle[0]), 0, PageWord.EXCLUSIVE, owners[actor])) {
+            while (!map.claimHinted(PageWord.nextGeneration(handle[0]), 0, PageWord.EXCLUSIVE, owners[actor])) {
                 Thread.onSpinWait();
             }
-            next[0] = PageWord.nextLife(handle[0]);
+            next[0] = PageWord.nextGeneration(handle[0]);
         }
     }
 }

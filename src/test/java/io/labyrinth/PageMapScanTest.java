@@ -89,7 +89,7 @@ class PageMapScanTest {
     void namesAClaimThatNobodyHasSignedInItsLife() {
         write(0, PageWord.claimed(free(6), PageWord.EXCLUSIVE));
         assertNamed(0, "a HEAD must have an owner of the same generation");
-        memory.set(ValueLayout.JAVA_LONG, 8, PageWord.owner(ME, PageWord.nextLife(map.lvWord(0))));
+        memory.set(ValueLayout.JAVA_LONG, 8, PageWord.owner(ME, PageWord.nextGeneration(map.lvWord(0))));
         assertNamed(0, "a HEAD must have an owner of the same generation");
         memory.set(ValueLayout.JAVA_LONG, 8, PageWord.owner(ME, map.lvWord(0)));
         assertThat(scan.violation()).isNull();

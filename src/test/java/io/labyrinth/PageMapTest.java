@@ -59,7 +59,7 @@ class PageMapTest {
     void hintClaimsOnlyTheRunThatItNames() {
         PageMap map = inSingleFrames(8);
         long hint = PageWord.handle(map.lvWord(3), 3);
-        assertThat(map.claimHinted(PageWord.nextLife(hint), 0, 0, ME)).isFalse();
+        assertThat(map.claimHinted(PageWord.nextGeneration(hint), 0, 0, ME)).isFalse();
         assertThat(map.claimHinted(hint, 1, 0, ME)).isFalse();
         assertThat(map.claimHinted(hint, 0, PageWord.EXCLUSIVE, ME)).isTrue();
         assertThat(map.claimHinted(hint, 0, PageWord.EXCLUSIVE, ME)).isFalse();
@@ -240,7 +240,7 @@ class PageMapTest {
         assertThatThrownBy(() -> map.accept(given, ME, PageWord.EXCLUSIVE))
                 .isInstanceOf(LabyrinthException.Stale.class);
         long ticket = map.handOff(given, ME, PageWord.EXCLUSIVE);
-        assertThat(ticket).isEqualTo(PageWord.nextLife(given));
+        assertThat(ticket).isEqualTo(PageWord.nextGeneration(given));
         assertThat(PageWord.state(map.lvWord(1))).isEqualTo(PageWord.IN_TRANSIT);
         assertThatThrownBy(() -> map.release(ticket, ME, PageWord.EXCLUSIVE))
                 .isInstanceOf(LabyrinthException.Stale.class);

@@ -27,7 +27,7 @@ class PageWordTest {
             return new Parts(generation, 0, 0, order, 1);
         }
 
-        Parts nextLife() {
+        Parts nextGeneration() {
             return new Parts(generation + 1, tenant, flags, order, state);
         }
 
@@ -70,7 +70,8 @@ class PageWordTest {
 
     @Test
     void releasesIntoTheNextLifeAndKeepsTheOrder() {
-        forRandomHeads(head -> assertThat(PageWord.released(head.word())).isEqualTo(head.free().nextLife().word()));
+        forRandomHeads(head ->
+                assertThat(PageWord.released(head.word())).isEqualTo(head.free().nextGeneration().word()));
     }
 
     @Test
@@ -78,8 +79,8 @@ class PageWordTest {
         forRandomHeads(head -> {
             long released = PageWord.released(head.last().word());
             assertThat(released).isEqualTo(new Parts(LAST, 0, 0, head.order, 5).word());
-            assertThat(PageWord.isLastLife(head.last().word())).isTrue();
-            assertThat(PageWord.isLastLife(head.word())).isFalse();
+            assertThat(PageWord.isLastGeneration(head.last().word())).isTrue();
+            assertThat(PageWord.isLastGeneration(head.word())).isFalse();
         });
     }
 
@@ -111,9 +112,9 @@ class PageWordTest {
     @Test
     void handsOverIntoTheNextLifeAndAcceptsInThatLife() {
         forRandomHeads(head -> {
-            long transit = head.nextLife().in(4).word();
+            long transit = head.nextGeneration().in(4).word();
             assertThat(PageWord.inTransit(head.word())).isEqualTo(transit);
-            assertThat(PageWord.accepted(transit, head.held())).isEqualTo(head.nextLife().word());
+            assertThat(PageWord.accepted(transit, head.held())).isEqualTo(head.nextGeneration().word());
         });
     }
 
@@ -138,13 +139,13 @@ class PageWordTest {
             assertThat(PageWord.pfn(handle)).isEqualTo(pfn);
             assertThat(PageWord.generation(handle)).isEqualTo(head.generation);
             assertThat(PageWord.isLive(head.word(), handle)).isTrue();
-            assertThat(PageWord.isLive(head.nextLife().word(), handle)).isFalse();
+            assertThat(PageWord.isLive(head.nextGeneration().word(), handle)).isFalse();
             assertThat(PageWord.isLive(head.free().word(), handle)).isFalse();
             assertThat(PageWord.isLive(head.in(3).word(), handle)).isFalse();
             assertThat(PageWord.isLive(head.in(4).word(), handle)).isFalse();
-            assertThat(PageWord.sameLife(head.free().word(), handle)).isTrue();
-            assertThat(PageWord.sameLife(head.nextLife().word(), handle)).isFalse();
-            assertThat(PageWord.nextLife(handle)).isEqualTo(PageWord.handle(head.nextLife().word(), pfn));
+            assertThat(PageWord.sameGeneration(head.free().word(), handle)).isTrue();
+            assertThat(PageWord.sameGeneration(head.nextGeneration().word(), handle)).isFalse();
+            assertThat(PageWord.nextGeneration(handle)).isEqualTo(PageWord.handle(head.nextGeneration().word(), pfn));
             assertThat(PageWord.free(handle, head.order)).isEqualTo(head.free().word());
         });
     }
@@ -169,7 +170,7 @@ class PageWordTest {
         forRandomHeads(head -> {
             long owner = PageWord.owner(me, head.word());
             assertThat(PageWord.isSigned(head.word(), owner)).isTrue();
-            assertThat(PageWord.isSigned(head.nextLife().word(), owner)).isFalse();
+            assertThat(PageWord.isSigned(head.nextGeneration().word(), owner)).isFalse();
         });
     }
 

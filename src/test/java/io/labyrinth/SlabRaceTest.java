@@ -183,7 +183,8 @@ class SlabRaceTest {
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         for (String method : List.of("FrameArena.takeNew", "FrameArena.close", "Slab.claim", "Slab.finish",
-                "SlabPages.grow", "SlabPages.fill", "SlabPages.empty", "SlabPages.reopen", "SlabPages.mend", "SlabPages.close")) {
+                "SlabPages.grow", "SlabPages.fill", "SlabPages.empty", "SlabPages.reopen", "SlabPages.mend",
+                "SlabPages.close")) {
             assertThat(child.out()).contains("struck " + method + "#");
         }
         assertThat(child.out()).containsPattern("struck SlabPages.grow#\\d+:mend\n");

@@ -53,7 +53,7 @@ final class StruckClosings {
             } catch (OutOfMemoryError e) {
                 outcome = "OutOfMemoryError";
                 // On the way in, or to a refusal that is typed.
-                if (!e.getMessage().matches("(Labyrinth|Closing|Slab)\\.(close|closeNow|heapFull)#.*")) {
+                if (!e.getMessage().matches("(Labyrinth|Closing|Slab|Machine)\\.(close|closeNow|heapFull)#.*")) {
                     throw new AssertionError(what, e);
                 }
             } finally {

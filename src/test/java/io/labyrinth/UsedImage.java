@@ -186,11 +186,11 @@ final class UsedImage {
         for (int pfn = 0; pfn < labyrinth.map.frames; pfn++) {
             long handle = PageWord.handle(labyrinth.map.lvWord(pfn), pfn);
             step(() -> useHandle(handle));
-            step(() -> endLife(handle, turn));
+            step(() -> endGeneration(handle, turn));
         }
     }
 
-    private void endLife(long handle, int turn) {
+    private void endGeneration(long handle, int turn) {
         Handles handles = labyrinth.handles();
         switch ((PageWord.pfn(handle) + turn) % 4) {
             case 0 -> typed(() -> useHandle(handles.handOff(handle)));

@@ -24,14 +24,14 @@ class WalkStepsTest {
 
     private static final int EXCLUSIVE = Gfp.NOWAIT.with(Gfp.EXCLUSIVE).bits();
     private static final int SPRINT = Gfp.ATOMIC_EXCLUSIVE.bits();
-    /** Lanes are chosen by thread ids and their number by the processors; both are fixed here. */
+    /** Stripes are chosen by thread ids and their number by the processors; both are fixed here. */
     private static final int PROCESSORS = 2;
-    private static final int LANES = 16;
+    private static final int STRIPES = 16;
     private static final long SEED = 20_250_916;
 
     private final Arena arena = Arena.ofConfined();
-    private final Thread giver = onLane(0);
-    private final Thread taker = onLane(5);
+    private final Thread giver = onStripe(0);
+    private final Thread taker = onStripe(5);
     private Zone zone;
     private Tally tally = Tally.NONE;
 
@@ -52,11 +52,11 @@ class WalkStepsTest {
     }
 
     /** A thread that never runs: the zone asks it for its id alone. */
-    private static Thread onLane(int lane) {
+    private static Thread onStripe(int stripe) {
         Thread thread;
         do {
             thread = Thread.ofPlatform().unstarted(() -> { });
-        } while ((thread.threadId() & LANES - 1) != lane);
+        } while ((thread.threadId() & STRIPES - 1) != stripe);
         return thread;
     }
 

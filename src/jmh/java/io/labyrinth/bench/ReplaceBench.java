@@ -18,7 +18,7 @@ public class ReplaceBench {
 
     private static final Gfp NOWAIT_EXCLUSIVE = Gfp.NOWAIT.with(Gfp.EXCLUSIVE);
     private static final int FRAMES = 4096;
-    /** More than a lane's hints, so that three quarters of the frames must be walked to. */
+    /** More than a stripe's hints, so that three quarters of the frames must be walked to. */
     private static final int AT_ONCE = 64;
 
     @Param("50")

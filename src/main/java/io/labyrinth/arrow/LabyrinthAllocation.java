@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * try (Labyrinth labyrinth = Labyrinth.builder("columns").frames(1024).open();
  *         BufferAllocator allocator = new RootAllocator(RootAllocator.configBuilder()
  *                 .allocationManagerFactory(new LabyrinthAllocation(labyrinth, Gfp.NOWAIT)).build());
- *         ArrowBuf buffer = allocator.buffer(4096)) {        // a frame; without a third argument, refused when dry
+ *         ArrowBuf buffer = allocator.buffer(4096)) {        // a frame; with no third argument, refused when exhausted
  *     buffer.setLong(0, 42L);
  * }
  * }
@@ -25,8 +25,8 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Sizes.</b> Arrow rounds most requests up to a power of two, and so do runs. Arrow accounts for what it asked
  * for, not for the rest of a run. The largest run is 2^10 frames, 4 MiB of 4 KiB pages.
  *
- * <p><b>A dry labyrinth.</b> A buffer for which there is no run, or that would be larger than the largest, is refused
- * by Arrow's {@link OutOfMemoryException}, or is asked of another factory, if one was named.
+ * <p><b>An exhausted labyrinth.</b> A buffer for which there is no run, or that would be larger than the largest, is
+ * refused by Arrow's {@link OutOfMemoryException}, or is asked of another factory, if one was named.
  *
  * <p><b>Threads.</b> Any thread may create and release buffers; the runs are not EXCLUSIVE. The labyrinth stays its
  * opener's, whose {@code close()} is refused while buffers are out. Arrow itself needs
@@ -80,7 +80,7 @@ public final class LabyrinthAllocation implements AllocationManager.Factory {
             if (whenDry == null) {
                 throw new OutOfMemoryException("bytes=" + size + " order=" + order + " limit=" + Labyrinth.MAX_ORDER
                         + ": no free run in " + labyrinth + " for gfp=" + gfp
-                        + "; open it with more frames, or name a factory for when it is dry");
+                        + "; open it with more frames, or name a factory for when it is exhausted");
             }
             return whenDry.create(accounting, size);
         }

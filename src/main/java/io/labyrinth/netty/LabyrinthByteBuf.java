@@ -16,7 +16,7 @@ import java.nio.channels.GatheringByteChannel;
 import java.nio.channels.ScatteringByteChannel;
 import org.jspecify.annotations.Nullable;
 
-/** A direct buffer in a run of frames, in an object of a slab, or in what another allocator gave when it was dry. */
+/** A direct buffer in a run of frames, in an object of a slab, or in what another allocator gave instead. */
 final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
 
     /*

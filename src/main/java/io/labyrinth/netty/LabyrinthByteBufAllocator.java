@@ -32,8 +32,8 @@ import org.jspecify.annotations.Nullable;
  * to, such buffers take frames, and a warning is logged. Beyond 2^14 of one size, too. After that no buffer makes a
  * call of the system.
  *
- * <p><b>A dry labyrinth.</b> A buffer for which there is no room, or that would be larger than the largest run, is
- * refused by {@link OutOfFramesError}, or is asked of another allocator, if one was named. The frames that small
+ * <p><b>An exhausted labyrinth.</b> A buffer for which there is no room, or that would be larger than the largest run,
+ * is refused by {@link OutOfFramesError}, or is asked of another allocator, if one was named. The frames that small
  * buffers have left are kept for the next ones, and given back by {@link #trim}: before a request of this allocator is
  * refused, too. For others {@link Labyrinth#shrinkSlabs} does it.
  *
@@ -153,11 +153,11 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         if (placeInFrames(buffer, bytes)) {
             return;
         }
-        metric.dry.increment();
+        metric.exhausted.increment();
         if (whenDry == null) {
             throw new OutOfFramesError("bytes=" + bytes + " order=" + orderOf(bytes) + " limit=" + Labyrinth.MAX_ORDER
                     + ": no free run in " + labyrinth + " for gfp=" + gfp
-                    + "; open it with more frames, or name an allocator for when it is dry");
+                    + "; open it with more frames, or name an allocator for when it is exhausted");
         }
         ByteBuf other = whenDry.directBuffer(bytes, bytes);
         boolean counted = false;
@@ -273,7 +273,7 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         private final LongAdder inFrames = new LongAdder();
         private final LongAdder elsewhere = new LongAdder();
         private final LongAdder onHeap = new LongAdder();
-        private final LongAdder dry = new LongAdder();
+        private final LongAdder exhausted = new LongAdder();
         private final SmallBuffers small;
         private final long frameSize;
 
@@ -309,15 +309,15 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         }
 
         /** Requests that the labyrinth had no room for: refused, or passed on to the other allocator. */
-        public long requestsDry() {
-            return dry.sum();
+        public long requestsExhausted() {
+            return exhausted.sum();
         }
 
         @Override
         public String toString() {
             return "usedFrameMemory=" + usedFrameMemory() + " sharedFrameMemory=" + sharedFrameMemory()
                     + " usedOtherMemory=" + usedOtherMemory() + " usedHeapMemory="
-                    + usedHeapMemory() + " requestsDry=" + requestsDry();
+                    + usedHeapMemory() + " requestsExhausted=" + requestsExhausted();
         }
     }
 

@@ -16,9 +16,9 @@ final class SmallBuffers {
 
     /*
      * A slab keeps the frames that its objects have left, as the next ones will want them; but a frame that small
-     * buffers have left must not be what a large one is refused for. So whoever finds the labyrinth dry gives them back
-     * first, if a small buffer was released since the last time: to look through all slabs takes microseconds, and at a
-     * labyrinth that stays dry each request would pay for them.
+     * buffers have left must not be what a large one is refused for. So whoever finds the labyrinth exhausted gives
+     * them back first, if a small buffer was released since the last time: to look through all slabs takes
+     * microseconds, and at a labyrinth that stays exhausted each request would pay for them.
      */
 
     static final int LEAST = 256;

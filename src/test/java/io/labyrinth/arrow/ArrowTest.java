@@ -174,7 +174,7 @@ class ArrowTest {
             assertThatThrownBy(() -> allocator.buffer(PAGE + 1)).isInstanceOf(OutOfMemoryException.class)
                     .hasMessage("bytes=8192 order=1 limit=10: no free run in labyrinth=arrow frames=1024 frameSize=4096"
                             + " reserve=8 for gfp=NOWAIT; open it with more frames, or name a factory for when it is"
-                            + " dry");
+                            + " exhausted");
             assertThat(allocator.getAllocatedMemory()).isZero();
             taken.forEach(Frame::close);
             allocator.buffer(PAGE + 1).close();

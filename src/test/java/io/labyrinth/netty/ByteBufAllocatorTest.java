@@ -132,7 +132,7 @@ class ByteBufAllocatorTest {
 
         ByteBuf buffer = allocator.directBuffer(64 * PAGE);
 
-        assertThat(allocator.metric().requestsDry()).isZero();
+        assertThat(allocator.metric().requestsExhausted()).isZero();
         buffer.release();
         taken.forEach(Frame::close);
     }
@@ -191,7 +191,7 @@ class ByteBufAllocatorTest {
         assertThatThrownBy(() -> allocator.directBuffer(100)).isInstanceOf(OutOfFramesError.class);
 
         assertThat(labyrinth.stats().refusedApprox()).isEqualTo(before + 1);
-        assertThat(allocator.metric().requestsDry()).isEqualTo(1);
+        assertThat(allocator.metric().requestsExhausted()).isEqualTo(1);
         taken.forEach(Frame::close);
     }
 
@@ -292,8 +292,8 @@ class ByteBufAllocatorTest {
         assertThatThrownBy(() -> allocator.directBuffer(PAGE + 1)).isInstanceOf(OutOfFramesError.class)
                 .hasMessage("bytes=4097 order=1 limit=10: no free run in labyrinth=netty frames=1024 frameSize=4096"
                         + " reserve=8 for gfp=NOWAIT; open it with more frames, or name an allocator for when it is"
-                        + " dry");
-        assertThat(allocator.metric().requestsDry()).isEqualTo(1);
+                        + " exhausted");
+        assertThat(allocator.metric().requestsExhausted()).isEqualTo(1);
         taken.forEach(Frame::close);
     }
 
@@ -343,7 +343,7 @@ class ByteBufAllocatorTest {
         assertThat(buffer.alloc()).isSameAs(lenient);
         assertThat(lenient.metric().usedFrameMemory()).isZero();
         assertThat(lenient.metric().usedOtherMemory()).isEqualTo(PAGE);
-        assertThat(lenient.metric().requestsDry()).isEqualTo(1);
+        assertThat(lenient.metric().requestsExhausted()).isEqualTo(1);
         assertThat(unpooled.metric().usedDirectMemory()).isEqualTo(PAGE);
         assertThat(buffer.hasMemoryAddress()).isTrue();
         taken.forEach(Frame::close);

@@ -28,7 +28,7 @@ public final class FlightEvents {
 
     @Name("io.labyrinth.ClaimRefused")
     @Label("Claim Refused")
-    @Description("A request got null. Throttled, as a dry labyrinth may refuse millions a second")
+    @Description("A request got null. Throttled, as an exhausted labyrinth may refuse millions a second")
     @Category("Labyrinth")
     @Enabled(false)
     @Throttle("1000/s")

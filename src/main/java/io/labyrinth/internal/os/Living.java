@@ -16,10 +16,10 @@ public final class Living {
      * A thread is taken for dead if the JVM, asked for its id, knows none that is alive: ThreadMXBean.getThreadInfo. An
      * id is never used again, and whoever has signed a page word has had one.
      *
-     * A list of all threads is not enough. Thread.getAllStackTraces, ThreadGroup.enumerate and getAllThreadIds all leave
-     * out the threads that an agent of the JVM's tool interface runs, and such a thread may own frames as any other.
-     * So where the module java.management is missing nobody is taken for dead: a frame that stays out is a smaller
-     * evil than one with two owners.
+     * A list of all threads is not enough. Thread.getAllStackTraces, ThreadGroup.enumerate and getAllThreadIds all
+     * leave out the threads that an agent of the JVM's tool interface runs, and such a thread may own frames as any
+     * other. So where the module java.management is missing nobody is taken for dead: a frame that stays out is a
+     * smaller evil than one with two owners.
      */
 
     private static final Logger LOG = LoggerFactory.getLogger(Living.class);

@@ -34,8 +34,8 @@ public final class Mapping implements Runnable {
      * lies at an end, and is tried second.
      *
      * Where the kernel counts all memory (vm.overcommit_memory=2), it may refuse memory for want of room. Before Linux
-     * 6.12 mmap(MAP_FIXED) has unmapped what was there by then, and would leave a hole that anybody may fill. So the new
-     * memory is mapped elsewhere there, and moved: mremap asks for no room, and does all of its checks first.
+     * 6.12 mmap(MAP_FIXED) has unmapped what was there by then, and would leave a hole that anybody may fill. So the
+     * new memory is mapped elsewhere there, and moved: mremap asks for no room, and does all of its checks first.
      *
      * What nobody would ask for again (an opening failed, or the collector came) is kept in a list, and tried again
      * whenever a labyrinth or a slab opens or closes. To enter the list takes no heap, which may be what is lacking.
@@ -73,16 +73,10 @@ public final class Mapping implements Runnable {
         return this;
     }
 
-    /** Maps the beginning of a file. Behind the call nothing can fail. */
-    Libc.Result ofFile(int fd) {
-        return at(Libc.mmap(0, bytes, Native.MAP_SHARED(), fd));
-    }
-
-    Libc.Result ofFileToRead(int fd) {
-        return at(Libc.mapToRead(bytes, fd));
-    }
-
-    private Libc.Result at(Libc.Result result) {
+    /** Maps the beginning of a file, to be written or only read. After the call nothing can fail, and none is made. */
+    Libc.Result ofFile(int fd, boolean isWritten) {
+        Libc.Result result =
+                isWritten ? Libc.mmap(0, bytes, Native.MAP_SHARED(), fd) : Libc.mapToRead(bytes, fd);
         if (result.value != -1) {
             address = result.value;
             state = MAPPED;

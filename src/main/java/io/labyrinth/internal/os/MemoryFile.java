@@ -124,7 +124,7 @@ public final class MemoryFile {
     }
 
     public static void mapToRead(Mapping mapping, int fd, String name) {
-        Libc.Result result = mapping.ofFileToRead(fd);
+        Libc.Result result = mapping.ofFile(fd, false);
         if (result.failed()) {
             throw new LabyrinthException.MapRefused("file=" + name + " cannot be looked at: requested="
                     + Machine.bytes(mapping.bytes()) + " errno=" + result.error() + " " + Machine.addressSpace()

@@ -9,8 +9,8 @@ public final class NodeMemory {
     /*
      * MemAvailable is the whole machine's. Where the cpuset (cpuset.mems) names some of the nodes only, the kernel
      * kills for want of memory on those, whatever the others have. For them the same is counted as the kernel counts
-     * for MemAvailable (mm/show_mem.c): what is free, less what is kept for others and up to the high watermark, and of the
-     * file pages and of what can be reclaimed of the kernel's own all but the half, or the low watermark if that is
+     * for MemAvailable (mm/show_mem.c): what is free, less what is kept for others and up to the high watermark, and of
+     * the file pages and of what can be reclaimed of the kernel's own all but the half, or the low watermark if that is
      * less.
      */
 

@@ -34,7 +34,7 @@ public final class SharedFile {
     public final Header header;
     /** Of the whole mapping; 0 until it is mapped. */
     public long base;
-    /** Its parts, made before it is mapped, as behind that there may be no heap: the frames, and all that comes before. */
+    /** Its parts, made before it is mapped, as after that there may be no heap: the frames, and all before them. */
     final Mapping frames;
     final Mapping metadata;
     /** For messages. */
@@ -265,7 +265,7 @@ public final class SharedFile {
     }
 
     private void sweepMyself(Sweeper sweeper) {
-        Libc.Result result = again.ofFile(fd);
+        Libc.Result result = again.ofFile(fd, true);
         if (result.failed()) {
             LOG.warn("file={} cannot be mapped once more: errno={} {}: this tenant leaves as if it had died;"
                     + " sweepDeadOwners() of another returns what it had", path, result.error(),

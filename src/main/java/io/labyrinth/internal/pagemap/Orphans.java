@@ -41,8 +41,8 @@ public final class Orphans {
     public static final int ORPHAN = 1 << 15;
     public static final int ORDER_SHIFT = 11;
     /** Where a word's or a handle's generation begins. */
-    public static final int LIFE_SHIFT = 24;
-    public static final int LIFE = (1 << ORDER_SHIFT) - 1;
+    public static final int GENERATION_AT = 24;
+    public static final int GENERATION = (1 << ORDER_SHIFT) - 1;
 
     private static final AtomicIntegerFieldUpdater<Orphans> MENDING =
             AtomicIntegerFieldUpdater.newUpdater(Orphans.class, "mending");
@@ -62,7 +62,7 @@ public final class Orphans {
 
     /** What a join notes of a head before it claims it. */
     static char note(long word) {
-        return (char) (PageWord.order(word) << ORDER_SHIFT | word >>> LIFE_SHIFT & LIFE);
+        return (char) (PageWord.order(word) << ORDER_SHIFT | word >>> GENERATION_AT & GENERATION);
     }
 
     /** Whether the run whose head's word this is was marked in its life. */
@@ -71,7 +71,7 @@ public final class Orphans {
     }
 
     private static boolean isFor(int mark, long word) {
-        return mark >= ORPHAN && ((mark ^ word >>> LIFE_SHIFT) & LIFE) == 0;
+        return mark >= ORPHAN && ((mark ^ word >>> GENERATION_AT) & GENERATION) == 0;
     }
 
     /**

@@ -25,8 +25,8 @@ public final class PageMap {
     /*
      * Why one CAS is enough, for any order. The words tile the labyrinth with runs (native/labyrinth.h), a run's state
      * is that of its head's word, and a TAIL is never looked at for itself. Whoever moves a head from FREE to HEAD has
-     * the whole run: nobody else can write to any of its words until it writes FREE again. So a run of 2^10 frames costs
-     * what a frame costs, and what is split or joined is split or joined by its owner, with release stores.
+     * the whole run: nobody else can write to any of its words until it writes FREE again. So a run of 2^10 frames
+     * costs what a frame costs, and what is split or joined is split or joined by its owner, with release stores.
      *
      * At every instant of a split or a join, the run of the first head covers all that its owner holds, or the halves
      * are HEADs of their own: a sweep that finds the owner gone can give back what it sees (rule: the first head
@@ -212,7 +212,7 @@ public final class PageMap {
         try {
             own(pfn, at, claimed, owner, me);
         } catch (Throwable outOfStack) {
-            orphans.marks[pfn] = (char) (Orphans.ORPHAN | claimed >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+            orphans.marks[pfn] = (char) (Orphans.ORPHAN | claimed >>> Orphans.GENERATION_AT & Orphans.GENERATION);
             orphans.any = true;
             throw outOfStack;
         }
@@ -256,9 +256,10 @@ public final class PageMap {
             own(pfn, wordAt(pfn), head, owner, me);
         } catch (Throwable outOfStack) {
             if (splitOff != pfn) {
-                orphans.marks[splitOff] = (char) (Orphans.ORPHAN | split >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+                orphans.marks[splitOff] =
+                        (char) (Orphans.ORPHAN | split >>> Orphans.GENERATION_AT & Orphans.GENERATION);
             }
-            orphans.marks[pfn] = (char) (Orphans.ORPHAN | head >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+            orphans.marks[pfn] = (char) (Orphans.ORPHAN | head >>> Orphans.GENERATION_AT & Orphans.GENERATION);
             orphans.any = true;
             throw outOfStack;
         }
@@ -381,7 +382,7 @@ public final class PageMap {
         if (!PageWord.isLive(word, handle)) {
             throw Refusals.stale("hand-over", handle, word);
         }
-        if (PageWord.isLastLife(word)) {
+        if (PageWord.isLastGeneration(word)) {
             throw Refusals.stale("hand-over in the last generation: free it instead", handle, word);
         }
         long transit = PageWord.inTransit(word);
@@ -437,7 +438,7 @@ public final class PageMap {
     /** The word of the run that the ticket is for; it keeps order and flags until the ticket is accepted. */
     public long inTransit(long ticket) {
         long word = lvWord(inBounds(ticket, "accept"));
-        if (PageWord.state(word) != IN_TRANSIT || !PageWord.sameLife(word, ticket)) {
+        if (PageWord.state(word) != IN_TRANSIT || !PageWord.sameGeneration(word, ticket)) {
             throw Refusals.stale("accept", ticket, word);
         }
         requireWithin(ticket, word, "accept");
@@ -461,7 +462,7 @@ public final class PageMap {
                 good = casWord(pfn, head, word);    // the ticket is, again
             } finally {
                 if (!good) {
-                    orphans.marks[pfn] = (char) (Orphans.ORPHAN | word >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+                    orphans.marks[pfn] = (char) (Orphans.ORPHAN | word >>> Orphans.GENERATION_AT & Orphans.GENERATION);
                     orphans.any = true;
                 }
             }

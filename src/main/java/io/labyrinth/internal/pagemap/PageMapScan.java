@@ -76,8 +76,8 @@ public final class PageMapScan {
      * @return the frames freed
      */
     public int sweep(UnaryOperator<Set<Long>> endedOf) {
-        // First the claims, then the question who has ended: whoever owned a run before that, and is not alive then, has
-        // ended, and ids are never used again. The other way round a thread that is just starting would look dead.
+        // First the claims, then the question who has ended: whoever owned a run before that, and is not alive then,
+        // has ended, and ids are never used again. The other way round a thread that is just starting would look dead.
         List<Seen> candidates = new ArrayList<>();
         for (Seen run : out()) {
             if (PageWord.state(run.word) == PageWord.HEAD && PageWord.isExclusive(run.word)

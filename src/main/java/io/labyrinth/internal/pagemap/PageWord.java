@@ -38,7 +38,7 @@ public final class PageWord {
     /** Every bit below the generation; in a handle, the pfn. */
     public static final long LOW_MASK = (1L << GENERATION_SHIFT) - 1;
 
-    private static final long ONE_LIFE = 1L << GENERATION_SHIFT;
+    private static final long ONE_GENERATION = 1L << GENERATION_SHIFT;
 
     /** The last generation: a frame released in it is quarantined instead of wrapping. */
     public static final long LAST_GENERATION = (1L << Native.LABYRINTH_GENERATION_BITS()) - 1;
@@ -58,8 +58,9 @@ public final class PageWord {
     /** Bit of an owner word: the owner is a virtual thread. */
     private static final long VIRTUAL = Native.LABYRINTH_OWNER_VIRTUAL();
 
-    private static final int OWNER_LIFE_SHIFT = Native.LABYRINTH_OWNER_ID_BITS();
-    private static final long OWNER_LIFE = (1L << Native.LABYRINTH_OWNER_GENERATION_BITS()) - 1 << OWNER_LIFE_SHIFT;
+    private static final int OWNER_GENERATION_SHIFT = Native.LABYRINTH_OWNER_ID_BITS();
+    private static final long OWNER_GENERATION =
+            (1L << Native.LABYRINTH_OWNER_GENERATION_BITS()) - 1 << OWNER_GENERATION_SHIFT;
 
     private PageWord() {
     }
@@ -82,7 +83,7 @@ public final class PageWord {
     }
 
     /** One comparison, as the last generation is all ones. */
-    public static boolean isLastLife(long word) {
+    public static boolean isLastGeneration(long word) {
         return Long.compareUnsigned(word, ~LOW_MASK) >= 0;
     }
 
@@ -168,13 +169,13 @@ public final class PageWord {
 
     /** The release: FREE in the next life, or, after the last one, never again. */
     public static long released(long word) {
-        return isLastLife(word) ? quarantined(word)
-                : word + ONE_LIFE & (~LOW_MASK | (long) ORDER_MASK << ORDER_SHIFT) | FREE;
+        return isLastGeneration(word) ? quarantined(word)
+                : word + ONE_GENERATION & (~LOW_MASK | (long) ORDER_MASK << ORDER_SHIFT) | FREE;
     }
 
     /** {@link #released} of a word that {@link #isLiveExclusive}: one sum, as all its fields are known. */
     static long releasedExclusive(long word, long held) {
-        return isLastLife(word) ? quarantined(word) : word + (ONE_LIFE + FREE - HEAD - held);
+        return isLastGeneration(word) ? quarantined(word) : word + (ONE_GENERATION + FREE - HEAD - held);
     }
 
     public static long quarantined(long word) {
@@ -183,7 +184,7 @@ public final class PageWord {
 
     /** HEAD to IN_TRANSIT; the giver's life of it ends here. In the last life there is no next one to pass on. */
     public static long inTransit(long head) {
-        return head + ONE_LIFE & ~(long) STATE_MASK | IN_TRANSIT;
+        return head + ONE_GENERATION & ~(long) STATE_MASK | IN_TRANSIT;
     }
 
     /**
@@ -199,8 +200,8 @@ public final class PageWord {
     }
 
     /** The handle of the same run, if it is claimed once more. */
-    public static long nextLife(long handle) {
-        return handle + ONE_LIFE;
+    public static long nextGeneration(long handle) {
+        return handle + ONE_GENERATION;
     }
 
     /** The word of the run in the life that the handle names, before it is claimed. */
@@ -223,7 +224,7 @@ public final class PageWord {
     }
 
     /** Whether the handle names the life that the word is in. */
-    public static boolean sameLife(long word, long handle) {
+    public static boolean sameGeneration(long word, long handle) {
         return ((word ^ handle) & ~LOW_MASK) == 0;
     }
 
@@ -238,7 +239,7 @@ public final class PageWord {
      * </pre>
      */
     public static long owner(Thread thread, long handle) {
-        long owner = thread.threadId() | handle << OWNER_LIFE_SHIFT - GENERATION_SHIFT & OWNER_LIFE;
+        long owner = thread.threadId() | handle << OWNER_GENERATION_SHIFT - GENERATION_SHIFT & OWNER_GENERATION;
         return thread.isVirtual() ? owner | VIRTUAL : owner;
     }
 
@@ -247,7 +248,8 @@ public final class PageWord {
      * word that was never written is 0, whose generation bits could be right by chance: no thread has the id 0.
      */
     public static boolean isSigned(long word, long owner) {
-        return ((word << OWNER_LIFE_SHIFT - GENERATION_SHIFT ^ owner) & OWNER_LIFE) == 0 && threadId(owner) != 0;
+        return ((word << OWNER_GENERATION_SHIFT - GENERATION_SHIFT ^ owner) & OWNER_GENERATION) == 0
+                && threadId(owner) != 0;
     }
 
     public static boolean isVirtual(long owner) {
@@ -255,7 +257,7 @@ public final class PageWord {
     }
 
     public static long threadId(long owner) {
-        return owner & (1L << OWNER_LIFE_SHIFT) - 1;
+        return owner & (1L << OWNER_GENERATION_SHIFT) - 1;
     }
 
     /**

@@ -50,7 +50,7 @@ public final class WarmUp {
                 free(map, zone, zone.claim(GfpFlags.ATOMIC | GfpFlags.EXCLUSIVE, order, me), me);
             }
             long pair = zone.claim(GfpFlags.NOWAIT, PageWord.MAX_ORDER, me);
-            refuse(() -> map.release(PageWord.nextLife(pair), me, PageWord.EXCLUSIVE));
+            refuse(() -> map.release(PageWord.nextGeneration(pair), me, PageWord.EXCLUSIVE));
             refuse(() -> map.accept(pair, me, PageWord.EXCLUSIVE));
             free(map, zone, map.accept(map.handOff(pair, me, PageWord.EXCLUSIVE), me, PageWord.EXCLUSIVE), me);
             long exclusive = zone.claim(GfpFlags.ATOMIC | GfpFlags.EXCLUSIVE, 0, me);
@@ -58,7 +58,7 @@ public final class WarmUp {
             map.checked(exclusive, "rehearsal", me);
             // As if an error had struck right behind the claim.
             map.orphans.marks[PageWord.pfn(exclusive)] =
-                    (char) (Orphans.ORPHAN | exclusive >>> Orphans.LIFE_SHIFT & Orphans.LIFE);
+                    (char) (Orphans.ORPHAN | exclusive >>> Orphans.GENERATION_AT & Orphans.GENERATION);
             map.orphans.any = true;
             map.orphans.mend(map);
             long last;

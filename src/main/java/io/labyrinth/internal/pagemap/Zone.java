@@ -13,16 +13,16 @@ public final class Zone {
      * never crosses into them; so the reserve is exact under any race, and costs the others nothing. (A counter would
      * be one contended atomic more in each allocation.)
      *
-     * A lane is a striped hint: the run freed last, a ring of older ones, and a cursor, where the last walk ended.
-     * Lanes are chosen by the thread id's low bits: ids are given out in sequence, so threads that were started
-     * together get lanes of their own, and a million virtual threads share them. No ThreadLocal.
+     * A stripe is a striped hint: the run freed last, a ring of older ones, and a cursor, where the last walk ended.
+     * Stripes are chosen by the thread id's low bits: ids are given out in sequence, so threads that were started
+     * together get stripes of their own, and a million virtual threads share them. No ThreadLocal.
      *
      * A hint is the frame's next handle, generation and all: if the frame still is as it was left, the claim knows what
      * its word must be, and needs no look at it before the CAS. A hint is taken out when it is tried, so that none is
      * tried twice.
      *
-     * Lanes are plain longs, read and written by races on purpose: a hint that is wrong, or even torn, costs one failed
-     * CAS, as it is the page word that decides; and the frames that hints forget are found through the advice.
+     * Stripes are plain longs, read and written by races on purpose: a hint that is wrong, or even torn, costs one
+     * failed CAS, as it is the page word that decides; and the frames that hints forget are found through the advice.
      *
      * The walk. From the cursor to the end, then from the beginning to the cursor's group: every group whose advice
      * says "maybe", each run in it by its head. A group that turns out to have nothing free has its advice settled, so
@@ -30,11 +30,11 @@ public final class Zone {
      * checks it), and what is advised is looked at.
      */
 
-    /** Older hints a lane remembers: two cache lines; more did not help a burst, which walks anyway. */
+    /** Older hints a stripe remembers: two cache lines; more did not help a burst, which walks anyway. */
     private static final int HINTS = 16;
     /**
      * The latest hint, in a place of its own: as the ring's top, found by an index, it made a pair 1.4 ns slower. The
-     * line before it is left empty, as in front of the first lane is the array's header, which all read.
+     * line before it is left empty, as in front of the first stripe is the array's header, which all read.
      */
     private static final int LAST = 8;
     /** On the empty line: whoever walks the reserve has looked everywhere else. */
@@ -46,10 +46,10 @@ public final class Zone {
     private static final int REFUSED = 12;
     private static final int REFUSED_QUIETLY = 13;
     private static final int RESERVE_HITS = 14;
-    private static final int DRY = 15;
+    private static final int EXHAUSTED = 15;
     private static final int RING = 16;
-    /** Longs from lane to lane: 256 bytes, as prefetchers pull in the line next door. */
-    private static final int LANE_SHIFT = 5;
+    /** Longs from stripe to stripe: 256 bytes, as prefetchers pull in the line next door. */
+    private static final int STRIPE_SHIFT = 5;
 
     /**
      * A sprint's bounds, in looks at the advice, in groups searched and in words: 5 to 8 good pairs. A run of the
@@ -59,11 +59,11 @@ public final class Zone {
     private static final int SPRINT_LOOKS = 21;
     private static final int LOOKS_OF_SPAN = 5;
     /**
-     * The same for a lane whose last request got nothing, not even of the reserve: it goes on where that one ended,
+     * The same for a stripe whose last request got nothing, not even of the reserve: it goes on where that one ended,
      * until a walk finds something again. A refusal costs 23 ns in an exhausted labyrinth by these two spans; 8 looks
      * took 35, and SPRINT_LOOKS 58.
      */
-    private static final int SPRINT_LOOKS_WHEN_DRY = 1 + LOOKS_OF_SPAN;
+    private static final int SPRINT_LOOKS_WHEN_EXHAUSTED = 1 + LOOKS_OF_SPAN;
     private static final int SPRINT_GROUPS = 4;
     /** Of the spans that a sprint settles, which looks at all of one: spans are larger beyond 2^20 frames. */
     private static final int SPRINT_SPAN_SHIFT = 6;
@@ -85,10 +85,10 @@ public final class Zone {
      * Whether a request has to look further, as the labyrinth closes, or as claims are sampled: one branch for both.
      * Written before the first claim, and before the page map is emptied.
      */
-    public boolean watched;
+    public boolean slowPath;
     private final @Nullable Listener listener;
     /** A power of two long. */
-    private final long[] lanes;
+    private final long[] stripes;
 
     public Zone(PageMap map, int processors) {
         this(map, processors, null);
@@ -99,10 +99,10 @@ public final class Zone {
         this.map = map;
         this.listener = listener;
         int count = Integer.highestOneBit(Math.max(1, Math.min(Math.max(processors, 2) * 8, map.frames >> 3)));
-        this.lanes = new long[count << LANE_SHIFT];
-        for (int lane = 0; lane < count; lane++) {
-            long start = firstCursor() + (long) map.ordinary * lane / count;
-            lanes[(lane << LANE_SHIFT) + CURSOR] = (int) (start % map.ordinary) & -GROUP_FRAMES;
+        this.stripes = new long[count << STRIPE_SHIFT];
+        for (int stripe = 0; stripe < count; stripe++) {
+            long start = firstCursor() + (long) map.ordinary * stripe / count;
+            stripes[(stripe << STRIPE_SHIFT) + CURSOR] = (int) (start % map.ordinary) & -GROUP_FRAMES;
         }
     }
 
@@ -123,9 +123,9 @@ public final class Zone {
         return (int) ((cursor + (map.ordinary * GOLDEN >>> 32)) % map.ordinary) & -GROUP_FRAMES;
     }
 
-    /** Index of one long of this thread's lane. The compiler knows that a mask of length - 1 needs no check. */
-    private static int at(long[] lanes, Thread me, int field) {
-        return ((int) me.threadId() << LANE_SHIFT) + field & lanes.length - 1;
+    /** Index of one long of this thread's stripe. The compiler knows that a mask of length - 1 needs no check. */
+    private static int at(long[] stripes, Thread me, int field) {
+        return ((int) me.threadId() << STRIPE_SHIFT) + field & stripes.length - 1;
     }
 
     /**
@@ -135,113 +135,113 @@ public final class Zone {
      * @return the handle, or 0 if nothing was found within the bound
      */
     public long claim(int gfp, int order, Thread me) {
-        long[] lanes = this.lanes;
-        int last = at(lanes, me, LAST);
-        long hint = lanes[last];
+        long[] stripes = this.stripes;
+        int last = at(stripes, me, LAST);
+        long hint = stripes[last];
         if (hint != 0) {
-            lanes[last] = 0;
+            stripes[last] = 0;
             if (map.claimHinted(hint, order, GfpFlags.wordFlags(gfp), me)) {
                 return hint;
             }
-            lanes[last - LAST + LOST]++;
+            stripes[last - LAST + LOST]++;
         }
         return claimOlder(gfp, order, last - LAST, me);
     }
 
     /** By the next hint, or else by a walk. */
-    private long claimOlder(int gfp, int order, int lane, Thread me) {
-        int top = (int) lanes[lane + TOP] & HINTS - 1;
-        long hint = lanes[lane + RING + top];
+    private long claimOlder(int gfp, int order, int stripe, Thread me) {
+        int top = (int) stripes[stripe + TOP] & HINTS - 1;
+        long hint = stripes[stripe + RING + top];
         if (hint != 0) {
-            lanes[lane + RING + top] = 0;
-            lanes[lane + TOP] = top - 1;
+            stripes[stripe + RING + top] = 0;
+            stripes[stripe + TOP] = top - 1;
             if (map.claimHinted(hint, order, GfpFlags.wordFlags(gfp), me)) {
                 return hint;
             }
-            lanes[lane + LOST]++;
+            stripes[stripe + LOST]++;
         }
-        return walk(gfp, order, lane, me);
+        return walk(gfp, order, stripe, me);
     }
 
     /** Remembers a run that was just freed, and is not of the reserve. */
     public void freed(long handle, Thread me) {
-        long[] lanes = this.lanes;
-        int last = at(lanes, me, LAST);
-        long older = lanes[last];
-        lanes[last] = PageWord.nextLife(handle);
+        long[] stripes = this.stripes;
+        int last = at(stripes, me, LAST);
+        long older = stripes[last];
+        stripes[last] = PageWord.nextGeneration(handle);
         if (older != 0) {
             remember(last - LAST, older);
         }
     }
 
-    private void remember(int lane, long hint) {
-        int top = (int) lanes[lane + TOP] + 1 & HINTS - 1;
-        lanes[lane + RING + top] = hint;
-        lanes[lane + TOP] = top;
+    private void remember(int stripe, long hint) {
+        int top = (int) stripes[stripe + TOP] + 1 & HINTS - 1;
+        stripes[stripe + RING + top] = hint;
+        stripes[stripe + TOP] = top;
     }
 
-    private long walk(int gfp, int order, int lane, Thread me) {
+    private long walk(int gfp, int order, int stripe, Thread me) {
         int ordinary = map.ordinary;
         long flags = GfpFlags.wordFlags(gfp);
         int looks = !GfpFlags.isSprint(gfp) ? Integer.MAX_VALUE
-                : lanes[lane + DRY] == 0 ? SPRINT_LOOKS : SPRINT_LOOKS_WHEN_DRY;
+                : stripes[stripe + EXHAUSTED] == 0 ? SPRINT_LOOKS : SPRINT_LOOKS_WHEN_EXHAUSTED;
         int groups = GfpFlags.isSprint(gfp) ? SPRINT_GROUPS : Integer.MAX_VALUE;
-        int cursor = (int) Math.min(lanes[lane + CURSOR], ordinary);
+        int cursor = (int) Math.min(stripes[stripe + CURSOR], ordinary);
         // Mostly the next word has what is wanted: a burst, or a giver whose frames others free, comes by in order.
         if (cursor < ordinary) {
             long word = map.lvWord(cursor);
             if (PageWord.isFree(word) && PageWord.order(word) == order) {
                 long next = map.claimSeen(cursor, word, order, flags, me);
                 if (next != 0) {
-                    lanes[lane + STEPS] = 1;
-                    lanes[lane + DRY] = 0;
-                    lanes[lane + CURSOR] = cursor + (1 << order);
+                    stripes[stripe + STEPS] = 1;
+                    stripes[stripe + EXHAUSTED] = 0;
+                    stripes[stripe + CURSOR] = cursor + (1 << order);
                     return next;
                 }
-                lanes[lane + LOST]++;
+                stripes[stripe + LOST]++;
             }
         }
-        lanes[lane + STEPS] = 0;
+        stripes[stripe + STEPS] = 0;
         // The cursor's group is searched twice: from the cursor on at first, as a whole at the end.
         int wrap = Math.min((cursor | GROUP_FRAMES - 1) + 1, ordinary);
         long handle = cursor == ordinary ? 0
-                : search(cursor, ordinary, ordinary, order, flags, me, lane, looks, groups);
-        boolean fromTheStart = !GfpFlags.isSprint(gfp) || lanes[lane + CURSOR] >= ordinary;
-        if (handle == 0 && (fromTheStart || lanes[lane + DRY] == 0)) {
-            int from = fromTheStart ? 0 : elsewhere(lanes[lane + CURSOR]);
+                : search(cursor, ordinary, ordinary, order, flags, me, stripe, looks, groups);
+        boolean fromTheStart = !GfpFlags.isSprint(gfp) || stripes[stripe + CURSOR] >= ordinary;
+        if (handle == 0 && (fromTheStart || stripes[stripe + EXHAUSTED] == 0)) {
+            int from = fromTheStart ? 0 : elsewhere(stripes[stripe + CURSOR]);
             int to = GfpFlags.isSprint(gfp) ? ordinary : wrap;
-            handle = search(from, to, ordinary, order, flags, me, lane, looks, groups);
+            handle = search(from, to, ordinary, order, flags, me, stripe, looks, groups);
         }
         if (handle == 0 && map.orphans.mend(map)) {
-            handle = search(0, ordinary, ordinary, order, flags, me, lane, looks, groups);
+            handle = search(0, ordinary, ordinary, order, flags, me, stripe, looks, groups);
         }
         if (handle == 0 && ordinary < map.frames && GfpFlags.mayUseReserve(gfp)) {
-            handle = walkReserve(gfp, order, flags, me, lane, looks, groups);
+            handle = walkReserve(gfp, order, flags, me, stripe, looks, groups);
         }
         if (handle == 0) {
-            lanes[lane + (GfpFlags.isQuiet(gfp) ? REFUSED_QUIETLY : REFUSED)]++;
+            stripes[stripe + (GfpFlags.isQuiet(gfp) ? REFUSED_QUIETLY : REFUSED)]++;
             if (listener != null) {
                 listener.refused(gfp, order);
             }
         }
-        lanes[lane + DRY] = handle == 0 ? 1 : 0;
+        stripes[stripe + EXHAUSTED] = handle == 0 ? 1 : 0;
         return handle;
     }
 
-    /** A sprint goes on where the lane's last one ended, or it would never see the end of a large reserve. */
-    private long walkReserve(int gfp, int order, long flags, Thread me, int lane, int looks, int groups) {
+    /** A sprint goes on where the stripe's last one ended, or it would never see the end of a large reserve. */
+    private long walkReserve(int gfp, int order, long flags, Thread me, int stripe, int looks, int groups) {
         int start = map.ordinary;
         int end = map.frames;
-        long resume = lanes[lane + CURSOR];
-        int from = GfpFlags.isSprint(gfp) ? Math.clamp(lanes[lane + RESERVE_CURSOR], start, end) : start;
-        long handle = search(from, end, end, order, flags, me, lane, looks, groups);
-        if (handle == 0 && from != start && lanes[lane + CURSOR] >= end) {
-            handle = search(start, end, end, order, flags, me, lane, looks, groups);
+        long resume = stripes[stripe + CURSOR];
+        int from = GfpFlags.isSprint(gfp) ? Math.clamp(stripes[stripe + RESERVE_CURSOR], start, end) : start;
+        long handle = search(from, end, end, order, flags, me, stripe, looks, groups);
+        if (handle == 0 && from != start && stripes[stripe + CURSOR] >= end) {
+            handle = search(start, end, end, order, flags, me, stripe, looks, groups);
         }
-        lanes[lane + RESERVE_CURSOR] = lanes[lane + CURSOR];
-        lanes[lane + CURSOR] = resume;
+        stripes[stripe + RESERVE_CURSOR] = stripes[stripe + CURSOR];
+        stripes[stripe + CURSOR] = resume;
         if (handle != 0) {
-            lanes[lane + RESERVE_HITS]++;
+            stripes[stripe + RESERVE_HITS]++;
             try {
                 if (listener != null) {
                     listener.reserveUsed(gfp, order, handle);
@@ -255,12 +255,12 @@ public final class Zone {
 
     /**
      * Searches the runs whose heads are in [from, to) for one of this order that ends before {@code limit}, and leaves
-     * the lane's cursor where it ended.
+     * the stripe's cursor where it ended.
      *
      * @param looks  the groups and spans whose advice may be looked at
      * @param groups the groups that may be searched
      */
-    private long search(int from, int to, int limit, int order, long flags, Thread me, int lane, int looks,
+    private long search(int from, int to, int limit, int order, long flags, Thread me, int stripe, int looks,
             int groups) {
         long stamp = Advice.stamp(map, me);
         int pfn = from;
@@ -305,14 +305,14 @@ public final class Zone {
                     wholeSpan = -1;
                     if (PageWord.order(word) >= order) {
                         handle = map.claimSeen(pfn, word, order, flags, me);
-                        lanes[lane + LOST] += handle == 0 ? 1 : 0;
+                        stripes[stripe + LOST] += handle == 0 ? 1 : 0;
                     } else if ((pfn & (1 << order) - 1) == 0 && pfn + (1 << order) <= limit) {
                         steps += 1 << order;
                         handle = isAllFree(pfn, order) ? map.claimAndJoin(pfn, order, flags, me) : 0;
                     }
                     if (handle != 0) {
-                        lanes[lane + STEPS] += steps;
-                        lanes[lane + CURSOR] = pfn + (1 << order);
+                        stripes[stripe + STEPS] += steps;
+                        stripes[stripe + CURSOR] = pfn + (1 << order);
                         return handle;
                     }
                 }
@@ -325,15 +325,15 @@ public final class Zone {
         if (wholeSpan >= 0 && pfn >= endOfSpan(wholeSpan)) {
             steps += Advice.clearSpan(map, wholeSpan, stamp);
         }
-        lanes[lane + STEPS] += steps;
-        lanes[lane + CURSOR] = pfn;
+        stripes[stripe + STEPS] += steps;
+        stripes[stripe + CURSOR] = pfn;
         return 0;
     }
 
     /**
      * The span that a sprint begins in the middle of, if it may settle it at its end; -1 if none. Others have seen its
-     * beginning by then, mostly this lane's own last one: where each settled only what it saw as a whole, sprints alone
-     * never settled a span, and looked at every group of an exhausted labyrinth again and again.
+     * beginning by then, mostly this stripe's own last one: where each settled only what it saw as a whole, sprints
+     * alone never settled a span, and looked at every group of an exhausted labyrinth again and again.
      */
     private int resumedSpan(int from) {
         int group = from >> PageMap.GROUP_ORDER;
@@ -377,14 +377,14 @@ public final class Zone {
         return next == end;
     }
 
-    /** Looks at words and advice that the caller's lane took in its last walk; for tests, with one thread at work. */
+    /** Looks at words and advice that the caller's stripe took in its last walk; for tests, with one thread at work. */
     public int lastWalkSteps(Thread me) {
-        return (int) lanes[at(lanes, me, STEPS)];
+        return (int) stripes[at(stripes, me, STEPS)];
     }
 
     /** So that 0 steps after a claim mean that a hint was taken; for tests. */
     public void forgetWalk(Thread me) {
-        lanes[at(lanes, me, STEPS)] = 0;
+        stripes[at(stripes, me, STEPS)] = 0;
     }
 
     /** The most looks that any walk takes, of one caller at least; in a walk that mends advice, twice as many. */
@@ -398,7 +398,7 @@ public final class Zone {
                 + SPRINT_GROUPS * (2 * GROUP_FRAMES + Math.max(GROUP_FRAMES, 1 << order)));
     }
 
-    /** Requests that got {@code null}, those with NOWARN included. Approximate: lanes count by plain increments. */
+    /** Requests that got {@code null}, those with NOWARN included. Approximate: stripes count by plain increments. */
     public long refused() {
         return sum(REFUSED) + sum(REFUSED_QUIETLY);
     }
@@ -420,8 +420,8 @@ public final class Zone {
 
     private long sum(int counter) {
         long sum = 0;
-        for (int at = counter; at < lanes.length; at += 1 << LANE_SHIFT) {
-            sum += lanes[at];
+        for (int at = counter; at < stripes.length; at += 1 << STRIPE_SHIFT) {
+            sum += stripes[at];
         }
         return sum;
     }
