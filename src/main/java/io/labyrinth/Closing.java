@@ -43,7 +43,7 @@ final class Closing {
 
     private static final Logger LOG = LoggerFactory.getLogger(Closing.class);
 
-    private final FrameAllocator labyrinth;
+    private final Allocator labyrinth;
     private final Slabs slabs;
     private final Region region;
     private final PageMap map;
@@ -59,7 +59,7 @@ final class Closing {
     /** Whether a close that was refused, and then struck by an error, may have left frames QUARANTINED. */
     private volatile boolean owesUndo;
 
-    Closing(FrameAllocator labyrinth, Slabs slabs, PageMapScan scan) {
+    Closing(Allocator labyrinth, Slabs slabs, PageMapScan scan) {
         this.labyrinth = labyrinth;
         this.slabs = slabs;
         this.region = labyrinth.region;

@@ -100,7 +100,7 @@ public final class FrameArena implements Arena {
     private static final Run NONE = new Run(0, null);
     private static final Run CLOSED = new Run(0, null);
 
-    private final FrameAllocator labyrinth;
+    private final Allocator labyrinth;
     private final int bits;
     /** The thread that the arena is EXCLUSIVE to; null if it is not EXCLUSIVE. */
     private final @Nullable Thread owner;
@@ -112,7 +112,7 @@ public final class FrameArena implements Arena {
     /** What close() has still to free. */
     private volatile Run left = NONE;
 
-    FrameArena(FrameAllocator labyrinth, Gfp gfp) {
+    FrameArena(Allocator labyrinth, Gfp gfp) {
         this.labyrinth = labyrinth;
         this.owner = gfp.isExclusive() ? Thread.currentThread() : null;
         // Each segment is zeroed by itself, so what a request for a run says about that is left out.
@@ -240,7 +240,7 @@ public final class FrameArena implements Arena {
         Thread me = Thread.currentThread();
         for (Run run = left; run != null && run.handle != 0; run = run.before) {
             try {
-                labyrinth.free(run.handle, me, Frame.FLAGS);
+                labyrinth.free(run.handle, me, Lease.FLAGS);
             } catch (LabyrinthException.Stale e) {
                 // Freed before: by a close that ran out of stack on its way to the next, which this one finishes.
             }

@@ -1,9 +1,6 @@
 package io.labyrinth;
 
 import io.labyrinth.internal.pagemap.PageWord;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-
 /**
  * The raw face of a labyrinth: {@code long} handles instead of {@link Frame} objects, and every check of the first
  * face. Nothing here allocates on the heap, but for {@link #segment} and for exceptions.
@@ -16,9 +13,9 @@ import java.lang.foreign.ValueLayout;
  * <p>A handle of another labyrinth is refused as well, but by chance: generations start at random, so that the odds of
  * a match are those of 2^32. A {@link Frame} knows its labyrinth.
  */
-public final class Handles extends FrameAllocator {
+public final class Handles extends RawAllocator {
 
-    Handles(FrameAllocator face) {
+    Handles(Allocator face) {
         super(face.name, face.map, face.zone, face.region, face.samples);
     }
 
@@ -26,21 +23,6 @@ public final class Handles extends FrameAllocator {
     public long alloc(Gfp gfp, int order) {
         PageWord.checkOrder(order);
         return claim(gfp.bits(), order, Thread.currentThread());
-    }
-
-    /** {@link Frame#close}. */
-    public void free(long handle) {
-        free(handle, Thread.currentThread(), PageWord.EXCLUSIVE);
-    }
-
-    /** {@link Frame#handOff}, with a handle for the ticket. */
-    public long handOff(long handle) {
-        return handOff(handle, Thread.currentThread(), PageWord.EXCLUSIVE);
-    }
-
-    /** {@link Ticket#accept}. */
-    public long accept(long ticket) {
-        return accept(ticket, Thread.currentThread(), PageWord.EXCLUSIVE);
     }
 
     /** Number of the run's first frame. Not checked. */
@@ -65,66 +47,8 @@ public final class Handles extends FrameAllocator {
         return byteSize(order(handle));
     }
 
-    /**
-     * Address of the run, for native code, after the checks of an access. From then on nothing watches over it: it is
-     * good until the run is freed or handed over.
-     */
-    public long address(long handle) {
-        checked(handle, "address");
-        return region.address(PageWord.pfn(handle));
-    }
-
-    /**
-     * The memory of a run that is not EXCLUSIVE, alive as long as the labyrinth. Makes an object.
-     *
-     * @throws LabyrinthException.InvalidRequest if the run is EXCLUSIVE: a segment that dies with it needs a Frame
-     */
-    public MemorySegment segment(long handle) {
-        long word = checked(handle, "segment");
-        if (PageWord.isExclusive(word)) {
-            throw new LabyrinthException.InvalidRequest("segment refused: " + PageWord.describeHandle(handle)
-                    + " is EXCLUSIVE: use getLong and its like, or allocate a Frame, whose segment dies with it");
-        }
-        map.requireWithin(handle, word, "segment");
-        return segment(handle, PageWord.order(word));
-    }
-
-    /**
-     * Reads 8 bytes, in native order, at any offset.
-     *
-     * @throws LabyrinthException.Stale    if this life of the run has ended
-     * @throws LabyrinthException.NotOwner if the run is EXCLUSIVE to another thread
-     * @throws IndexOutOfBoundsException   if they are not all within the run
-     */
-    public long getLong(long handle, long offset) {
-        return region.frames.get(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES));
-    }
-
-    /** Writes 8 bytes; otherwise as {@link #getLong}. */
-    public void putLong(long handle, long offset, long value) {
-        region.frames.set(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES), value);
-    }
-
-    /** Reads 1 byte; otherwise as {@link #getLong}. */
-    public byte getByte(long handle, long offset) {
-        return region.frames.get(ValueLayout.JAVA_BYTE, at(handle, offset, 1));
-    }
-
-    /** Writes 1 byte; otherwise as {@link #getLong}. */
-    public void putByte(long handle, long offset, byte value) {
-        region.frames.set(ValueLayout.JAVA_BYTE, at(handle, offset, 1), value);
-    }
-
-    private long at(long handle, long offset, int bytes) {
-        long size = byteSize(PageWord.order(checked(handle, "access")));
-        if (offset < 0 || offset > size - bytes) {
-            throw new IndexOutOfBoundsException("access refused: offset=" + offset + " bytes=" + bytes
-                    + " limit=" + size);
-        }
-        return PageWord.pfn(handle) * region.pageSize + offset;
-    }
-
-    private long checked(long handle, String verb) {
-        return checked(handle, verb, Thread.currentThread());
+    @Override
+    String withSegment() {
+        return "allocate a Frame";
     }
 }

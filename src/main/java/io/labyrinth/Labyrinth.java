@@ -56,7 +56,7 @@ import org.jspecify.annotations.Nullable;
  * <p>There are two faces to it: this one, with a {@link Frame} for each run,
  * and {@link #handles()}, with a {@code long}.
  */
-public final class Labyrinth extends FrameAllocator implements AutoCloseable {
+public final class Labyrinth extends Allocator implements AutoCloseable {
 
     /*
      * A frame is built before it is claimed: between the claim and the return nothing may throw, and a constructor can
@@ -78,7 +78,7 @@ public final class Labyrinth extends FrameAllocator implements AutoCloseable {
     public static final int ROW_FRAMES = 512;
 
     /** Whose lines on top of a stack say nothing about who claimed. */
-    private static final Set<String> OWN = Stream.of(Samples.class, FrameAllocator.class, Labyrinth.class,
+    private static final Set<String> OWN = Stream.of(Samples.class, Allocator.class, Labyrinth.class,
             Handles.class, Ticket.class, FrameArena.class, Slab.class, SlabPages.class).map(Class::getName)
             .collect(Collectors.toSet());
 
@@ -247,7 +247,7 @@ public final class Labyrinth extends FrameAllocator implements AutoCloseable {
         Thread me = Thread.currentThread();
         long word = inTransit(ticket);
         Frame frame = new Frame(this, PageWord.order(word), PageWord.isExclusive(word) ? me : null);
-        frame.handle = accept(ticket, me, Frame.FLAGS);
+        frame.handle = accept(ticket, me, Lease.FLAGS);
         return frame;
     }
 

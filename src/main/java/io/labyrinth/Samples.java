@@ -20,7 +20,7 @@ final class Samples {
      * By chance, not by count: a program that claims in a steady rhythm would have the same call sampled each time.
      *
      * The claim stands before its sample is taken, so that none is taken of a refusal. What goes wrong with it costs
-     * the sample, or, if there is no stack to get here, is the claim's end (FrameAllocator).
+     * the sample, or, if there is no stack to get here, is the claim's end (Allocator).
      */
 
     /** A stack as the JVM keeps it: to make it readable takes longer, and is left to who reads it. */

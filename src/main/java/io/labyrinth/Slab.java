@@ -51,7 +51,7 @@ import org.slf4j.LoggerFactory;
  * <p>A handle is good in its slab alone. In another one, or in {@link Handles}, it is refused, by chance: the odds of a
  * match are those of 2^32.
  */
-public final class Slab implements AutoCloseable {
+public final class Slab extends RawAllocator implements AutoCloseable {
 
     /*
      * A slab is a small labyrinth within the labyrinth: a page map of its own, with one word and one owner for each
@@ -80,38 +80,29 @@ public final class Slab implements AutoCloseable {
     private static final int SMALLEST = 16;
     private static final int LARGEST = 2048;
 
-    private final FrameAllocator labyrinth;
     private final Slabs slabs;
-    private final Region region;
     private final Region.More words;
-    final PageMap map;
-    /** Watched while the labyrinth closes, or if claims are sampled. */
-    private final Zone zone;
     private final PageMapScan scan;
-    private final SlabPages shelves;
-    private final @Nullable Samples samples;
+    private final SlabPages pages;
     private final long bytes;
-    // The shelves' own, for one step less from here to an object: 10.2 ns for a pair, not 11.
+    // The pages' own, for one step less from here to an object: 10.2 ns for a pair, not 11.
     private final long[] addresses;
     private final int shift;
 
-    private Slab(FrameAllocator labyrinth, Slabs slabs, Region.More words, PageMap map, int bytes) {
-        this.labyrinth = labyrinth;
+    private Slab(Allocator labyrinth, Slabs slabs, Region.More words, PageMap map, int bytes) {
+        super(labyrinth.name, map, new Zone(map, Runtime.getRuntime().availableProcessors()), labyrinth.region,
+                labyrinth.samples == null ? null : labyrinth.samples.ofAsMany(map.frames));
         this.slabs = slabs;
-        this.region = labyrinth.region;
         this.words = words;
-        this.map = map;
-        this.zone = new Zone(map, Runtime.getRuntime().availableProcessors());
         this.scan = new PageMapScan(map);
-        this.shelves = new SlabPages(labyrinth, map, bytes);
-        this.samples = labyrinth.samples == null ? null : labyrinth.samples.ofAsMany(map.frames);
+        this.pages = new SlabPages(labyrinth, map, bytes);
         this.bytes = bytes;
-        this.addresses = shelves.addresses;
-        this.shift = shelves.shift;
+        this.addresses = pages.addresses;
+        this.shift = pages.shift;
         watch(false);
     }
 
-    static Slab open(FrameAllocator labyrinth, Slabs slabs, int size) {
+    static Slab open(Allocator labyrinth, Slabs slabs, int size) {
         int perFrame = SlabPages.perFrame(labyrinth, bytes(size));
         return open(labyrinth, slabs, size, (DEFAULT_WORDS >> SlabPages.shift(perFrame)) * perFrame);
     }
@@ -124,7 +115,7 @@ public final class Slab implements AutoCloseable {
         return (size + SMALLEST - 1) / SMALLEST * SMALLEST;
     }
 
-    static Slab open(FrameAllocator labyrinth, Slabs slabs, int size, int objects) {
+    static Slab open(Allocator labyrinth, Slabs slabs, int size, int objects) {
         int bytes = bytes(size);
         if (objects < 1) {
             throw new LabyrinthException.InvalidRequest("objects=" + objects + ": a slab has 1 at least");
@@ -146,7 +137,7 @@ public final class Slab implements AutoCloseable {
         }
     }
 
-    private static Slab open(FrameAllocator labyrinth, Slabs slabs, int bytes, int words, Region.More more) {
+    private static Slab open(Allocator labyrinth, Slabs slabs, int bytes, int words, Region.More more) {
         boolean opened = false;
         try {
             long first = PageWord.first(1 + ThreadLocalRandom.current().nextLong(1L << 32), PageWord.QUARANTINED, 0);
@@ -171,7 +162,7 @@ public final class Slab implements AutoCloseable {
 
     /**
      * The slab or its labyrinth has closed; again only where the system refused it. What is under way may still write a
-     * word that says FREE; see {@link FrameAllocator}.
+     * word that says FREE; see {@link Allocator}.
      */
     void end() {
         region.giveBack(words);
@@ -190,12 +181,12 @@ public final class Slab implements AutoCloseable {
 
     /** Objects that can be out at once, if the labyrinth has the frames. */
     public int objects() {
-        return shelves.count() * shelves.perFrame;
+        return pages.count() * pages.perFrame;
     }
 
     /** Frames that it has taken from the labyrinth and not given back. */
     public int frames() {
-        return shelves.taken();
+        return pages.taken();
     }
 
     /** Objects that are out. Looks at every word; exact at rest. */
@@ -222,7 +213,7 @@ public final class Slab implements AutoCloseable {
      * @throws LabyrinthException.Closed if the slab or the labyrinth is closed
      */
     public long alloc(Gfp gfp) {
-        return claim(gfp.bits(), Thread.currentThread());
+        return claim(gfp.bits(), 0, Thread.currentThread());
     }
 
     /**
@@ -234,7 +225,7 @@ public final class Slab implements AutoCloseable {
         int bits = gfp.bits();
         boolean exclusive = GfpFlags.isExclusive(bits);
         SlabObject object = new SlabObject(this, exclusive ? me : null);
-        long handle = claim(exclusive ? bits | GfpFlags.FRAMED : bits, me);
+        long handle = claim(exclusive ? bits | GfpFlags.FRAMED : bits, 0, me);
         if (handle == 0) {
             return null;
         }
@@ -242,196 +233,89 @@ public final class Slab implements AutoCloseable {
         return object;
     }
 
-    private long claim(int bits, Thread me) {
-        boolean zeroed = GfpFlags.isZeroed(bits);
-        try {
-            // A sprint does not come by all that is free, and would then take a frame.
-            long handle = zone.claim(bits & ~GfpFlags.SPRINT, 0, me);
-            if (handle == 0) {
-                handle = grow(bits, me);
-            }
-            if (zeroed && handle != 0 || zone.slowPath) {
-                try {
-                    finish(handle, zeroed);
-                } catch (Throwable e) {
-                    if (handle != 0) {
-                        map.orphans.marks[(int) (handle & PageWord.LOW_MASK)] =
-                                (char) (Orphans.ORPHAN | handle >>> Orphans.GENERATION_AT & Orphans.GENERATION);
-                        map.orphans.any = true;
-                    }
-                    labyrinth.checkOpen();
-                    throw e;
-                }
-            }
-            return handle;
-        } finally {
-            Reference.reachabilityFence(this);
-        }
-    }
-
-    private long grow(int bits, Thread me) {
-        if (shelves.isClosed()) {
-            throw closed();
-        }
-        return shelves.grow(bits, me);
-    }
-
-    private void finish(long handle, boolean zeroed) {
-        if (zeroed && handle != 0) {
-            long at = place(handle, "zeroing");
-            for (long end = at + bytes; at < end; at += Long.BYTES) {
-                region.frames.set(ValueLayout.JAVA_LONG_UNALIGNED, at, 0L);
-            }
-        }
-        if (zone.slowPath) {
-            labyrinth.checkOpen();
-            if (samples != null && handle != 0) {
-                samples.claimed(handle);
-            }
-        }
-    }
-
-    /**
-     * Frees the object. Wait-free for an EXCLUSIVE one, one CAS otherwise.
-     *
-     * @throws LabyrinthException.NotOwner if the object is EXCLUSIVE to another thread
-     * @throws LabyrinthException.Stale    if this life of the object has ended: a double free is always found
-     */
-    public void free(long handle) {
-        free(handle, Thread.currentThread(), PageWord.EXCLUSIVE);
-    }
-
-    void free(long handle, Thread me, long flags) {
-        try {
-            if (map.release(handle, me, flags)) {
-                zone.freed(handle, me);
-            }
-        } catch (LabyrinthException e) {
-            throw ofObject(e);
-        } finally {
-            Reference.reachabilityFence(this);
-        }
-    }
-
-    /** {@link Handles#handOff}. */
-    public long handOff(long handle) {
-        try {
-            return map.handOff(handle, Thread.currentThread(), PageWord.EXCLUSIVE);
-        } catch (LabyrinthException e) {
-            throw ofObject(e);
-        } finally {
-            Reference.reachabilityFence(this);
-        }
-    }
-
-    /** {@link Handles#accept}. */
-    public long accept(long ticket) {
-        try {
-            long handle = map.accept(ticket, Thread.currentThread(), PageWord.EXCLUSIVE);
-            if (zone.slowPath) {
-                try {
-                    finishAccept(handle);
-                } catch (Error unseen) {
-                    // For want of stack: the ticket is accepted, and a handler that does nothing takes none.
-                }
-            }
-            return handle;
-        } catch (LabyrinthException e) {
-            throw ofObject(e);
-        } finally {
-            Reference.reachabilityFence(this);
-        }
-    }
-
-    private void finishAccept(long handle) {
-        labyrinth.checkOpen();
-        if (samples != null) {
-            samples.accepted(handle);
-        }
-    }
-
-    /** {@link Handles#getLong}. */
-    public long getLong(long handle, long offset) {
-        return region.frames.get(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES));
-    }
-
-    /** {@link Handles#putLong}. */
-    public void putLong(long handle, long offset, long value) {
-        region.frames.set(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES), value);
-    }
-
-    /** {@link Handles#getByte}. */
-    public byte getByte(long handle, long offset) {
-        return region.frames.get(ValueLayout.JAVA_BYTE, at(handle, offset, 1));
-    }
-
-    /** {@link Handles#putByte}. */
-    public void putByte(long handle, long offset, byte value) {
-        region.frames.set(ValueLayout.JAVA_BYTE, at(handle, offset, 1), value);
-    }
-
-    /** {@link Handles#address}. */
-    public long address(long handle) {
-        checked(handle, "address");
-        return region.address(0) + place(handle, "address");
-    }
-
     /** Where the object begins: in bytes from the labyrinth's first frame on. Checked as an access is. */
     public long offset(long handle) {
         checked(handle, "offset");
-        return place(handle, "offset");
+        return offset(handle, "offset");
     }
 
-    /** {@link Handles#segment}. */
-    public MemorySegment segment(long handle) {
-        if (PageWord.isExclusive(checked(handle, "segment"))) {
-            throw new LabyrinthException.InvalidRequest("segment refused: object " + PageWord.describeHandle(handle)
-                    + " is EXCLUSIVE: use getLong and its like, or allocObject, whose segment dies with it");
-        }
-        return region.frames.asSlice(place(handle, "segment"), bytes);
+    // ------------------------------------------------------------------------------------------------ hooks
+
+    @Override
+    String withSegment() {
+        return "allocObject";
     }
 
-    /** The memory of an object that the caller owns, for as long as {@code arena} lives. */
-    MemorySegment segment(long handle, Arena arena) {
-        int object = PageWord.pfn(handle);
-        return Mapping.segment(addresses[object >> shift] + object * bytes, bytes, arena);
+    @Override
+    long byteSize(int order) {
+        return bytes;
     }
 
-    private long at(long handle, long offset, int width) {
-        checked(handle, "access");
-        if (offset < 0 || offset > bytes - width) {
-            throw new IndexOutOfBoundsException("access refused: offset=" + offset + " bytes=" + width + " limit="
-                    + bytes);
-        }
-        return place(handle, "access") + offset;
-    }
-
-    long checked(long handle, String verb) {
-        if (zone.slowPath) {
-            labyrinth.checkOpen();
-        }
-        try {
-            return map.checked(handle, verb, Thread.currentThread());
-        } catch (LabyrinthException e) {
-            throw ofObject(e);
-        } finally {
-            Reference.reachabilityFence(this);
-        }
-    }
-
-    private long place(long handle, String verb) {
+    @Override
+    long offset(long handle, String verb) {
         int object = PageWord.pfn(handle);
         long base = addresses[object >> shift];
         if (base == 0) {    // another thread has freed it just now
-            throw ofObject(Refusals.stale(verb, handle, map.lvWord(object)));
+            throw told(Refusals.stale(verb, handle, map.lvWord(object)));
         }
         return base + object * bytes - region.address(0);
     }
 
-    /** The refusal of a frame, said of an object. */
-    private LabyrinthException ofObject(LabyrinthException refusal) {
-        labyrinth.checkOpen();
-        if (shelves.isClosed()) {
+    @Override
+    MemorySegment segment(long handle, int order) {
+        return region.frames.asSlice(offset(handle, "segment"), bytes);
+    }
+
+    /** Of an object that the caller owns: so its frame is there. */
+    @Override
+    MemorySegment segment(long handle, int order, Arena arena) {
+        int object = PageWord.pfn(handle);
+        return Mapping.segment(addresses[object >> shift] + object * bytes, bytes, arena);
+    }
+
+    /** Without a segment, which would be an object. */
+    @Override
+    void zero(long handle, int order) {
+        long at = offset(handle, "zeroing");
+        for (long end = at + bytes; at < end; at += Long.BYTES) {
+            region.frames.set(ValueLayout.JAVA_LONG_UNALIGNED, at, 0L);
+        }
+    }
+
+    /** A sprint does not come by all that is free, and would then take a frame. */
+    @Override
+    int searched(int gfp) {
+        return gfp & ~GfpFlags.SPRINT;
+    }
+
+    @Override
+    long claimMore(int gfp, Thread me) {
+        if (pages.isClosed()) {
+            throw closed();
+        }
+        return pages.grow(gfp, me);
+    }
+
+    /** Flight recordings are told of frames alone. */
+    @Override
+    long acceptAndTell(long ticket, Thread me, long flags) {
+        return map.accept(ticket, me, flags);
+    }
+
+    /** The words are there a while longer than the labyrinth. */
+    @Override
+    long checked(long handle, String verb, Thread me) {
+        if (zone.slowPath) {
+            checkOpen();
+        }
+        return super.checked(handle, verb, me);
+    }
+
+    /** What is said of a frame, said of an object. */
+    @Override
+    LabyrinthException told(LabyrinthException refusal) {
+        checkOpen();
+        if (pages.isClosed()) {
             return closed();
         }
         String message = this + ", pfn is the object's number: " + refusal.getMessage();
@@ -457,8 +341,8 @@ public final class Slab implements AutoCloseable {
      * @throws LabyrinthException.Closed if the labyrinth is closed
      */
     public int shrink() {
-        labyrinth.checkOpen();
-        return pass(shelves::shrink);
+        checkOpen();
+        return pass(pages::shrink);
     }
 
     /**
@@ -481,7 +365,7 @@ public final class Slab implements AutoCloseable {
      * @return the number of objects freed
      */
     public int sweepDeadOwners() {
-        labyrinth.checkOpen();
+        checkOpen();
         return pass(() -> scan.sweep(Living::endedOf));
     }
 
@@ -491,7 +375,7 @@ public final class Slab implements AutoCloseable {
      * @throws AssertionError that names the first violation
      */
     public void validate() {
-        labyrinth.checkOpen();
+        checkOpen();
         String violation = violation();
         if (violation != null) {
             throw new AssertionError(violation);
@@ -500,13 +384,13 @@ public final class Slab implements AutoCloseable {
 
     /** Of a slab that has closed nothing is left to check. */
     @Nullable String violation() {
-        if (shelves.isClosed()) {
+        if (pages.isClosed()) {
             return null;
         }
         return pass(() -> {
             String violation = scan.violation();
             if (violation == null) {
-                violation = shelves.violation();
+                violation = pages.violation();
             }
             return violation == null ? null : this + " " + violation;
         });
@@ -517,7 +401,7 @@ public final class Slab implements AutoCloseable {
      * its number. (What the labyrinth tells of a slab's frames is whose request they were taken for.)
      */
     public List<Owner> owners() {
-        labyrinth.checkOpen();
+        checkOpen();
         return pass(() -> Owner.of(scan.out(), map, samples));
     }
 
@@ -544,19 +428,19 @@ public final class Slab implements AutoCloseable {
     @Override
     public void close() {
         try {
-            if (!shelves.isClosed()) {
+            if (!pages.isClosed()) {
                 closeShelves();
             }
             end();
         } catch (OutOfMemoryError e) {
-            throw Machine.heapFull("slab of ".concat(labyrinth.name), !shelves.isClosed(), e);
+            throw Machine.heapFull("slab of ".concat(name), !pages.isClosed(), e);
         }
     }
 
     private void closeShelves() {
-        labyrinth.checkOpen();
+        checkOpen();
         map.orphans.mend(map);
-        int stayed = shelves.close();
+        int stayed = pages.close();
         if (stayed < 0) {
             throw new LabyrinthException.FramesOut(this + " cannot close: another thread shrinks or closes it; try it"
                     + " again");
@@ -568,6 +452,6 @@ public final class Slab implements AutoCloseable {
 
     @Override
     public String toString() {
-        return "slab size=" + bytes + " labyrinth=" + labyrinth.name;
+        return "slab size=" + bytes + " labyrinth=" + name;
     }
 }

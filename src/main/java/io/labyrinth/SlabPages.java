@@ -40,7 +40,7 @@ final class SlabPages {
     final int bytes;
     final int perFrame;
     final int shift;
-    private final FrameAllocator labyrinth;
+    private final Allocator labyrinth;
     private final PageMap map;
 
     /** By shelf: the handle of its frame; 0 for none. */
@@ -60,7 +60,7 @@ final class SlabPages {
     private volatile int turn;
 
     /** @param map with the words of all shelves, QUARANTINED */
-    SlabPages(FrameAllocator labyrinth, PageMap map, int bytes) {
+    SlabPages(Allocator labyrinth, PageMap map, int bytes) {
         this.labyrinth = labyrinth;
         this.map = map;
         this.bytes = bytes;
@@ -73,7 +73,7 @@ final class SlabPages {
         this.torn = new boolean[map.frames >> shift];
     }
 
-    static int perFrame(FrameAllocator labyrinth, int bytes) {
+    static int perFrame(Allocator labyrinth, int bytes) {
         return (int) (labyrinth.region.pageSize / bytes);
     }
 

@@ -8,10 +8,10 @@ import org.jspecify.annotations.Nullable;
 /** A labyrinth's open slabs: what they keep is asked for, checked and ended with it. */
 final class Slabs {
 
-    private final FrameAllocator labyrinth;
+    private final Allocator labyrinth;
     private final Set<Slab> open = ConcurrentHashMap.newKeySet();
 
-    Slabs(FrameAllocator labyrinth) {
+    Slabs(Allocator labyrinth) {
         this.labyrinth = labyrinth;
     }
 

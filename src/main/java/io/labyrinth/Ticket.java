@@ -9,13 +9,13 @@ import io.labyrinth.internal.pagemap.PageWord;
  */
 public final class Ticket {
 
-    private final FrameAllocator labyrinth;
+    private final Allocator labyrinth;
     private final int order;
     private final boolean exclusive;
     /** The handle of the next life; 0 until the frame is in transit. */
     long ticket;
 
-    Ticket(FrameAllocator labyrinth, int order, boolean exclusive) {
+    Ticket(Allocator labyrinth, int order, boolean exclusive) {
         this.labyrinth = labyrinth;
         this.order = order;
         this.exclusive = exclusive;
@@ -29,7 +29,7 @@ public final class Ticket {
     public Frame accept() {
         Thread me = Thread.currentThread();
         Frame frame = new Frame(labyrinth, order, exclusive ? me : null);
-        frame.handle = labyrinth.accept(ticket, me, Frame.FLAGS);
+        frame.handle = labyrinth.accept(ticket, me, Lease.FLAGS);
         return frame;
     }
 

@@ -114,7 +114,7 @@ class FrameTest {
     }
 
     private static Field field(String name) throws ReflectiveOperationException {
-        Field field = Frame.class.getDeclaredField(name);
+        Field field = Lease.class.getDeclaredField(name);
         field.setAccessible(true);
         return field;
     }

@@ -31,9 +31,9 @@ import java.util.stream.Stream;
 final class Hooked extends ClassLoader {
 
     /** Where the words are changed, the advice is, the passes over both, and what else is done with a claim. */
-    static final List<String> MAP = List.of("PageMap", "Advice", "Orphans", "Zone", "PageMapScan", "FrameAllocator");
+    static final List<String> MAP = List.of("PageMap", "Advice", "Orphans", "Zone", "PageMapScan", "Allocator");
     /** Where frames are cut into smaller pieces, and books are kept of that. */
-    static final List<String> ARENAS_AND_SLABS = List.of("FrameArena", "FrameArena$Run", "Slab", "SlabPages",
+    static final List<String> ARENAS_AND_SLABS = List.of("FrameArena", "FrameArena$Run", "Allocator", "Slab", "SlabPages",
             "PageMap", "Advice", "Orphans");
     /** What gives back all that a labyrinth has. */
     static final List<String> CLOSING = List.of("Labyrinth", "Closing", "Region", "Mapping", "SharedFile", "Slabs",
@@ -46,7 +46,7 @@ final class Hooked extends ClassLoader {
     /** What the try blocks of other methods call, and that alone. */
     private static final Set<String> ALWAYS_IN_TRY_BLOCKS = Set.of("PageMap.own", "PageMap.hideHeads",
             "PageMap.advise", "Advice.giveAll", "PageMap.takeBack", "PageMap.reopen", "SlabPages.reopen",
-            "FrameAllocator.finish", "Slab.finish");
+            "Allocator.finish", "Slab.zero");
 
     /** All calls that have a try block of a class with hooks around them. */
     private final List<String> inTryBlocks = new ArrayList<>();

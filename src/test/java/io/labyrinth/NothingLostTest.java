@@ -62,13 +62,13 @@ class NothingLostTest {
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         // Where there are few groups, no advice is given to spans of them. No close is refused here, and no call is.
         assertThat(child.out().lines()).allMatch(line -> line.startsWith("struck ")
-                || line.matches("never (PageMap.advise|PageMap.reopen|FrameAllocator)[#.].*"));
+                || line.matches("never (PageMap.advise|PageMap.reopen|Allocator)[#.].*"));
         for (String method : List.of("claim", "own", "claimAndSplit", "claimAndJoin", "hideHeads", "accept",
                 "leaveVirtually", "advise")) {
             assertThat(child.out()).contains("struck PageMap." + method + "#");
         }
-        assertThat(child.out()).contains("struck FrameAllocator.claim#", "struck FrameAllocator.finish#");
-        assertThat(child.out().matches("(?s).*struck FrameAllocator\\.finish#\\d+:claimed.*")).isEqualTo(sampled);
+        assertThat(child.out()).contains("struck Allocator.claim#", "struck Allocator.finish#");
+        assertThat(child.out().matches("(?s).*struck Allocator\\.finish#\\d+:claimed.*")).isEqualTo(sampled);
         Verify.held("no frame is lost by an error behind a claim", "NothingLostTest",
                 "each of " + child.out().lines().filter(line -> line.startsWith("struck ")).count()
                 + " calls in the page map's try blocks, alone and with all"

@@ -12,8 +12,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import org.jspecify.annotations.Nullable;
 
-/** What both faces of a labyrinth are made of: requests, passed to the page map and the zone, and their failures. */
-abstract class FrameAllocator {
+/**
+ * What the three faces are made of, {@link Labyrinth}, {@link Handles} and {@link Slab}: requests, passed to a page map
+ * and a zone, and their failures.
+ */
+abstract class Allocator {
 
     /*
      * Of a closed labyrinth the page words have no state (Region), so all but a claim is stale, and only that failure
@@ -21,8 +24,10 @@ abstract class FrameAllocator {
      * at the owner. A claim looks at a field, as what is under way while closeNow() empties the words can write FREE
      * into one afterwards.
      *
-     * A base class, and not an object that both faces hold, as each step from a face to a page word counts: a fence
+     * A base class, and not an object that the faces hold, as each step from a face to a page word counts: a fence
      * makes the compiler load final fields anew, so that a pair takes each step twice. One more cost it 0.6 ns of 8.4.
+     *
+     * The hooks are for slabs. A call of one costs nothing, as the compiler knows which face it compiles for.
      *
      * Reference.reachabilityFence costs no instruction. Without it the collector could find this object dead while a
      * call of it is still at work in the page map, as nothing else of it is needed by then.
@@ -32,10 +37,10 @@ abstract class FrameAllocator {
     final PageMap map;
     final Zone zone;
     final Region region;
-    /** Null unless claims are sampled: then the zone is watched. */
+    /** Null unless claims are sampled: then the zone takes its slow path. */
     final @Nullable Samples samples;
 
-    FrameAllocator(String name, PageMap map, Zone zone, Region region, @Nullable Samples samples) {
+    Allocator(String name, PageMap map, Zone zone, Region region, @Nullable Samples samples) {
         this.name = name;
         this.map = map;
         this.zone = zone;
@@ -43,10 +48,59 @@ abstract class FrameAllocator {
         this.samples = samples;
     }
 
+    // ------------------------------------------------------------------------------------------------ hooks
+
+    /** Bytes of a run. */
+    long byteSize(int order) {
+        return region.pageSize << order;
+    }
+
+    /** Where a run begins: in bytes from the labyrinth's first frame on. */
+    long offset(long handle, String verb) {
+        return PageWord.pfn(handle) * region.pageSize;
+    }
+
+    /** The memory of a run for as long as the labyrinth lives. */
+    MemorySegment segment(long handle, int order) {
+        return region.shared(PageWord.pfn(handle), order);
+    }
+
+    /** The memory of a run for as long as {@code arena} lives. */
+    MemorySegment segment(long handle, int order, Arena arena) {
+        return region.run(PageWord.pfn(handle), order, arena);
+    }
+
+    /** For whom nothing was found; 0: nothing more can be done. */
+    long claimMore(int gfp, Thread me) {
+        return 0;
+    }
+
+    /** What a search is told of the request. */
+    int searched(int gfp) {
+        return gfp;
+    }
+
+    void zero(long handle, int order) {
+        segment(handle, order).fill((byte) 0);
+    }
+
+    /** The refusal as it is told, or that the labyrinth has closed. */
+    LabyrinthException told(LabyrinthException refusal) {
+        if (refusal instanceof LabyrinthException.Stale || refusal instanceof LabyrinthException.NotOwner) {
+            checkOpen();
+        }
+        return refusal;
+    }
+
+    // ------------------------------------------------------------------------------------------------ requests
+
     long claim(int gfp, int order, Thread me) {
         boolean zeroed = GfpFlags.isZeroed(gfp);    // asked before, as behind the claim each call can run out of stack
         try {
-            long handle = zone.claim(gfp, order, me);
+            long handle = zone.claim(searched(gfp), order, me);
+            if (handle == 0) {
+                handle = claimMore(gfp, me);
+            }
             if (zeroed && handle != 0 || zone.slowPath) {
                 try {
                     finish(handle, order, zeroed);
@@ -69,7 +123,7 @@ abstract class FrameAllocator {
     /** What most requests are spared. */
     private void finish(long handle, int order, boolean zeroed) {
         if (zeroed && handle != 0) {
-            segment(handle, order).fill((byte) 0);
+            zero(handle, order);
         }
         if (zone.slowPath) {
             checkOpen();
@@ -85,8 +139,8 @@ abstract class FrameAllocator {
             if (map.release(handle, me, flags)) {
                 zone.freed(handle, me);
             }
-        } catch (LabyrinthException.Stale | LabyrinthException.NotOwner e) {
-            throw orClosed(e);
+        } catch (LabyrinthException e) {
+            throw told(e);
         } finally {
             Reference.reachabilityFence(this);
         }
@@ -95,8 +149,8 @@ abstract class FrameAllocator {
     long handOff(long handle, Thread me, long flags) {
         try {
             return map.handOff(handle, me, flags);
-        } catch (LabyrinthException.Stale | LabyrinthException.NotOwner e) {
-            throw orClosed(e);
+        } catch (LabyrinthException e) {
+            throw told(e);
         } finally {
             Reference.reachabilityFence(this);
         }
@@ -106,8 +160,8 @@ abstract class FrameAllocator {
     long inTransit(long ticket) {
         try {
             return map.inTransit(ticket);
-        } catch (LabyrinthException.Stale e) {
-            throw orClosed(e);
+        } catch (LabyrinthException e) {
+            throw told(e);
         } finally {
             Reference.reachabilityFence(this);
         }
@@ -124,8 +178,8 @@ abstract class FrameAllocator {
                 }
             }
             return handle;
-        } catch (LabyrinthException.Stale e) {
-            throw orClosed(e);
+        } catch (LabyrinthException e) {
+            throw told(e);
         } finally {
             Reference.reachabilityFence(this);
         }
@@ -139,7 +193,7 @@ abstract class FrameAllocator {
         }
     }
 
-    private long acceptAndTell(long ticket, Thread me, long flags) {
+    long acceptAndTell(long ticket, Thread me, long flags) {
         long word = map.inTransit(ticket);
         long giver = map.lvOwner(PageWord.pfn(ticket));    // still, as an owner word is never cleared
         long handle = map.accept(ticket, me, flags);
@@ -155,8 +209,8 @@ abstract class FrameAllocator {
     long checked(long handle, String verb, Thread me) {
         try {
             return map.checked(handle, verb, me);
-        } catch (LabyrinthException.Stale | LabyrinthException.NotOwner e) {
-            throw orClosed(e);
+        } catch (LabyrinthException e) {
+            throw told(e);
         } finally {
             Reference.reachabilityFence(this);
         }
@@ -165,35 +219,15 @@ abstract class FrameAllocator {
     long ownerOf(long handle) {
         try {
             return PageWord.threadId(map.ownerOf(handle));
-        } catch (LabyrinthException.Stale e) {
-            throw orClosed(e);
+        } catch (LabyrinthException e) {
+            throw told(e);
         } finally {
             Reference.reachabilityFence(this);
         }
     }
 
-    /** The memory of a run for as long as the labyrinth lives. */
-    MemorySegment segment(long handle, int order) {
-        return region.shared(PageWord.pfn(handle), order);
-    }
-
-    /** The memory of a run for as long as {@code arena} lives. */
-    MemorySegment segment(long handle, int order, Arena arena) {
-        return region.run(PageWord.pfn(handle), order, arena);
-    }
-
-    long byteSize(int order) {
-        return region.pageSize << order;
-    }
-
     MemorySegment descriptor(long handle) {
         return map.descriptor(PageWord.pfn(handle));
-    }
-
-    /** The refusal, unless the labyrinth has closed. */
-    private LabyrinthException orClosed(LabyrinthException refusal) {
-        checkOpen();
-        return refusal;
     }
 
     void checkOpen() {
