@@ -210,7 +210,6 @@ class SharedMachinesTest {
     /** In Java and in C the same, whatever lies between its holes; and what is reserved is there. */
     @Test
     void aFileStillNeedsTheMemoryOfItsHoles() throws Exception {
-        NativeTest.make("../target/native/test/room");
         long page = Libc.pageSize();
         try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
             file.setLength(16 * page);
