@@ -11,7 +11,7 @@ help:
 	@echo "make run             build, and digest the JDK's own files through locked frames, checked by sha256sum"
 	@echo "make run ARGS=...    the same for any command: make run ARGS='digest DIR', 'stress --seconds 5', 'doctor'"
 	@echo "make run-native      the same with a native program at the other end, killed half-way and begun again"
-	@echo "make test            all tests; make test T=Name for one class"
+	@echo "make test            all tests, a line for each class; make test T=Name for one class"
 	@echo "make verify          every proof in its long form, and one table of what held, 90 minutes; QUICK=1: 18"
 	@echo "make model           the protocol's models, checked exhaustively with spin, and the bugs that they must find"
 	@echo "make mutants         plants one bug after the other, and says which test finds it; QUICK=1 takes some of them"

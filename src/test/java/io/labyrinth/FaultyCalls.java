@@ -8,8 +8,6 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * What {@code src/test/native/faults.c} offers: system calls that fail when they are told to, and a storm of signals.

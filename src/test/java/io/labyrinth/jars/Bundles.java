@@ -11,6 +11,7 @@ import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
 import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleContext;
 import org.osgi.framework.Constants;
 import org.osgi.framework.launch.Framework;
 import org.osgi.framework.launch.FrameworkFactory;
@@ -30,8 +31,9 @@ final class Bundles {
                 Constants.FRAMEWORK_SYSTEMPACKAGES_EXTRA, "org.slf4j;version=2.0.0"));
         framework.start();
         try {
-            framework.getBundleContext().installBundle(Path.of(args[1]).toUri().toString()).start();
-            Bundle user = framework.getBundleContext().installBundle(bundle(folder, Path.of(args[2])).toUri().toString());
+            BundleContext bundles = framework.getBundleContext();
+            bundles.installBundle(Path.of(args[1]).toUri().toString()).start();
+            Bundle user = bundles.installBundle(bundle(folder, Path.of(args[2])).toUri().toString());
             user.start();
             user.loadClass("user.User").getMethod("main", String[].class).invoke(null, (Object) new String[0]);
             try {
