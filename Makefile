@@ -1,22 +1,17 @@
-# Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven.
+# Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven. Nothing that Maven calls comes back here.
 .PHONY: help which-java build run run-native test verify mutants model bench jcstress bindings native native-test
-.PHONY: native-bench uring browser load ownership vm clean
+.PHONY: native-bench uring browser load ownership vm reproducible clean jdk
 
-# JAVA_HOME if it is new enough, then what PATH and the usual places have; the first JDK >= 25 wins.
-JDK := $(shell for d in "$$JAVA_HOME" "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v javac || echo /)")")")" \
-	/usr/lib/jvm/* /usr/java/* /opt/java/* /opt/*jdk* "$$HOME"/.sdkman/candidates/java/* "$$HOME"/.jdks/* \
-	/Library/Java/JavaVirtualMachines/*/Contents/Home; do \
-	v=$$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$$d/release" 2>/dev/null); \
-	if [ "$${v:-0}" -ge 25 ] && [ -x "$$d/bin/javac" ]; then echo "$$d"; break; fi; done)
-NO_JDK := Labyrinth needs a JDK >= 25 and found none: install one (Debian, Ubuntu: temurin-25-jdk or openjdk-25-jdk; others: https://adoptium.net) or point JAVA_HOME at it.
+JDK := $(shell src/build/find-jdk 2> /dev/null)
+CLI := "$(JDK)/bin/java" -jar target/labyrinth-cli.jar
 # A download that stalls is given up after a minute (up to Maven 3.8, and later): Maven's own limit is half an hour.
-MVN := JAVA_HOME="$(JDK)" mvn -B -ntp -Dmaven.wagon.rto=60000 -Daether.connector.requestTimeout=60000
+MVN := env JAVA_HOME="$(JDK)" mvn -B -ntp -Dmaven.wagon.rto=60000 -Daether.connector.requestTimeout=60000
 
 help:
 	@echo "make run             build, and digest the JDK's own files through locked frames, checked by sha256sum"
 	@echo "make run ARGS=...    the same for any command: make run ARGS='digest DIR', 'stress --seconds 5', 'doctor'"
 	@echo "make run-native      the same with a native program at the other end, killed half-way and begun again"
-	@echo "make test            all tests; make test T=Name for one class"
+	@echo "make test            all tests, a line for each class; make test T=Name for one class"
 	@echo "make verify          every proof in its long form, and one table of what held, 90 minutes; QUICK=1: 18"
 	@echo "make model           the protocol's models, checked exhaustively with spin, and the bugs that they must find"
 	@echo "make mutants         plants one bug after the other, and says which test finds it; QUICK=1 takes some of them"
@@ -26,7 +21,8 @@ help:
 	@echo "make bench           the benchmarks, side by side; make bench QUICK=1 takes 4 minutes at most"
 	@echo "make load            an HTTP server's throughput and p99, Netty's allocator and this, in turns; QUICK=1: 30 s"
 	@echo "make jcstress        pairs of operations at the same moment, 10 minutes; QUICK=1: 3 minutes; T=Name for some"
-	@echo "make build           target/labyrinth.jar, library and command line in one"
+	@echo "make build           target/labyrinth.jar, the library, and target/labyrinth-cli.jar, the command line"
+	@echo "make reproducible    builds twice, in two folders, and compares the jars byte by byte"
 	@echo "make bindings        regenerate bindings/ with a jextract on PATH"
 	@echo "make native          compile the C side into target/native"
 	@echo "make uring           an example: frames as one registered buffer of io_uring (needs liburing-dev)"
@@ -36,34 +32,37 @@ help:
 	@echo "make clean"
 
 jdk:
-	@[ -n "$(JDK)" ] || { echo "$(NO_JDK)" >&2; exit 1; }
+	@src/build/find-jdk check
 
 which-java: jdk
 	@echo "$(JDK)/bin/java"
 
 build: jdk
-	@$(MVN) -q -DskipTests package
+	@$(MVN) -q -Dmaven.test.skip package
 
 run: build
 ifdef ARGS
-	@"$(JDK)/bin/java" -jar target/labyrinth.jar $(ARGS)
+	@$(CLI) $(ARGS)
 else
-	"$(JDK)/bin/java" -jar target/labyrinth.jar digest "$(JDK)" > target/jdk.sums
+	$(CLI) digest "$(JDK)" > target/jdk.sums
 	sha256sum -c --quiet target/jdk.sums && echo "sha256sum agrees on all $$(wc -l < target/jdk.sums) files"
 endif
 
 # The JDK's libraries, hashed at the other end of the frames; the other process is killed half-way, and begun again.
 run-native: build native
 	for end in --to=target/native/consume --from=target/native/produce; do \
-		"$(JDK)/bin/java" -jar target/labyrinth.jar relay $$end --kill 20 "$(JDK)"/lib/*.so "$(JDK)"/lib/server/* \
+		$(CLI) relay $$end --kill 20 "$(JDK)"/lib/*.so "$(JDK)"/lib/server/* \
 			"$(JDK)"/bin/* > target/relay.sums && sha256sum -c --quiet target/relay.sums \
 			&& echo "sha256sum agrees on all $$(wc -l < target/relay.sums) files" || exit 1; done
 
-# No hang is waited for: a test has 20 minutes (src/test/resources), all have 50.
+# What mvn verify does, in a line for each class.
 test: jdk
-	@$(MVN) verify $(if $(T),-Dtest=$(T) -Dsurefire.failIfNoSpecifiedTests=false) \
-		$(if $(LONG),-Dlabyrinth.long=true -Djunit.jupiter.execution.timeout.default=100m) \
-		-Dsurefire.timeout=$(if $(LONG),9000,3000)
+	@src/build/in-brief $(MVN) verify \
+		$(if $(T),-Dtest='$(T)' -Dsurefire.failIfNoSpecifiedTests=false -Dmaven.javadoc.skip) \
+		$(if $(LONG),-Dlabyrinth.long=true -Djunit.jupiter.execution.timeout.default=100m -Dsurefire.timeout=9000)
+
+reproducible: jdk
+	@JDK="$(JDK)" src/test/verify/reproducible
 
 verify: jdk
 	@src/test/verify/verify $(if $(QUICK),quick)
@@ -82,7 +81,8 @@ ownership: jdk
 		-cp "target/test-classes:target/classes:$$(cat target/test.classpath)" \
 		io.labyrinth.OwnershipStress $(or $(N),1000000000)
 
-vm: build
+vm: jdk
+	@$(MVN) -q -DskipTests package
 	@JDK="$(JDK)" src/test/vm/vm $(or $(M),$(if $(QUICK),quick))
 
 browser: jdk

@@ -1,4 +1,4 @@
-/** See {@link io.labyrinth}. The static ones are for the command line and the integrations; the core needs none. */
+/** See {@link io.labyrinth}. The static ones are for the integrations; the core needs none. */
 @SuppressWarnings("requires-automatic")    // Micrometer has no descriptor
 module io.labyrinth {
     requires static transitive org.jspecify;
@@ -14,10 +14,6 @@ module io.labyrinth {
     requires static io.netty.buffer;
     requires static io.netty.common;
     requires static org.apache.arrow.memory.core;
-
-    requires static com.google.gson;
-    requires static info.picocli;
-    requires static me.tongfei.progressbar;
     requires static jdk.httpserver;
 
     exports io.labyrinth;
@@ -26,5 +22,4 @@ module io.labyrinth {
     exports io.labyrinth.map;
     exports io.labyrinth.arrow;
     exports io.labyrinth.netty;
-    opens io.labyrinth.cli to info.picocli, com.google.gson;
 }

@@ -18,7 +18,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -30,7 +29,7 @@ class CgroupTest {
 
     private static final String PROPERTY = "opening: refused before a page is touched if the cgroup has no room";
 
-    private static final String ROOM = "target/native/test/room";
+    private static final String ROOM = Built.of("test/room").toString();
     private static final Path HIERARCHIES = Path.of("/sys/fs/cgroup");
     private static final long MIB = 1L << 20;
     /** What cgroup v1 says where there is no limit. */
@@ -74,11 +73,6 @@ class CgroupTest {
         } catch (IOException | InterruptedException e) {
             throw new AssertionError(String.join(" ", command), e);
         }
-    }
-
-    @BeforeAll
-    static void compile() throws Exception {
-        NativeTest.make("../" + ROOM);
     }
 
     // ---------------------------------------------------------------------------- as the kernel writes its files

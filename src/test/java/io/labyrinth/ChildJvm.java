@@ -107,7 +107,7 @@ public final class ChildJvm {
     }
 
     /** The folder or jar that a class came from. */
-    static String home(Class<?> type) {
+    public static String home(Class<?> type) {
         try {
             return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI()).toString();
         } catch (URISyntaxException e) {

@@ -2,11 +2,9 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Closing, where any step of it goes wrong: what {@link OpeningTest} is for the other end. Each failure is typed;
@@ -14,9 +12,6 @@ import org.junit.jupiter.api.io.TempDir;
  * goes on, until nothing of it is mapped, locked or open, nor a tenant that seems to live.
  */
 class ClosingTest {
-
-    @TempDir
-    private Path folder;
 
     private static Map<String, Integer> numbersOf(ChildJvm.Result child) {
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
@@ -29,7 +24,7 @@ class ClosingTest {
     @Test
     void anyCallMayFailAndTheNextCloseGoesOn() {
         Map<String, Integer> tries = numbersOf(ChildJvm.of(RefusedClosings.class)
-                .jvm("-Xmx64m", "-Xlog:disable", FaultyCalls.option(FaultyCalls.compiled(folder))).run());
+                .jvm("-Xmx64m", "-Xlog:disable", FaultyCalls.option(Built.of(Built.FAULTS))).run());
 
         assertThat(tries.keySet()).containsOnly("CloseRefused", "closed");
         assertThat(tries.get("CloseRefused")).isGreaterThan(100);

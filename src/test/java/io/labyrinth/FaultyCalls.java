@@ -8,8 +8,6 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * What {@code src/test/native/faults.c} offers: system calls that fail when they are told to, and a storm of signals.
@@ -45,28 +43,6 @@ final class FaultyCalls {
     }
 
     // ------------------------------------------------------------------------------------------- for the parent
-
-    /** Compiles the library with the C compiler that a build needs anyway. */
-    static Path compiled(Path folder, String... options) {
-        return compiledFrom("faults.c", folder, options);
-    }
-
-    static Path compiledFrom(String source, Path folder, String... options) {
-        Path library = folder.resolve(source + options.length + ".so");
-        List<String> command = new ArrayList<>(List.of("cc", "-std=gnu11", "-O2", "-Wall", "-shared", "-fPIC",
-                "-pthread"));
-        command.addAll(List.of(options));
-        command.addAll(List.of("-o", library.toString(), Path.of("src", "test", "native", source).toString()));
-        try {
-            int exit = new ProcessBuilder(command).inheritIO().start().waitFor();
-            if (exit != 0) {
-                throw new AssertionError(command + " exit=" + exit);
-            }
-        } catch (IOException | InterruptedException e) {
-            throw new AssertionError(command.toString(), e);
-        }
-        return library;
-    }
 
     /** The option by which a child finds the library. */
     static String option(Path library) {

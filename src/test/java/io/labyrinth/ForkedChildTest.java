@@ -16,16 +16,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** A child that was forked has a copy of its parent's lock: who lives is then told by the pid. C's twin is in shared.c. */
 class ForkedChildTest {
 
     private static final Gfp EXCLUSIVE = Gfp.NOWAIT.with(Gfp.EXCLUSIVE);
     private static final int FRAMES = 64;
-
-    @TempDir
-    private Path folder;
 
     private final Path path = Path.of("/dev/shm/labyrinth-forked-" + ProcessHandle.current().pid());
 
@@ -60,7 +56,7 @@ class ForkedChildTest {
     @Test
     void aKilledProcessIsSweptThoughItsForkedChildLivesOn() throws Exception {
         try (Labyrinth labyrinth = create()) {
-            Process parent = ChildJvm.of(Forking.class).jvm(FaultyCalls.option(FaultyCalls.compiled(folder)))
+            Process parent = ChildJvm.of(Forking.class).jvm(FaultyCalls.option(Built.of(Built.FAULTS)))
                     .with(path.toString()).start();
             ProcessHandle child = null;
             try {
@@ -143,7 +139,7 @@ class ForkedChildTest {
     @Test
     void anyOtherAnswerIsNoSignOfDeath() {
         ChildJvm.Result child = ChildJvm.of(OtherAnswers.class)
-                .jvm(FaultyCalls.option(FaultyCalls.compiled(folder))).run();
+                .jvm(FaultyCalls.option(Built.of(Built.FAULTS))).run();
 
         assertThat(child.out()).as(child.err()).isEqualTo("false false false true ");
     }
@@ -214,7 +210,7 @@ class ForkedChildTest {
     void whoClosesGivesItsSlotUp() throws Exception {
         try (Labyrinth labyrinth = create()) {
             Process parent = ChildJvm.of(ForkingAndClosing.class)
-                    .jvm(FaultyCalls.option(FaultyCalls.compiled(folder))).with(path.toString()).start();
+                    .jvm(FaultyCalls.option(Built.of(Built.FAULTS))).with(path.toString()).start();
             try {
                 ProcessHandle child = ProcessHandle.of(Long.parseLong(parent.inputReader().readLine())).orElseThrow();
                 try (Labyrinth heir = attach()) {

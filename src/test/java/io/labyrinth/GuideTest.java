@@ -37,7 +37,6 @@ class GuideTest {
     /** As a program of its own, compiled with the library as {@code make native} builds it. */
     @Test
     void everyExampleInCCompilesAndRuns() throws Exception {
-        NativeTest.make("../target/native/liblabyrinth.a");
         List<String> examples = new ArrayList<>();
         for (Path page : pages()) {
             examples.addAll(Snippets.ofMarkdown(page, "c"));
@@ -48,7 +47,7 @@ class GuideTest {
             Path source = Files.writeString(folder.resolve("example.c"), example);
             Path program = folder.resolve("example");
             run("cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-Inative", "-o", program.toString(),
-                    source.toString(), "target/native/liblabyrinth.a");
+                    source.toString(), Built.of("liblabyrinth.a").toString());
             run(program.toString());
         }
     }

@@ -11,17 +11,11 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
-import java.nio.file.Path;
-import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** A sweep takes from threads that have ended, and from no other, whoever has started them. */
 class LivingTest {
-
-    @TempDir
-    private Path folder;
 
     @Test
     void aThreadThatIsAttachedByJniIsNotSwept() throws IOException, InterruptedException {
@@ -49,21 +43,11 @@ class LivingTest {
     }
 
     private void sweepsOnlyAtItsEnd(String kind) throws IOException, InterruptedException {
-        ChildJvm.Result child = ChildJvm.of(Foreigner.class).with(compiled().toString(), kind).run();
+        ChildJvm.Result child = ChildJvm.of(Foreigner.class).with(Built.of(Built.ATTACHED).toString(), kind).run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         assertThat(child.out()).isEqualTo("alive=0 ended=4\n");
         Verify.held("a sweep takes nothing from a thread that lives", "LivingTest", kind);
-    }
-
-    private Path compiled() throws IOException, InterruptedException {
-        Path library = folder.resolve("attached.so");
-        Path headers = Path.of(System.getProperty("java.home"), "include");
-        List<String> command = List.of("cc", "-std=gnu11", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-pthread",
-                "-I" + headers, "-I" + headers.resolve("linux"), "-o", library.toString(),
-                Path.of("src", "test", "native", "attached.c").toString());
-        assertThat(new ProcessBuilder(command).inheritIO().start().waitFor()).as("%s", command).isZero();
-        return library;
     }
 
     /** A thread that Java has not started claims, is swept while it lives, and again after its end. */

@@ -11,16 +11,12 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** What counts as locked, and what is not taken for a proof; on mappings of 5 MiB, within a lock limit of 8 MiB. */
 class LockProofTest {
 
     private static final long MIB = 1L << 20;
     private static final long BYTES = 5 * MIB;
-
-    @TempDir
-    private Path folder;
 
     private final long pageSize = Machine.pageSize();
     private long start;
@@ -97,7 +93,7 @@ class LockProofTest {
     }
 
     private String child(String how) {
-        Path library = FaultyCalls.compiled(folder);
+        Path library = Built.of(Built.FAULTS);
         ChildJvm.Result child = ChildJvm.of(Proofs.class).jvm(FaultyCalls.option(library)).with(how).run();
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         return child.out().strip();

@@ -45,7 +45,7 @@ public class NativeTest {
     }
 
     /** A target of native/Makefile; what it printed. */
-    public static String make(String... arguments) throws IOException, InterruptedException {
+    private static String make(String... arguments) throws IOException, InterruptedException {
         ProcessBuilder make = new ProcessBuilder("make", "-s", "-C", "native");
         make.command().addAll(List.of(arguments));
         // Of a make that runs this test, nothing is to be passed on.

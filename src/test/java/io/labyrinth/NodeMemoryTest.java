@@ -6,7 +6,6 @@ import io.labyrinth.internal.os.NodeMemory;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -18,11 +17,6 @@ class NodeMemoryTest {
 
     @TempDir
     private Path folder;
-
-    @BeforeAll
-    static void compile() throws Exception {
-        CgroupTest.compile();
-    }
 
     /** Of 24 GiB, node 0 has 2 GiB, most of it taken. Node 1 has a zone, of which 1,000 pages are kept. */
     @BeforeEach

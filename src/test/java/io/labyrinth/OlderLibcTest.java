@@ -11,7 +11,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -21,11 +20,8 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 class OlderLibcTest {
 
-    @TempDir
-    private Path folder;
-
     private String told(String... environment) {
-        Path library = FaultyCalls.compiledFrom("hidden.c", folder);
+        Path library = Built.of(Built.HIDDEN);
         ChildJvm.Result child = ChildJvm.of(Opens.class).preload(library, environment).jvm("-Xlog:disable").run();
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         return child.out();
@@ -77,9 +73,8 @@ class OlderLibcTest {
 
     @Test
     void cGivesTheSameAdvice() throws Exception {
-        NativeTest.make("../target/native/test/room");
         Process process = new ProcessBuilder(Stream.concat(Stream.of(filter("memfd_create")),
-                Stream.of("target/native/test/room", "create", "8")).toList()).start();
+                Stream.of(Built.of("test/room").toString(), "create", "8")).toList()).start();
         assertThat(new String(process.getInputStream().readAllBytes()))
                 .startsWith("MAP_REFUSED: memfd_create refused: ").contains("errno=1(")
                 .endsWith(": there is no memfd_create here (Linux 3.17, and a sandbox that allows it); share it by a"
@@ -95,11 +90,8 @@ class OlderLibcTest {
 
     /** A command under which these calls are refused; takes the command to be run behind it. */
     private String[] filter(String calls) throws Exception {
-        String program = folder.resolve("filter").toString();
-        assertThat(new ProcessBuilder("cc", "-std=gnu11", "-Wall", "-o", program, "src/test/native/filter.c")
-                .inheritIO().start().waitFor()).isZero();
-        String[] command = Stream.of(List.of(program), List.of(calls.split(" ")), List.of("--")).flatMap(List::stream)
-                .toArray(String[]::new);
+        String[] command = Stream.of(List.of(Built.of(Built.FILTER).toString()), List.of(calls.split(" ")),
+                List.of("--")).flatMap(List::stream).toArray(String[]::new);
         assumeTrue(new ProcessBuilder(Stream.concat(Stream.of(command), Stream.of("true")).toList()).start().waitFor()
                 == 0, "this process may set no seccomp filter");
         return command;

@@ -11,7 +11,6 @@ import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Opening, where any step of it goes wrong: the first system call fails, then the second, and so on until an opening
@@ -19,9 +18,6 @@ import org.junit.jupiter.api.io.TempDir;
  * left behind: no mapping, no lock, no descriptor, no thread.
  */
 class OpeningTest {
-
-    @TempDir
-    private Path folder;
 
     private ChildJvm child(Class<?> program, Path library) {
         return ChildJvm.of(program).jvm("-Xmx64m", "-Xlog:disable", FaultyCalls.option(library));
@@ -39,7 +35,7 @@ class OpeningTest {
 
     @Test
     void anyCallMayFailAndLeavesNothingBehind() {
-        Map<String, Integer> tries = numbersOf(child(RefusedCalls.class, FaultyCalls.compiled(folder)).run());
+        Map<String, Integer> tries = numbersOf(child(RefusedCalls.class, Built.of(Built.FAULTS)).run());
 
         assertThat(tries.keySet()).contains("MapRefused", "LockRefused", "opened");
         assertThat(tries.get("MapRefused")).isGreaterThan(30);
@@ -51,7 +47,7 @@ class OpeningTest {
 
     @Test
     void anyFileMayBeMissingAndAnyHelperNotStart() {
-        Path library = FaultyCalls.compiled(folder, "-DPRELOADED");
+        Path library = Built.of(Built.PRELOADED);
         Map<String, Integer> tries = numbersOf(child(RefusedFiles.class, library)
                 .jvm("-XX:ActiveProcessorCount=4").preload(library).run());
 
@@ -62,7 +58,7 @@ class OpeningTest {
 
     @Test
     void aStormOfSignalsIsNotNoticed() {
-        Map<String, Integer> tries = numbersOf(child(Stormy.class, FaultyCalls.compiled(folder)).run());
+        Map<String, Integer> tries = numbersOf(child(Stormy.class, Built.of(Built.FAULTS)).run());
 
         assertThat(tries).containsEntry("opened", 50);
         assertThat(tries.get("signals")).isGreaterThan(50);
@@ -71,14 +67,14 @@ class OpeningTest {
 
     @Test
     void hugePagesAreNotNeeded() {
-        assertThat(numbersOf(child(NoHugePages.class, FaultyCalls.compiled(folder)).run()))
+        assertThat(numbersOf(child(NoHugePages.class, Built.of(Built.FAULTS)).run()))
                 .containsEntry("opened", 4);
         Verify.held("opening: huge pages are not needed", "OpeningTest", "4 openings with none to be had");
     }
 
     @Test
     void anOutOfMemoryErrorLeavesNothingBehind() {
-        Map<String, Integer> tries = numbersOf(child(FullHeap.class, FaultyCalls.compiled(folder))
+        Map<String, Integer> tries = numbersOf(child(FullHeap.class, Built.of(Built.FAULTS))
                 .jvm("-Xmx8m", "-Xms8m").run());
 
         assertThat(tries.get("errors")).isGreaterThan(2);

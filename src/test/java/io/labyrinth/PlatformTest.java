@@ -1,27 +1,19 @@
 package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.labyrinth.internal.os.Machine;
-import java.io.DataInputStream;
-import java.io.IOException;
 import java.lang.module.Configuration;
 import java.lang.module.ModuleFinder;
 import java.lang.reflect.InvocationTargetException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.slf4j.Logger;
 
-/** Where a labyrinth cannot begin: another system, an older Java, a module layer without the right to native calls. */
+/** Where a labyrinth cannot begin: another system, a module layer without the right to native calls. */
 class PlatformTest {
-
-    private static final String LAUNCHER = "io.labyrinth.cli.Launcher";
 
     @Test
     void anotherSystemIsRefusedInASentence() {
@@ -31,46 +23,6 @@ class PlatformTest {
         assertThat(child.out()).isEqualTo("UnsupportedSystem: os.name=Mac OS X needed=Linux: a labyrinth's memory is"
                 + " mapped and locked by system calls of Linux, on x86-64 or Armv8; run it there, in a container or a"
                 + " virtual machine say. Elsewhere its classes load, and nothing opens or attaches\n");
-    }
-
-    // ------------------------------------------------------------------------------------------- an older Java
-
-    @Test
-    void theJarBeginsWithAClassThatJava8CanLoad() throws IOException {
-        assertThat(Files.readString(Path.of("pom.xml"))).contains("<mainClass>" + LAUNCHER + "</mainClass>");
-        Path file = Path.of(ChildJvm.home(Labyrinth.class), LAUNCHER.replace('.', '/') + ".class");
-        try (DataInputStream launcher = new DataInputStream(Files.newInputStream(file))) {
-            assertThat(launcher.readInt()).isEqualTo(0xCAFEBABE);
-            assertThat(launcher.readInt()).as("minor and major version").isEqualTo(52);
-        }
-    }
-
-    @Test
-    void anOlderJavaSaysWhichOneIsNeeded() throws Exception {
-        Optional<Path> older = older();
-        assumeTrue(older.isPresent(), "no Java before 25 is installed in /usr/lib/jvm");
-        Process java = new ProcessBuilder(older.get().resolve("bin/java").toString(), "-cp",
-                ChildJvm.home(Labyrinth.class), LAUNCHER, "doctor").redirectErrorStream(true).start();
-        String said = new String(java.getInputStream().readAllBytes());
-
-        assertThat(java.waitFor()).as(said).isEqualTo(1);
-        assertThat(said.lines()).singleElement().asString().startsWith("labyrinth: needs Java 25 or later, this is ")
-                .contains(release(older.get()));
-    }
-
-    private static Optional<Path> older() throws IOException {
-        Path all = Path.of("/usr/lib/jvm");
-        if (!Files.isDirectory(all)) {
-            return Optional.empty();
-        }
-        try (Stream<Path> homes = Files.list(all)) {
-            return homes.filter(home -> Files.isExecutable(home.resolve("bin/java")))
-                    .filter(home -> release(home).matches("(1\\.8|9|1\\d|2[0-4])([^\\d].*)?")).findFirst();
-        }
-    }
-
-    private static String release(Path home) {
-        return Machine.field(home.resolve("release"), "JAVA_VERSION=").orElse("").replace("\"", "");
     }
 
     // ------------------------------------------------------------------------------------------- a layer

@@ -204,13 +204,12 @@ class SharedMachinesTest {
     void aFileSystemWithoutRoomIsNotTouched() throws Exception {
         Path mount = Files.createDirectory(folder.resolve("mount"));
         succeeds(unshared(SmallMount.class, "--mount", "mount -t tmpfs -o size=8m none " + mount + " &&")
-                .jvm(FaultyCalls.option(FaultyCalls.compiled(folder))).with(mount.toString()));
+                .jvm(FaultyCalls.option(Built.of(Built.FAULTS))).with(mount.toString()));
     }
 
     /** In Java and in C the same, whatever lies between its holes; and what is reserved is there. */
     @Test
     void aFileStillNeedsTheMemoryOfItsHoles() throws Exception {
-        NativeTest.make("../target/native/test/room");
         long page = Libc.pageSize();
         try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
             file.setLength(16 * page);

@@ -19,7 +19,6 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /**
  * {@link OpeningTest} for a shared labyrinth, by memfd and by file, made and joined: the first system call fails, then
@@ -27,13 +26,10 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class SharedOpeningTest {
 
-    @TempDir
-    private Path folder;
-
     @Test
     void anyCallMayFailAndLeavesNothingBehind() {
         ChildJvm.Result child = ChildJvm.of(RefusedCalls.class)
-                .jvm("-Xmx64m", "-Xlog:disable", FaultyCalls.option(FaultyCalls.compiled(folder))).run();
+                .jvm("-Xmx64m", "-Xlog:disable", FaultyCalls.option(Built.of(Built.FAULTS))).run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         Map<String, Integer> tries = child.out().lines().map(line -> line.split("="))
@@ -51,7 +47,7 @@ class SharedOpeningTest {
     @Test
     void onlyALockThatAnotherHasIsASignOfLife() {
         ChildJvm.Result child = ChildJvm.ofAll(NoByteLocks.class)
-                .jvm("-Xmx64m", "-Xlog:disable", FaultyCalls.option(FaultyCalls.compiled(folder))).run();
+                .jvm("-Xmx64m", "-Xlog:disable", FaultyCalls.option(Built.of(Built.FAULTS))).run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
     }

@@ -25,8 +25,6 @@ import org.junit.jupiter.api.Test;
 /** Files that may be anything, to Java and to C: the same ones are refused, and what is not refused does no harm. */
 class TwinImagesTest {
 
-    private static final String PROGRAM = "../target/native/test/address/images";
-
     private static final int MOST_HANGS = 3;
 
     private final Path path = Path.of("/dev/shm/labyrinth-twin-" + ProcessHandle.current().pid());
@@ -38,8 +36,7 @@ class TwinImagesTest {
 
     private static Process program() {
         try {
-            return new ProcessBuilder(Path.of("native").resolve(PROGRAM).normalize().toString())
-                    .redirectErrorStream(true).start();
+            return new ProcessBuilder(Built.of("test/address/images").toString()).redirectErrorStream(true).start();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -49,7 +46,6 @@ class TwinImagesTest {
 
     @Test
     void javaAndCRefuseTheSameFiles() throws Exception {
-        NativeTest.make(PROGRAM);
         long count = Verify.scale(4_000, 100_000);
         HeaderImages images = new HeaderImages(0x1AB);
         Map<String, Integer> outcomes = new TreeMap<>();
@@ -149,7 +145,6 @@ class TwinImagesTest {
 
     @Test
     void anyWordsAdviceAndSlotsHaveATypedAnswerOrASensibleCount() throws Exception {
-        NativeTest.make(PROGRAM);
         long count = Verify.scale(450, 20_000);
         Map<String, String> wrong = new TreeMap<>();
         int used = 0;

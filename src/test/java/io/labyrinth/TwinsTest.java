@@ -36,7 +36,6 @@ class TwinsTest {
     @ParameterizedTest
     @ValueSource(ints = {TIGHT, WIDE})
     void theSameScenarioHasTheSameOutcomeInJavaAndC(int frames) throws Exception {
-        NativeTest.make("../target/native/test/scenario");
         long scenarios = Verify.scale(4, 100);
         Map<String, Integer> seen = new TreeMap<>();
         for (long seed = 0; seed < scenarios; seed++) {
@@ -143,7 +142,7 @@ class TwinsTest {
             Path script = Files.createTempFile("twins", ".txt");
             Files.write(script, lines);
             Path answers = Files.createTempFile("twins", ".out");
-            Process c = new ProcessBuilder("target/native/test/scenario", path.toString())
+            Process c = new ProcessBuilder(Built.of("test/scenario").toString(), path.toString())
                     .redirectInput(script.toFile()).redirectOutput(answers.toFile())
                     .redirectError(ProcessBuilder.Redirect.INHERIT).start();
             try {

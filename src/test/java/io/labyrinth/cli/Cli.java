@@ -1,5 +1,6 @@
 package io.labyrinth.cli;
 
+import io.labyrinth.ChildJvm;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -9,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -57,8 +59,10 @@ final class Cli {
 
     static List<String> java() {
         // On the class path, as java -jar has it; the module path is where the test's own JVM may have the same files.
-        String path = Stream.of("jdk.module.path", "java.class.path").map(key -> System.getProperty(key, ""))
-                .flatMap(value -> Arrays.stream(value.split(File.pathSeparator))).filter(entry -> !entry.isEmpty())
+        Stream<String> libraries = Stream.of("jdk.module.path", "java.class.path").map(System::getProperty)
+                .filter(Objects::nonNull).flatMap(path -> Arrays.stream(path.split(File.pathSeparator)));
+        // And its own classes, which the build puts beside the tests.
+        String path = Stream.concat(Stream.of(ChildJvm.home(Main.class)), libraries).filter(entry -> !entry.isEmpty())
                 .distinct().collect(Collectors.joining(File.pathSeparator));
         return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-Xmx256m", "-cp", path,

@@ -2,7 +2,7 @@ package io.labyrinth.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.labyrinth.NativeTest;
+import io.labyrinth.Built;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -10,7 +10,6 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.SplittableRandom;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -20,18 +19,12 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Frames go to a native program and come from one, and it may be killed. */
 class RelayTest {
 
-    private static final Path BUILT = Path.of("target", "native").toAbsolutePath();
     private static final int[] SIZES = {0, 1, 65_536, 65_537, 3_000_000, 4096, 700_001};
 
     @TempDir
     private Path folder;
     private final List<String> arguments = new ArrayList<>();
     private String sums = "";
-
-    @BeforeAll
-    static void build() throws Exception {
-        NativeTest.make("../target/native/consume", "../target/native/produce");
-    }
 
     @BeforeEach
     void writeFiles() throws Exception {
@@ -56,7 +49,7 @@ class RelayTest {
     @CsvSource({"--to, consume, 0", "--to, consume, 5", "--to, consume, 1", "--from, produce, 0", "--from, produce, 5",
         "--from, produce, 7"})
     void sumsAreRightWhetherTheProgramIsKilledOrNot(String end, String program, int kill) throws Exception {
-        Cli.Result result = relay(end, BUILT.resolve(program).toString(), "--kill", String.valueOf(kill));
+        Cli.Result result = relay(end, Built.of(program).toString(), "--kill", String.valueOf(kill));
 
         assertThat(result.err()).contains("relay        7 files, 3,835,171 bytes; the program was killed "
                 + (kill == 0 ? 0 : 1) + " times");
@@ -82,7 +75,7 @@ class RelayTest {
     @Test
     void aFileThatIsNotThereIsSaidSo() throws Exception {
         arguments.add(folder.resolve("absent").toString());
-        Cli.Result result = relay("--to", BUILT.resolve("consume").toString());
+        Cli.Result result = relay("--to", Built.of("consume").toString());
 
         assertThat(result.err()).contains("absent").doesNotContain("\tat ");
         assertThat(result.code()).isEqualTo(1);

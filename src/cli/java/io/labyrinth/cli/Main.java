@@ -16,7 +16,7 @@ public final class Main {
             code = CommandLineFace.run(RawText.arguments(args));
         } catch (NoClassDefFoundError missing) {
             System.err.println("labyrinth: class=" + missing.getMessage()
-                    + " is missing: the command line needs the folder lib beside labyrinth.jar");
+                    + " is missing: the command line needs its libraries, which labyrinth-cli.jar has");
             code = 1;
         } catch (Throwable unexpected) {
             Throwable root = unexpected;

@@ -3,7 +3,7 @@ package io.labyrinth.cli;
 import java.lang.reflect.InvocationTargetException;
 
 /**
- * Where {@code java -jar labyrinth.jar} begins. Compiled for Java 8, and by reflection to the rest: an older Java,
+ * Where {@code java -jar labyrinth-cli.jar} begins. Compiled for Java 8, and by reflection to the rest: an older Java,
  * which could not load that, can say so in a sentence.
  */
 public final class Launcher {

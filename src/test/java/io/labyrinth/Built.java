@@ -1,0 +1,30 @@
+package io.labyrinth;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** What the build makes of C for the tests of Java: {@code make -C native for-java}, called by Maven before them. */
+public final class Built {
+
+    private static final Path FOLDER = Path.of("target", "native").toAbsolutePath();
+
+    /** faults.c, for System.load. */
+    static final String FAULTS = "agents/faults.so";
+    /** The same, to be preloaded too. */
+    static final String PRELOADED = "agents/preloaded.so";
+    static final String HIDDEN = "agents/hidden.so";
+    static final String ATTACHED = "agents/attached.so";
+    static final String FILTER = "agents/filter";
+
+    private Built() {
+    }
+
+    /** The path of one of them, by its name in {@code target/native}. */
+    public static Path of(String name) {
+        Path file = FOLDER.resolve(name);
+        if (!Files.exists(file)) {
+            throw new AssertionError(file + " is missing: make -C native for-java builds it");
+        }
+        return file;
+    }
+}
