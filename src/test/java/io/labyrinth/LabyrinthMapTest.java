@@ -14,7 +14,7 @@ import io.labyrinth.internal.os.Libc;
 import io.labyrinth.internal.pagemap.Orphans;
 import io.labyrinth.internal.pagemap.PageMap;
 import io.labyrinth.internal.pagemap.PageWord;
-import io.labyrinth.map.By;
+import io.labyrinth.map.ColorBy;
 import io.labyrinth.map.MapPicture;
 import io.labyrinth.map.MapWatch;
 import java.io.IOException;
@@ -252,7 +252,7 @@ class LabyrinthMapTest {
             assertThat(labyrinth.map().tenants()).extracting(Tenant::number, Tenant::pid, Tenant::alive)
                     .containsExactly(tuple(2, ProcessHandle.current().pid(), true), tuple(3, other.pid(), false));
             assertThat(LabyrinthMap.of(path).tenants()).isEqualTo(labyrinth.map().tenants());
-            assertThat(new MapWatch(labyrinth::map).look().text(By.OWNER, false))
+            assertThat(new MapWatch(labyrinth::map).look().text(ColorBy.OWNER, false))
                     .contains(" of pid " + other.pid() + " (dead tenant 3)");
             assertThat(labyrinth.sweepDeadOwners()).isEqualTo(1);
             assertThat(labyrinth.map().tenants()).singleElement().matches(Tenant::alive);
@@ -287,11 +287,11 @@ class LabyrinthMapTest {
 
         assertThat(picture.map().runs().stream().filter(Run::isOut)).hasSize(frames / 2 + 1).allMatch(run ->
                 run.tenant() == 3);
-        assertThat(picture.text(By.OWNER, false)).contains("a line has 32,768 frames, a cell 512",
+        assertThat(picture.text(ColorBy.OWNER, false)).contains("a line has 32,768 frames, a cell 512",
                 "  .    524,287  free", "  A    524,289  thread " + Thread.currentThread().threadId()
                         + " of pid 4711 (dead tenant 3)")
                 .as("one frame of a cell of 512").containsPattern("\\d a\\.+\n");
-        assertThat(picture.png(By.ORDER)).hasSizeLessThan(1 << 20);
+        assertThat(picture.png(ColorBy.ORDER)).hasSizeLessThan(1 << 20);
     }
 
     @Test

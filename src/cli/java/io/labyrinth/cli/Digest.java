@@ -24,9 +24,9 @@ final class Digest {
 
     private final Labyrinth labyrinth;
     private final Progress progress;
-    private final BlockingQueue<Found> toRead = new LinkedBlockingQueue<>();
-    private final BlockingQueue<Found> toPrint = new ArrayBlockingQueue<>(FOUND_AHEAD);
-    private final List<Pair> pairs = new ArrayList<>();
+    private final BlockingQueue<DigestFile> toRead = new LinkedBlockingQueue<>();
+    private final BlockingQueue<DigestFile> toPrint = new ArrayBlockingQueue<>(FOUND_AHEAD);
+    private final List<ReadHashPipeline> pipelines = new ArrayList<>();
 
     long files;
     long bytes;
@@ -34,57 +34,57 @@ final class Digest {
     long links;
     long nanos;
     FaultCounter.Count faults = new FaultCounter.Count(0, 0);
-    final Looks looks;
+    final PeakSampler sampler;
 
     Digest(Labyrinth labyrinth, Gfp gfp, int order, int threads, Progress progress) {
         this.labyrinth = labyrinth;
         this.progress = progress;
-        this.looks = new Looks(labyrinth);
+        this.sampler = new PeakSampler(labyrinth);
         FrameReturns returns = new FrameReturns();
         for (int i = 0; i < threads; i++) {
-            pairs.add(new Pair(labyrinth, gfp, order, returns));
+            pipelines.add(new ReadHashPipeline(labyrinth, gfp, order, returns));
         }
     }
 
     void run(List<String> arguments, OutputStream sums) throws Exception {
-        Crew crew = new Crew();
-        CountDownLatch begun = new CountDownLatch(pairs.size());
+        WorkerGroup workers = new WorkerGroup();
+        CountDownLatch begun = new CountDownLatch(pipelines.size());
         try {
-            for (int i = 0; i < pairs.size(); i++) {
-                Pair pair = pairs.get(i);
-                crew.start("hash-" + i, pair::hash);
-                crew.start("read-" + i, () -> pair.read(toRead, begun::countDown));
+            for (int i = 0; i < pipelines.size(); i++) {
+                ReadHashPipeline pipeline = pipelines.get(i);
+                workers.start("hash-" + i, pipeline::hash);
+                workers.start("read-" + i, () -> pipeline.read(toRead, begun::countDown));
             }
             begun.await();
             FaultCounter.Count before = FaultCounter.ofProcess();
             long start = System.nanoTime();
-            crew.start("find", () -> find(arguments));
+            workers.start("find", () -> find(arguments));
             print(sums);
             nanos = System.nanoTime() - start;
             faults = FaultCounter.ofProcess().since(before);
         } catch (Throwable e) {
             // Interrupted: one of the crew has failed, and join throws what.
-            crew.stop();
-            crew.join();
+            workers.stop();
+            workers.join();
             throw e;
         }
-        crew.join();
+        workers.join();
     }
 
     /** All readers in one. */
     void addTo(Meter sum) throws IOException {
-        for (Pair pair : pairs) {
-            sum.add(pair.meter());
-            pair.close();
+        for (ReadHashPipeline pipeline : pipelines) {
+            sum.add(pipeline.meter());
+            pipeline.close();
         }
     }
 
     long direct() {
-        return pairs.stream().mapToLong(pair -> pair.direct).sum();
+        return pipelines.stream().mapToLong(pipeline -> pipeline.direct).sum();
     }
 
     long buffered() {
-        return pairs.stream().mapToLong(pair -> pair.buffered).sum();
+        return pipelines.stream().mapToLong(pipeline -> pipeline.buffered).sum();
     }
 
     private void find(List<String> arguments) throws InterruptedException {
@@ -93,13 +93,13 @@ final class Digest {
             tree.argument(argument);
         }
         links = tree.links;
-        toRead.add(Found.END);
-        toPrint.put(Found.END);
+        toRead.add(DigestFile.END);
+        toPrint.put(DigestFile.END);
     }
 
     private void found(String name, @Nullable Path path, long size, @Nullable String failure)
             throws InterruptedException {
-        Found found = new Found(name, path);
+        DigestFile found = new DigestFile(name, path);
         progress.found(size);
         toPrint.put(found);
         if (failure == null) {
@@ -110,21 +110,21 @@ final class Digest {
     }
 
     private void print(OutputStream sums) throws Exception {
-        for (Found found = toPrint.take(); found != Found.END; found = toPrint.take()) {
+        for (DigestFile found = toPrint.take(); found != DigestFile.END; found = toPrint.take()) {
             if (!found.outcome().isDone()) {
                 sums.flush();
             }
-            Found.Outcome outcome = found.outcome().get();
+            DigestFile.Outcome outcome = found.outcome().get();
             if (outcome.sum() != null) {
                 sums.write(RawText.bytes(RawText.sumLine(outcome.sum(), found.name())));
                 files++;
                 bytes += outcome.bytes();
             } else {
-                CommandLineFace.error(RawText.visible(found.name()) + ": " + outcome.failure());
+                LabyrinthCli.error(RawText.visible(found.name()) + ": " + outcome.failure());
                 failed++;
             }
             progress.done(outcome.bytes());
-            looks.look();
+            sampler.look();
         }
         sums.flush();
     }

@@ -66,7 +66,7 @@ final class DigestCommand implements Callable<Integer> {
                     + " frames fits; ask for a lower order or more frames");
         }
         try (Labyrinth labyrinth = options.open("digest"); ReportFile file = new ReportFile(options.json);
-                Meter meter = new Meter(labyrinth.frameSize(), Pair.WATCHED)) {
+                Meter meter = new Meter(labyrinth.frameSize(), ReadHashPipeline.WATCHED)) {
             try {
                 return digest(labyrinth, flags, chosen, meter, file);
             } catch (Exception | Error e) {
@@ -114,8 +114,8 @@ final class DigestCommand implements Callable<Integer> {
                 + " over; %.1f MiB in %.2f s: %.0f MiB/s; %,d files read past the page cache, %,d through it",
                 digest.files, digest.failed, digest.links,
                 digest.bytes / MIB, seconds, rate, digest.direct(), digest.buffered());
-        Report.of("digest", work, meter, digest.faults, labyrinth.stats(), digest.looks.fullest()).publish(headline,
+        Report.of("digest", work, meter, digest.faults, labyrinth.stats(), digest.sampler.fullest()).publish(headline,
                 options.quiet, file);
-        return digest.failed == 0 ? CommandLineFace.OK : CommandLineFace.FAILED;
+        return digest.failed == 0 ? LabyrinthCli.OK : LabyrinthCli.FAILED;
     }
 }

@@ -70,7 +70,7 @@ final class DoctorCommand implements Callable<Integer> {
             out.print(remedy);
         }
         out.flush();
-        return works ? CommandLineFace.OK : CommandLineFace.FAILED;
+        return works ? LabyrinthCli.OK : LabyrinthCli.FAILED;
     }
 
     private static void fact(PrintWriter out, String name, String fact) {

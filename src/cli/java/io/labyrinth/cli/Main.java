@@ -13,7 +13,7 @@ public final class Main {
         setUnlessSet("org.slf4j.simpleLogger.showLogName", "false");
         int code;
         try {
-            code = CommandLineFace.run(RawText.arguments(args));
+            code = LabyrinthCli.run(RawText.arguments(args));
         } catch (NoClassDefFoundError missing) {
             System.err.println("labyrinth: class=" + missing.getMessage()
                     + " is missing: the command line needs its libraries, which labyrinth-cli.jar has");

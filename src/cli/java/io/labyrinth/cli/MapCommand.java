@@ -1,7 +1,7 @@
 package io.labyrinth.cli;
 
 import io.labyrinth.LabyrinthMap;
-import io.labyrinth.map.By;
+import io.labyrinth.map.ColorBy;
 import io.labyrinth.map.MapPicture;
 import io.labyrinth.map.MapServer;
 import io.labyrinth.map.MapWatch;
@@ -39,7 +39,7 @@ final class MapCommand implements Callable<Integer> {
     @Option(names = "--by", paramLabel = "WHAT", description = "What the colours tell: state, owner, order (of what is"
             + " out), lives (that ended at that place, so far), or age (for how long it has been out, as seen since"
             + " this command began). Default: state.")
-    By by = By.STATE;
+    ColorBy by = ColorBy.STATE;
 
     @Option(names = "--png", paramLabel = "FILE", description = "Write the picture there instead.")
     @Nullable String png;
@@ -62,7 +62,7 @@ final class MapCommand implements Callable<Integer> {
         MapWatch watch = new MapWatch(() -> LabyrinthMap.of(file));
         if (port != null && (png != null || seconds != null)) {
             throw mistake("serve=" + port + " shows all that there is, again and again: leave out --png and --watch");
-        } else if (port == null && by == By.AGE && seconds == null) {
+        } else if (port == null && by == ColorBy.AGE && seconds == null) {
             throw mistake("by=age needs more than one look: give --watch or --serve, or ask --by lives");
         }
         MapPicture picture = watch.look();
@@ -73,7 +73,7 @@ final class MapCommand implements Callable<Integer> {
         } else {
             show(picture, false);
         }
-        return CommandLineFace.OK;
+        return LabyrinthCli.OK;
     }
 
     private ParameterException mistake(String message) {
@@ -116,7 +116,7 @@ final class MapCommand implements Callable<Integer> {
     }
 
     static void announce(MapServer server) {
-        CommandLineFace.error(server.address() + " shows it");
+        LabyrinthCli.error(server.address() + " shows it");
     }
 
     /** The text's UTF-8, one char for each byte, as all that the command line prints. */

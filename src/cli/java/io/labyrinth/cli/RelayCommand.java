@@ -85,6 +85,6 @@ final class RelayCommand implements Callable<Integer> {
             System.err.printf("relay        %,d files, %,d bytes; the program was killed %,d times, and %,d frames were"
                     + " taken back%n", paths.size(), relay.bytes, relay.killed, relay.takenBack);
         }
-        return CommandLineFace.OK;
+        return LabyrinthCli.OK;
     }
 }

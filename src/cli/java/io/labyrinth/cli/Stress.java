@@ -38,7 +38,7 @@ final class Stress {
     private final long start = System.nanoTime();
     private volatile boolean over;
 
-    final Looks looks;
+    final PeakSampler sampler;
     FaultCounter.Count faults = new FaultCounter.Count(0, 0);
 
     Stress(Labyrinth labyrinth, int threads, long seconds, long seed) {
@@ -48,7 +48,7 @@ final class Stress {
         this.seconds = seconds;
         this.mostFrames = stats.frames() / threads + 1;
         this.allDone = new CyclicBarrier(threads);
-        this.looks = new Looks(labyrinth);
+        this.sampler = new PeakSampler(labyrinth);
         for (int i = 0; i < threads; i++) {
             workers.add(new StressWorker(this, labyrinth, i + 1, seed));
         }
@@ -64,12 +64,12 @@ final class Stress {
     }
 
     void run(Progress progress) throws Exception {
-        Crew crew = new Crew();
+        WorkerGroup group = new WorkerGroup();
         CountDownLatch begun = new CountDownLatch(workers.size());
         try {
             for (int i = 0; i < workers.size(); i++) {
                 int index = i;
-                crew.start("stress-" + (i + 1), () -> life(index, begun));
+                group.start("stress-" + (i + 1), () -> life(index, begun));
             }
             begun.await();
             progress.found(seconds);
@@ -79,7 +79,7 @@ final class Stress {
             long shown = 0;
             while (System.nanoTime() < end) {
                 Thread.sleep(STEP_MILLIS);
-                looks.look();
+                sampler.look();
                 if (before == null && System.nanoTime() >= warm) {
                     before = FaultCounter.ofProcess();
                 }
@@ -91,11 +91,11 @@ final class Stress {
             over = true;
         } catch (InterruptedException e) {
             // One of the crew has failed, and join throws what.
-            crew.stop();
-            crew.join();
+            group.stop();
+            group.join();
             throw e;
         }
-        crew.join();
+        group.join();
     }
 
     private void life(int index, CountDownLatch begun) throws Exception {

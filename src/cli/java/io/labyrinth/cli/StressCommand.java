@@ -61,7 +61,7 @@ final class StressCommand implements Callable<Integer> {
             stress.addTo(meter);
             requireAtRest(labyrinth);
             publish(labyrinth, stress, meter, file);
-            return CommandLineFace.OK;
+            return LabyrinthCli.OK;
         }
     }
 
@@ -110,7 +110,7 @@ final class StressCommand implements Callable<Integer> {
                 + " violation: %,d allocations, %,d frees, %,d hand-overs; %,d frames passed on without a"
                 + " ticket, %,d late uses refused",
                 operations, seconds, threads, seed, allocations, frees, handOvers, passedOn, refused);
-        Report.of("stress", work, meter, stress.faults, labyrinth.stats(), stress.looks.fullest()).publish(headline,
+        Report.of("stress", work, meter, stress.faults, labyrinth.stats(), stress.sampler.fullest()).publish(headline,
                 options.quiet, file);
     }
 }

@@ -28,7 +28,7 @@ final class Chart {
      * @param leastPerCell a power of two
      * @param mostCells    doubles the frames in a cell until there are no more cells than that
      */
-    Chart(LabyrinthMap map, By by, long[] nanos, int leastPerCell, int mostCells) {
+    Chart(LabyrinthMap map, ColorBy by, long[] nanos, int leastPerCell, int mostCells) {
         this.legend = new Legend(map, by, nanos);
         this.all = map.frames();
         int perCell = leastPerCell;

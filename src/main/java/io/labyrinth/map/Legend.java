@@ -47,13 +47,13 @@ final class Legend {
 
     final List<Entry> entries = new ArrayList<>();
     private final LabyrinthMap map;
-    private final By by;
+    private final ColorBy by;
     private final long[] nanos;
     private final int ordinary;
     private final Map<Owner, Integer> owners = new HashMap<>();
 
     /** @param nanos for how long each run has been as it is, at least */
-    Legend(LabyrinthMap map, By by, long[] nanos) {
+    Legend(LabyrinthMap map, ColorBy by, long[] nanos) {
         this.map = map;
         this.by = by;
         this.nanos = nanos;
@@ -124,13 +124,13 @@ final class Legend {
 
     /** Index of the entry for this run, the {@code index}th of the map. */
     int of(Run run, int index) {
-        if (by == By.LIVES && run.state() != State.CHANGING && run.state() != State.QUARANTINED) {
+        if (by == ColorBy.LIVES && run.state() != State.CHANGING && run.state() != State.QUARANTINED) {
             int digits = run.livesEnded() <= 0 ? 0 : Long.toString(run.livesEnded()).length();
             return 5 + Math.min(digits, 8);
         }
         return switch (run.state()) {
             case FREE -> run.pfn() < ordinary ? 0 : 1;
-            case IN_TRANSIT -> by == By.AGE ? age(nanos[index]) : 2;
+            case IN_TRANSIT -> by == ColorBy.AGE ? age(nanos[index]) : 2;
             case QUARANTINED -> 3;
             case CHANGING -> 4;
             case CLAIMED -> switch (by) {

@@ -67,7 +67,7 @@ public final class MapPicture {
     }
 
     /** At most 32 lines of 64 cells, with a headline, the index of fragmentation, and a legend. */
-    public String text(By by, boolean coloured) {
+    public String text(ColorBy by, boolean coloured) {
         Chart chart = new Chart(map, by, nanos, TEXT_LEAST, TEXT_CELLS * TEXT_LINES);
         StringBuilder text = new StringBuilder("labyrinth " + name() + ", " + headline() + '\n' + largest() + '\n'
                 + unusable() + '\n');
@@ -110,13 +110,13 @@ public final class MapPicture {
     }
 
     /** An image file: lines of 512 cells, a frame each or more, up to 512 lines. */
-    public byte[] png(By by) {
+    public byte[] png(ColorBy by) {
         Chart chart = new Chart(map, by, nanos, 1, Labyrinth.ROW_FRAMES * PNG_LINES);
         return Png.of(this, by, chart);
     }
 
     /** What the page draws from: {@code cells} are fours: how many, legend's entry, colour, what is out of 255. */
-    String json(By by) {
+    String json(ColorBy by) {
         Chart chart = new Chart(map, by, nanos, 1, Labyrinth.ROW_FRAMES * PAGE_LINES);
         StringBuilder json = new StringBuilder("{\"name\":").append(quoted(name()))
                 .append(",\"frames\":").append(map.frames()).append(",\"headline\":").append(quoted(headline()))

@@ -101,10 +101,10 @@ public final class MapServer implements AutoCloseable {
     }
 
     private void look(HttpExchange exchange, String path) throws IOException {
-        By by;
+        ColorBy by;
         try {
             String query = Objects.requireNonNullElse(exchange.getRequestURI().getQuery(), "by=state");
-            by = By.valueOf(query.replaceFirst("^by=", "").toUpperCase(Locale.ROOT));
+            by = ColorBy.valueOf(query.replaceFirst("^by=", "").toUpperCase(Locale.ROOT));
         } catch (IllegalArgumentException e) {
             plain(exchange, BAD_REQUEST, "by= takes state, owner, order, lives or age");
             return;

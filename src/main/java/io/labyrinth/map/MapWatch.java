@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(1024).open()) {
  *     MapWatch watch = new MapWatch(labyrinth::map);           // or () -> LabyrinthMap.of(path), from outside
- *     System.out.print(watch.look().text(By.STATE, false));
+ *     System.out.print(watch.look().text(ColorBy.STATE, false));
  * }
  * }
  */

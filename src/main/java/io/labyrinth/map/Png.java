@@ -44,7 +44,7 @@ final class Png {
         Arrays.fill(pixels, PAPER);
     }
 
-    static byte[] of(MapPicture picture, By by, Chart chart) {
+    static byte[] of(MapPicture picture, ColorBy by, Chart chart) {
         int lines = (chart.entry.length - 1) / Labyrinth.ROW_FRAMES + 1;
         int lineHeight = Math.clamp(CHART_HEIGHT / lines, 1, TALLEST_LINE);
         int gap = lineHeight > 4 ? 1 : 0;

@@ -39,7 +39,7 @@ class CommandLineTest {
     @ValueSource(strings = {"--help", "doctor", "digest --quiet file"})
     void endsQuietlyWhereNobodyReads(String command) throws IOException, InterruptedException {
         Cli.Result result = shell("mkfifo pipe; exec 3<>pipe 4>pipe 3>&-; \"$@\" " + command + " >&4");
-        assertThat(result).isEqualTo(new Cli.Result(CommandLineFace.READER_GONE, "", ""));
+        assertThat(result).isEqualTo(new Cli.Result(LabyrinthCli.READER_GONE, "", ""));
     }
 
     /** Who reads the data goes before the sums, more than a pipe holds, are read. */

@@ -76,7 +76,7 @@ class DigestFaultsTest {
         }
         Cli.Result result = new Cli(folder).shell("\"$@\" digest . | head -1; exit ${PIPESTATUS[0]}");
         assertThat(result.err()).isEmpty();
-        assertThat(result.code()).isEqualTo(CommandLineFace.READER_GONE);
+        assertThat(result.code()).isEqualTo(LabyrinthCli.READER_GONE);
         assertThat(result.outLines()).hasSize(1);
     }
 

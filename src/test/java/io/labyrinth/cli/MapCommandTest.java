@@ -104,7 +104,7 @@ class MapCommandTest {
     void watchesUntilNobodyReads() throws IOException, InterruptedException {
         Cli.Result result = new Cli(folder).shell("\"$@\" map " + path + " --by age --watch 1 | grep -m 2 '^labyrinth';"
                 + " exit ${PIPESTATUS[0]}");
-        assertThat(result.code()).isEqualTo(CommandLineFace.READER_GONE);
+        assertThat(result.code()).isEqualTo(LabyrinthCli.READER_GONE);
         assertThat(result.outLines()).hasSize(2);
         assertThat(result.err()).isEmpty();
     }

@@ -59,7 +59,7 @@ public final class Browser {
                 frames.get(i).close();
             }
             labyrinth.allocPages(Gfp.NOWAIT.with(Gfp.EXCLUSIVE), 8);
-            for (By by : By.values()) {
+            for (ColorBy by : ColorBy.values()) {
                 String view = by.name().toLowerCase(Locale.ROOT);
                 String page = run("--dump-dom", server.address() + "#" + view);
                 require(page.contains("&lt;img src=x") && !page.contains("<img"), view, "the name is text", page);
@@ -76,7 +76,7 @@ public final class Browser {
             double ratio = (double) exclusive / shared;
             require(shared > 10_000 && ratio > 2 && ratio < 3.5, "state", "colours are painted in proportion",
                     exclusive + " and " + shared + " pixels");
-            for (By by : By.values()) {
+            for (ColorBy by : ColorBy.values()) {
                 screenshot(server.address(), by.name().toLowerCase(Locale.ROOT));
             }
             labyrinth.closeNow();
@@ -88,7 +88,7 @@ public final class Browser {
         }
     }
 
-    private static String label(By by) {
+    private static String label(ColorBy by) {
         return switch (by) {
             case STATE -> "exclusive";
             case OWNER -> "thread " + Thread.currentThread().threadId();

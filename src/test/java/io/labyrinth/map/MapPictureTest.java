@@ -32,7 +32,7 @@ class MapPictureTest {
         return Labyrinth.builder(name).frames(frames).reserve(reserve).locking(Locking.NONE).open();
     }
 
-    private static String text(Labyrinth labyrinth, By by) {
+    private static String text(Labyrinth labyrinth, ColorBy by) {
         return new MapWatch(labyrinth::map).look().text(by, false);
     }
 
@@ -57,7 +57,7 @@ class MapPictureTest {
             cells.set(shared.pfn() / 8, "S");
             cells.set(ticket.pfn() / 8, "T");
 
-            assertThat(text(labyrinth, By.STATE)).isEqualTo("""
+            assertThat(text(labyrinth, ColorBy.STATE)).isEqualTo("""
                     labyrinth text, 40 frames of %s: 12 free, 8 free in the reserve of 8, 20 out
                     largest that can be had: order 3, 8 frames, %s; 1 of these
                     free but too small for order  0:0%%  1:0%%  2:0%%  3:33%%  4:100%%  5:100%%  6:100%%  7:100%%  \
@@ -85,12 +85,12 @@ class MapPictureTest {
             Frame one = labyrinth.allocPage(EXCLUSIVE);
             MapPicture picture = new MapWatch(labyrinth::map).look();
 
-            String text = picture.text(By.STATE, false);
+            String text = picture.text(ColorBy.STATE, false);
 
             // 32 lines at most, so 16 frames a cell; in the data each has its own.
             assertThat(text).contains("a cell 16 of them").containsPattern("\\n +\\d+ [.]*e[.]*\\n");
             assertThat(text.lines().filter(line -> line.matches(" +\\d+ [.e]{64}"))).hasSize(32);
-            JsonObject data = JsonParser.parseString(picture.json(By.STATE)).getAsJsonObject();
+            JsonObject data = JsonParser.parseString(picture.json(ColorBy.STATE)).getAsJsonObject();
             assertThat(data.get("framesPerCell").getAsInt()).isEqualTo(1);
             assertThat(shares(data).stream().filter(share -> share > 0)).containsExactly(255);
             assertThat(shares(data).get(one.pfn())).isEqualTo(255);
@@ -135,7 +135,7 @@ class MapPictureTest {
                 return e + s < 4 ? sign.toLowerCase(Locale.ROOT) : sign;
             }).collect(Collectors.joining());
 
-            assertThat(text(labyrinth, By.STATE)).contains("\n         0 " + expected + "\n");
+            assertThat(text(labyrinth, ColorBy.STATE)).contains("\n         0 " + expected + "\n");
             assertThat(expected).contains("S");
             assertThat(labyrinth.closeNow()).isPositive();
         }
@@ -143,7 +143,7 @@ class MapPictureTest {
 
     @ParameterizedTest
     @EnumSource
-    void onlyWhatIsToldToBeColouredIsColoured(By by) {
+    void onlyWhatIsToldToBeColouredIsColoured(ColorBy by) {
         try (Labyrinth labyrinth = open("colour", 64, 8)) {
             labyrinth.allocPages(EXCLUSIVE, 4);
             MapPicture picture = new MapWatch(labyrinth::map).look();
@@ -180,7 +180,7 @@ class MapPictureTest {
             taken.await();
             Frame shared = labyrinth.allocPages(Gfp.NOWAIT, 5);
             try {
-                String text = text(labyrinth, By.OWNER);
+                String text = text(labyrinth, ColorBy.OWNER);
                 assertThat(text).contains("  A         32  shared, claimed by thread "
                         + Thread.currentThread().threadId() + "\n", "  +         12  3 others\n");
                 for (int i = 0; i < 11; i++) {
@@ -207,9 +207,9 @@ class MapPictureTest {
             Frame busy = labyrinth.allocPages(EXCLUSIVE, 3);
             Frame fresh = labyrinth.allocPages(EXCLUSIVE, 4);
 
-            assertThat(text(labyrinth, By.ORDER)).contains("  3          8  order 3\n", "  4         16  order 4\n",
+            assertThat(text(labyrinth, ColorBy.ORDER)).contains("  3          8  order 3\n", "  4         16  order 4\n",
                     "  .         40  free\n");
-            assertThat(text(labyrinth, By.LIVES)).contains("  3          8  100 or more\n",
+            assertThat(text(labyrinth, ColorBy.LIVES)).contains("  3          8  100 or more\n",
                     "  0         56  no life ended\n");
             busy.close();
             fresh.close();
@@ -224,21 +224,21 @@ class MapPictureTest {
             Frame kept = labyrinth.allocPages(EXCLUSIVE, 4);
             Frame replaced = labyrinth.allocPages(EXCLUSIVE, 3);
             MapWatch watch = new MapWatch(labyrinth::map, clock::get);
-            assertThat(watch.look().text(By.AGE, false)).contains("  0         24  seen for less than 1 s\n");
+            assertThat(watch.look().text(ColorBy.AGE, false)).contains("  0         24  seen for less than 1 s\n");
 
             clock.addAndGet(TimeUnit.SECONDS.toNanos(9));
-            assertThat(watch.look().text(By.AGE, false)).contains("  1         24  1 s or more\n");
+            assertThat(watch.look().text(ColorBy.AGE, false)).contains("  1         24  1 s or more\n");
             int pfn = replaced.pfn();
             replaced.close();
             replaced = labyrinth.allocPages(EXCLUSIVE, 3);
             assertThat(replaced.pfn()).isEqualTo(pfn);
             Frame late = labyrinth.allocPage(Gfp.NOWAIT);
             clock.addAndGet(TimeUnit.SECONDS.toNanos(2));
-            assertThat(watch.look().text(By.AGE, false)).contains("  2         16  10 s or more\n",
+            assertThat(watch.look().text(ColorBy.AGE, false)).contains("  2         16  10 s or more\n",
                     "  0          9  seen for less than 1 s\n", "  .         39  free\n");
 
             clock.addAndGet(TimeUnit.DAYS.toNanos(2));
-            assertThat(watch.look().text(By.AGE, false)).contains("  6         25  1 day or more\n");
+            assertThat(watch.look().text(ColorBy.AGE, false)).contains("  6         25  1 day or more\n");
             kept.close();
             replaced.close();
             late.close();
@@ -252,7 +252,7 @@ class MapPictureTest {
             Frame mine = labyrinth.allocPages(EXCLUSIVE, 3);
             Frame shared = labyrinth.allocPages(Gfp.NOWAIT, 9);
 
-            Image image = Image.of(new MapWatch(labyrinth::map).look().png(By.STATE));
+            Image image = Image.of(new MapWatch(labyrinth::map).look().png(ColorBy.STATE));
 
             String picture = labyrinth.picture();
             for (int pfn = 0; pfn < 1024; pfn++) {
@@ -276,7 +276,7 @@ class MapPictureTest {
 
     @ParameterizedTest
     @EnumSource
-    void theDataCoversEachFrameOnce(By by) {
+    void theDataCoversEachFrameOnce(ColorBy by) {
         try (Labyrinth labyrinth = open("data", 70_000, 100)) {
             Frame frame = labyrinth.allocPages(EXCLUSIVE, 10);
 
@@ -301,8 +301,8 @@ class MapPictureTest {
         try (Labyrinth labyrinth = open("</script>\033[31m\n\"\\\u009b\u00e9", 8, 0)) {
             MapPicture picture = new MapWatch(labyrinth::map).look();
 
-            assertThat(picture.text(By.STATE, false)).startsWith("labyrinth </script>?[31m?\"\\?\u00e9, 8 frames");
-            String json = picture.json(By.STATE);
+            assertThat(picture.text(ColorBy.STATE, false)).startsWith("labyrinth </script>?[31m?\"\\?\u00e9, 8 frames");
+            String json = picture.json(ColorBy.STATE);
             assertThat(json).doesNotContain("<", ">", "&").matches("[ -~]+");
             assertThat(JsonParser.parseString(json).getAsJsonObject().get("name").getAsString())
                     .isEqualTo("</script>?[31m?\"\\?\u00e9");

@@ -78,7 +78,7 @@ class MapServerTest {
             assertThat(JsonParser.parseString(again.body()).getAsJsonObject().get("free").getAsInt()).isEqualTo(40);
             Answer image = get(port, "/map.png?by=order");
             assertThat(image.head()).containsIgnoringCase("content-type: image/png");
-            assertThat(image.bytes()).isEqualTo(new MapWatch(labyrinth::map).look().png(By.ORDER));
+            assertThat(image.bytes()).isEqualTo(new MapWatch(labyrinth::map).look().png(ColorBy.ORDER));
             frame.close();
             labyrinth.validate();
         }

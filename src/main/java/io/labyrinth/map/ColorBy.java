@@ -1,7 +1,7 @@
 package io.labyrinth.map;
 
 /** What the colours of a picture tell. */
-public enum By {
+public enum ColorBy {
     /** Free, exclusive, shared, in transit. */
     STATE,
     /** Process and thread; the largest holders by themselves. */

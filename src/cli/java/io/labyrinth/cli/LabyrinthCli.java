@@ -13,7 +13,7 @@ import picocli.CommandLine.Command;
         description = "A page-frame allocator for the JVM, at work.",
         subcommands = {DigestCommand.class, StressCommand.class, RelayCommand.class, MapCommand.class,
             DoctorCommand.class})
-final class CommandLineFace {
+final class LabyrinthCli {
 
     static final int OK = 0;
     static final int FAILED = 1;
@@ -21,11 +21,11 @@ final class CommandLineFace {
     /** 128 + SIGPIPE: what a shell shows for a program whose reader has gone. */
     static final int READER_GONE = 141;
 
-    private CommandLineFace() {
+    private LabyrinthCli() {
     }
 
     static int run(String[] args) {
-        CommandLine line = new CommandLine(new CommandLineFace());
+        CommandLine line = new CommandLine(new LabyrinthCli());
         line.setExpandAtFiles(false);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         StandardOutput out = new StandardOutput();

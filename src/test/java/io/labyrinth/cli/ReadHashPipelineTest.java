@@ -16,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * What befalls a file between its first read and its last: the labyrinth has one frame, so the reader stops after it.
  */
-class PairTest {
+class ReadHashPipelineTest {
 
     private static final int SIZE = 3 * 4096;
 
@@ -27,15 +27,15 @@ class PairTest {
         void befall(Path file) throws Exception;
     }
 
-    private Found.Outcome readWhile(Event event) throws Exception {
+    private DigestFile.Outcome readWhile(Event event) throws Exception {
         Path file = Files.write(folder.resolve("file"), new byte[SIZE]);
-        BlockingQueue<Found> files = new LinkedBlockingQueue<>();
-        Found found = new Found("file", file);
+        BlockingQueue<DigestFile> files = new LinkedBlockingQueue<>();
+        DigestFile found = new DigestFile("file", file);
         files.add(found);
-        files.add(Found.END);
-        Crew crew = new Crew();
+        files.add(DigestFile.END);
+        WorkerGroup crew = new WorkerGroup();
         try (Labyrinth labyrinth = Labyrinth.builder("pair").frames(1).open();
-                Pair pair = new Pair(labyrinth, Gfp.NOWAIT.with(Gfp.EXCLUSIVE).with(Gfp.NOWARN), 0,
+                ReadHashPipeline pair = new ReadHashPipeline(labyrinth, Gfp.NOWAIT.with(Gfp.EXCLUSIVE).with(Gfp.NOWARN), 0,
                         new FrameReturns())) {
             crew.start("reader", () -> pair.read(files, () -> { }));
             while (labyrinth.stats().inTransit() == 0) {
@@ -43,7 +43,7 @@ class PairTest {
             }
             event.befall(file);
             crew.start("hasher", pair::hash);
-            Found.Outcome outcome = found.outcome().get();
+            DigestFile.Outcome outcome = found.outcome().get();
             crew.join();
             assertThat(pair.meter().runs).isLessThanOrEqualTo(SIZE / 4096);
             assertThat(pair.meter().nulls).isPositive();
@@ -54,14 +54,14 @@ class PairTest {
 
     @Test
     void nullIsWaitedOutAndNeverAnError() throws Exception {
-        Found.Outcome outcome = readWhile(file -> { });
+        DigestFile.Outcome outcome = readWhile(file -> { });
         assertThat(outcome.failure()).isNull();
         assertThat(outcome.bytes()).isEqualTo(SIZE);
     }
 
     @Test
     void aFileThatGrowsIsReadToTheSizeItHadAndFails() throws Exception {
-        Found.Outcome outcome = readWhile(file -> Files.write(file, new byte[SIZE], StandardOpenOption.APPEND));
+        DigestFile.Outcome outcome = readWhile(file -> Files.write(file, new byte[SIZE], StandardOpenOption.APPEND));
         assertThat(outcome.failure()).isEqualTo("changed while it was read: size=12288, then size=24576");
         assertThat(outcome.sum()).isNull();
         assertThat(outcome.bytes()).isEqualTo(SIZE);
@@ -69,21 +69,21 @@ class PairTest {
 
     @Test
     void aFileThatIsCutFails() throws Exception {
-        Found.Outcome outcome = readWhile(file -> Files.write(file, new byte[1]));
+        DigestFile.Outcome outcome = readWhile(file -> Files.write(file, new byte[1]));
         assertThat(outcome.failure()).isEqualTo("changed while it was read: size=12288, then size=1");
         assertThat(outcome.sum()).isNull();
     }
 
     @Test
     void aFileThatVanishesFails() throws Exception {
-        Found.Outcome outcome = readWhile(Files::delete);
+        DigestFile.Outcome outcome = readWhile(Files::delete);
         assertThat(outcome.failure()).isEqualTo("vanished while it was read");
         assertThat(outcome.sum()).isNull();
     }
 
     @Test
     void aFileThatIsReplacedFails() throws Exception {
-        Found.Outcome outcome = readWhile(file -> {
+        DigestFile.Outcome outcome = readWhile(file -> {
             Path other = Files.write(folder.resolve("other"), new byte[SIZE]);
             Files.setLastModifiedTime(other, Files.getLastModifiedTime(file));
             Files.move(other, file, StandardCopyOption.REPLACE_EXISTING);

@@ -11,16 +11,16 @@ import org.jspecify.annotations.Nullable;
  * @param name as it is printed, in bytes
  * @param path null where it is known already that there is nothing to read
  */
-record Found(String name, @Nullable Path path, CompletableFuture<Outcome> outcome) {
+record DigestFile(String name, @Nullable Path path, CompletableFuture<Outcome> outcome) {
 
     /** No more files. */
-    static final Found END = new Found("", null);
+    static final DigestFile END = new DigestFile("", null);
 
     /** Either the SHA-256 or why there is none. */
     record Outcome(@Nullable String sum, long bytes, @Nullable String failure) {
     }
 
-    Found(String name, @Nullable Path path) {
+    DigestFile(String name, @Nullable Path path) {
         this(name, path, new CompletableFuture<>());
     }
 

@@ -16,7 +16,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
 
 /** A thread that reads files into frames, and the one that gets the frames from it, hashes and frees them. */
-final class Pair implements AutoCloseable {
+final class ReadHashPipeline implements AutoCloseable {
 
     /*
      * SHA-256 of a file is one sequence, so each reader has a hasher of its own. The queue between the two has no
@@ -43,11 +43,11 @@ final class Pair implements AutoCloseable {
     /**
      * What the reader tells the hasher: bytes of a file, or no ticket and that it has ended, well or with a failure.
      */
-    private record Part(@Nullable Found file, @Nullable Ticket ticket, int bytes, @Nullable String failure) {
+    private record Part(@Nullable DigestFile file, @Nullable Ticket ticket, int bytes, @Nullable String failure) {
         static final Part LAST = new Part(null, null, 0, null);
     }
 
-    Pair(Labyrinth labyrinth, Gfp gfp, int order, FrameReturns returns) {
+    ReadHashPipeline(Labyrinth labyrinth, Gfp gfp, int order, FrameReturns returns) {
         this.labyrinth = labyrinth;
         this.gfp = gfp;
         this.order = order;
@@ -63,11 +63,11 @@ final class Pair implements AutoCloseable {
     }
 
     /** The reader's life. */
-    void read(BlockingQueue<Found> files, Runnable begun) throws IOException, InterruptedException {
+    void read(BlockingQueue<DigestFile> files, Runnable begun) throws IOException, InterruptedException {
         Meter mine = new Meter(labyrinth.frameSize(), WATCHED);
         meter = mine;
         begun.run();
-        for (Found file = files.take(); file != Found.END; file = files.take()) {
+        for (DigestFile file = files.take(); file != DigestFile.END; file = files.take()) {
             String failure;
             try {
                 failure = read(file, file.pathToRead(), mine);
@@ -76,12 +76,12 @@ final class Pair implements AutoCloseable {
             }
             parts.add(new Part(file, null, 0, failure));
         }
-        files.add(Found.END);
+        files.add(DigestFile.END);
         parts.add(Part.LAST);
     }
 
     /** Returns what went wrong, or null. */
-    private @Nullable String read(Found file, Path path, Meter mine) throws IOException, InterruptedException {
+    private @Nullable String read(DigestFile file, Path path, Meter mine) throws IOException, InterruptedException {
         BasicFileAttributes before = Files.readAttributes(path, BasicFileAttributes.class);
         if (!before.isRegularFile()) {
             return "not a file any more";
@@ -113,7 +113,7 @@ final class Pair implements AutoCloseable {
     }
 
     /** Reads into a new frame and hands that over; null at the end of the file. */
-    private @Nullable Part fill(Found file, Source source, long left, Meter mine) throws IOException,
+    private @Nullable Part fill(DigestFile file, Source source, long left, Meter mine) throws IOException,
             InterruptedException {
         Frame frame = take(mine);
         Ticket ticket = null;

@@ -4,7 +4,7 @@ import io.labyrinth.Labyrinth;
 import java.util.concurrent.TimeUnit;
 
 /** Looks at a labyrinth at work now and then, and keeps the picture of it that had most frames out. */
-final class Looks {
+final class PeakSampler {
 
     private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
 
@@ -13,7 +13,7 @@ final class Looks {
     private long out = -1;
     private long last;
 
-    Looks(Labyrinth labyrinth) {
+    PeakSampler(Labyrinth labyrinth) {
         this.labyrinth = labyrinth;
     }
 

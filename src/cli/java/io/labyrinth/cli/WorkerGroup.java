@@ -6,7 +6,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /** Threads that work together: the first that fails ends the others, and the one that started them gets to know why. */
-final class Crew {
+final class WorkerGroup {
 
     private final Thread starter = Thread.currentThread();
     private final List<Thread> threads = new CopyOnWriteArrayList<>();
