@@ -26,9 +26,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Objects of one size, smaller than a page, in frames of a labyrinth: {@link Labyrinth#slab}. What {@link Handles} is
- * for frames, with {@code long} handles that are never 0, and every rule of it: one owner, stale refused, a double free
- * always found, EXCLUSIVE enforced at each access, no heap allocation, no system call, no waiting.
+ * Objects of one size, smaller than a page, in frames of a labyrinth: {@link Labyrinth#slab}. It is to objects what
+ * {@link Handles} is to frames, and keeps the same rules: one owner, a stale handle is refused, a double free is always
+ * found, EXCLUSIVE is enforced at each access, no heap allocation, no system call, no waiting. A handle is never 0.
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("nodes").frames(1024).open(); Slab nodes = labyrinth.slab(64)) {
@@ -41,40 +41,41 @@ import org.slf4j.LoggerFactory;
  * }
  * }
  *
- * <p>A slab begins without a frame. It takes one when it has no free object left, and keeps it until {@link #shrink},
- * {@link #close}, or the labyrinth's close. Objects are aligned to 16 bytes, those of 32, 64 ... 2,048 bytes to their
- * size. An object keeps what its last owner left in it, unless it is asked for with {@link Gfp#ZERO}.
+ * <p>A slab begins without a frame. It takes a frame when it has no free object left. It keeps the frame until
+ * {@link #shrink}, {@link #close}, or the labyrinth's close. Objects are aligned to 16 bytes; objects of 32, 64 ...
+ * 2,048 bytes are aligned to their size. An object holds what its last owner left, unless the request has
+ * {@link Gfp#ZERO}.
  *
- * <p><b>Threads.</b> All methods may be called by any thread at any time. Allocation is lock-free, freeing an EXCLUSIVE
- * object wait-free.
+ * <p><b>Threads.</b> Any thread may call any method at any time. Allocation is lock-free. Freeing an EXCLUSIVE object
+ * is wait-free.
  *
- * <p>A handle is good in its slab alone. In another one, or in {@link Handles}, it is refused, by chance: the odds of a
- * match are those of 2^32.
+ * <p>A handle is good in its own slab alone. Another slab, or {@link Handles}, refuses it with great probability:
+ * generations begin at random, so one handle in 2^32 matches.
  */
 public final class Slab extends RawAllocator implements AutoCloseable {
 
     /*
-     * A slab is a small labyrinth within the labyrinth: a page map of its own, with one word and one owner for each
-     * object instead of each frame, and a zone that walks it. So each rule is kept by the code that keeps it for
-     * frames, and a pair costs what a frame pair costs.
+     * A slab is a small labyrinth within the labyrinth. It has a page map of its own, with one word and one owner for
+     * each object instead of each frame, and a zone that walks it. So the code that keeps a rule for frames keeps it
+     * for objects, and a pair costs what a frame pair costs.
      *
-     * Words and owners lie beside the objects, in memory of their own that is mapped as long as this object can be
-     * reached: a stale handle is compared with a word, never with what the next owner of a frame may have written
-     * there; and a word keeps its generation while its frame is away, so no life comes twice. When the slab or the
-     * labyrinth closes that memory is given back, and reads as zeros: no handle is good any more.
+     * The words do not lie in the frames. They have memory of their own, which is mapped as long as this object can be
+     * reached. So a stale handle is compared with a word, and never with what a frame's next owner has written. A word
+     * keeps its generation while its frame is away, so no generation comes twice. When the slab or the labyrinth
+     * closes, that memory is given back and reads as zeros, and no handle is good any more.
      *
-     * The raw face checks word and owner at each access, the object face when it ends: its segment is confined, as a
-     * Frame's is, and that is cheaper where the JDK's compiler can see all of an object's life.
+     * The raw face checks word and owner at each access. The object face checks them when the object ends; until then
+     * its segment is confined, as a Frame's is. That is cheaper if C2 sees all of an object's life.
      */
 
     /**
-     * Of a slab whose user names no limit: as many as need no spans. Those would be one store more in each free, and
-     * the code of a pair larger than C2 inlines twice, as a loop of a benchmark has it (15 ns instead of 11).
+     * The words of a slab whose user names no limit: the most that need no spans. Spans cost one more store in each
+     * free, and with them C2 does not inline a pair twice: see lost-designs, "slab".
      */
     private static final int DEFAULT_WORDS = Native.LABYRINTH_MAX_SPANS() << Native.LABYRINTH_GROUP_ORDER();
 
     private static final Logger LOG = LoggerFactory.getLogger(Slab.class);
-    /** Looks for the end of another thread's shrinking. */
+    /** So often a close looks whether another thread has finished its shrinking. */
     private static final int PATIENCE = 10_000;
 
     private static final int SMALLEST = 16;
@@ -85,7 +86,7 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     private final PageMapScan scan;
     private final SlabPages pages;
     private final long bytes;
-    // The pages' own, for one step less from here to an object: 10.2 ns for a pair, not 11.
+    // The arrays of `pages`, held here too: one load less from a handle to its object. See lost-designs, "slab".
     private final long[] addresses;
     private final int shift;
 
@@ -122,12 +123,12 @@ public final class Slab extends RawAllocator implements AutoCloseable {
         }
         int perFrame = SlabPages.perFrame(labyrinth, bytes);
         int shift = SlabPages.shift(perFrame);
-        int shelves = Math.min((objects - 1) / perFrame + 1, labyrinth.map.frames);
-        if ((long) shelves << shift > Native.LABYRINTH_MAX_FRAMES()) {
+        int pages = Math.min((objects - 1) / perFrame + 1, labyrinth.map.frames);
+        if ((long) pages << shift > Native.LABYRINTH_MAX_FRAMES()) {
             throw new LabyrinthException.InvalidRequest("objects=" + objects + " size=" + size + " limit="
                     + (Native.LABYRINTH_MAX_FRAMES() >> shift) * perFrame + ": ask for fewer, or for several slabs");
         }
-        int words = shelves << shift;
+        int words = pages << shift;
         try {
             return open(labyrinth, slabs, bytes, words, labyrinth.region.more("slab of " + labyrinth.name,
                     Geometry.bytesFor(words)));
@@ -138,20 +139,16 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     }
 
     private static Slab open(Allocator labyrinth, Slabs slabs, int bytes, int words, Region.More more) {
-        boolean opened = false;
         try {
             long first = PageWord.first(1 + ThreadLocalRandom.current().nextLong(1L << 32), PageWord.QUARANTINED, 0);
             for (int object = 0; object < words; object++) {
                 more.memory.set(ValueLayout.JAVA_LONG, object * labyrinth_page.sizeof() + labyrinth_page.word$offset(),
                         first);
             }
-            Slab slab = new Slab(labyrinth, slabs, more, new PageMap(more.memory, words, 0), bytes);
-            opened = true;
-            return slab;
-        } finally {
-            if (!opened) {
-                labyrinth.region.discard(more);
-            }
+            return new Slab(labyrinth, slabs, more, new PageMap(more.memory, words, 0), bytes);
+        } catch (Throwable e) {
+            labyrinth.region.discard(more);
+            throw e;
         }
     }
 
@@ -204,12 +201,13 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     }
 
     /**
-     * Allocates an object for the calling thread; EXCLUSIVE to it or not, as the flags say. What they say else is for
-     * the frame, if it needs one: whether the reserve may be used, how far to look. Lock-free; looks at no more words
-     * than {@link Labyrinth#allocPages} with NOWAIT would if objects were frames, and then as it does for one frame.
+     * Allocates an object for the calling thread; with {@link Gfp#EXCLUSIVE} for this thread alone. The other flags
+     * matter only if the slab needs one more frame: they say whether it may use the reserve, and how far to look.
+     * Lock-free. It looks at as many words as {@link Labyrinth#allocPages} with NOWAIT would if objects were frames,
+     * and then at as many as a request for one frame does.
      *
-     * @return the handle; 0 if there is no free object, and no frame for more: with no other thread at work, exactly if
-     *         the slab is as large as it may be, or the labyrinth gives {@code null}
+     * @return the handle; 0 if there is no free object, and no frame for more objects. With no other thread at work, it
+     *         is 0 only if the slab is as large as it may be, or the labyrinth gives {@code null}
      * @throws LabyrinthException.Closed if the slab or the labyrinth is closed
      */
     public long alloc(Gfp gfp) {
@@ -217,8 +215,8 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     }
 
     /**
-     * {@link #alloc}, with an object for the handle: {@code null} instead of 0. It alone can end what it is for, as its
-     * segment has to die with it. Escape analysis removes it where it does not escape.
+     * {@link #alloc}, with a Java object instead of a handle, and {@code null} instead of 0. Only that object can end
+     * an EXCLUSIVE one, because its segment has to die with it. Escape analysis removes it if it does not escape.
      */
     public @Nullable SlabObject allocObject(Gfp gfp) {
         Thread me = Thread.currentThread();
@@ -429,7 +427,7 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     public void close() {
         try {
             if (!pages.isClosed()) {
-                closeShelves();
+                closePages();
             }
             end();
         } catch (OutOfMemoryError e) {
@@ -437,7 +435,7 @@ public final class Slab extends RawAllocator implements AutoCloseable {
         }
     }
 
-    private void closeShelves() {
+    private void closePages() {
         checkOpen();
         map.orphans.mend(map);
         int stayed = pages.close();

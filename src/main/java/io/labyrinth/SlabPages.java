@@ -8,30 +8,31 @@ import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 import java.util.concurrent.atomic.AtomicLongArray;
 import org.jspecify.annotations.Nullable;
 
-/**
- * Where the frames of a slab stand: a shelf has room for one, and the words of its objects.
- */
+/** The pages of a slab. A page has room for one frame, and the words of the objects on that frame. */
 final class SlabPages {
 
     /*
-     * The objects of an empty shelf are QUARANTINED. To grow: claim a frame, put it on an empty shelf (one CAS), make
-     * its words FREE, one by one. To shrink: make all words of a shelf QUARANTINED again, one CAS each, which succeeds
-     * only if nobody has one of them; then free the frame, then empty the shelf. Whoever grows touches only words
-     * behind the first that is still QUARANTINED, where a shrink gives up.
+     * All objects of an empty page are QUARANTINED.
      *
-     * A shelf whose change an error cut short is torn: the next growth, shrink or close mends it (see Orphans). An
-     * object of it may be FREE already and not advised. One thread at a time mends, shrinks or closes; who comes second
-     * goes on without. A growth waits for nobody.
+     * To grow: claim a frame, put it on an empty page with one CAS, then make the page's words FREE, one by one.
      *
-     * SlabPages have a power of two of words, as to divide costs more than the words that stay unused, QUARANTINED for
-     * ever, where the size is no power of two.
+     * To shrink: make all words of a page QUARANTINED again, with one CAS each. A CAS fails if somebody has the object;
+     * then the page stays. If all of them succeed, free the frame, then empty the page. A shrink gives up at the first
+     * word that is QUARANTINED already. A growth only touches words after that one, so the two do not meet.
+     *
+     * An error may cut such a change short. Then the page is torn. The next growth, shrink or close mends it. An object
+     * of a torn page may be FREE, and no advice may lead to it. One thread at a time mends, shrinks or closes. A second
+     * one does not wait: it does without. A growth waits for nobody.
+     *
+     * A page has a power of two of words, because a shift is cheaper than a division. If the size of an object is no
+     * power of two, some words are left over. They stay QUARANTINED for ever.
      */
 
     private static final int OPEN = 0;
     private static final int CLOSING = 1;
     private static final int CLOSED = 2;
 
-    /** No handle: its life would be the last one, which is never claimed. */
+    /** Never a handle: its generation would be the last one, which is never claimed. */
     private static final long LOST = -1;
 
     private static final AtomicIntegerFieldUpdater<SlabPages> TURN =
@@ -43,23 +44,23 @@ final class SlabPages {
     private final Allocator labyrinth;
     private final PageMap map;
 
-    /** By shelf: the handle of its frame; 0 for none. */
+    /** By page: the handle of its frame; 0 for none. */
     private final AtomicLongArray frames;
     /**
-     * By shelf: where object 0 would lie if all were in a row that comes by its frame; 0 for none. Written before the
-     * objects are FREE, so whoever has claimed one sees it: a plain array, as a volatile read makes a pair too large to
-     * be inlined.
+     * By page: the address that object 0 would have if all objects lay in one row with this page's. 0: the page is
+     * empty. It is written before the objects become FREE, so the thread that has claimed one sees it. The array is
+     * plain, because with a volatile read C2 does not inline a pair: see lost-designs, "slab".
      */
     final long[] addresses;
     private final boolean[] torn;
     private volatile boolean anyTorn;
-    /** Below it no shelf was empty the last time that one was looked for. Advice: written by races. */
+    /** All pages below this one had a frame at the last search. Only a start for the next one: threads race on it. */
     private int fullBelow;
     private volatile int state;
-    /** 1 while a thread mends, shrinks or closes; given up by a store, as a call could throw. */
+    /** 1 while a thread mends, shrinks or closes. It is given up by a store, because a call could throw. */
     private volatile int turn;
 
-    /** @param map with the words of all shelves, QUARANTINED */
+    /** @param map has the words of all pages, QUARANTINED */
     SlabPages(Allocator labyrinth, PageMap map, int bytes) {
         this.labyrinth = labyrinth;
         this.map = map;
@@ -77,7 +78,7 @@ final class SlabPages {
         return (int) (labyrinth.region.pageSize / bytes);
     }
 
-    /** log2 of the words of a shelf. */
+    /** log2 of the words that a page has. */
     static int shift(int perFrame) {
         return Integer.SIZE - Integer.numberOfLeadingZeros(perFrame - 1);
     }
@@ -92,18 +93,18 @@ final class SlabPages {
 
     int taken() {
         int taken = 0;
-        for (int shelf = 0; shelf < frames.length(); shelf++) {
-            taken += frames.get(shelf) == 0 ? 0 : 1;
+        for (int page = 0; page < frames.length(); page++) {
+            taken += frames.get(page) == 0 ? 0 : 1;
         }
         return taken;
     }
 
-    /** Of an object's address, its number and the size are all that is left to add. */
-    private long base(int shelf, long frame) {
-        return labyrinth.region.address(PageWord.pfn(frame)) - ((long) shelf << shift) * bytes;
+    /** An object's address is this, plus its number times the size. */
+    private long base(int page, long frame) {
+        return labyrinth.region.address(PageWord.pfn(frame)) - ((long) page << shift) * bytes;
     }
 
-    /** A frame more, and the first of its objects; 0 if there is none to be had. */
+    /** Takes one more frame, and claims its first object. 0: there is no frame, or no page for it. */
     long grow(int bits, Thread me) {
         if (anyTorn && TURN.compareAndSet(this, 0, 1)) {
             try {
@@ -113,24 +114,24 @@ final class SlabPages {
             }
         }
         long handle;
-        do {    // again where others took all that the frame had, before this thread had one
+        do {    // again if other threads took all objects of the frame first
             handle = growOnce(bits, me);
         } while (handle == LOST);
         return handle;
     }
 
     private long growOnce(int bits, Thread me) {
-        int shelf = emptyShelf(fullBelow);
+        int page = emptyPage(fullBelow);
         int forFrame = bits & ~(GfpFlags.EXCLUSIVE | GfpFlags.ZERO);
-        long frame = shelf < 0 ? 0 : labyrinth.claim(forFrame, 0, me);
+        long frame = page < 0 ? 0 : labyrinth.claim(forFrame, 0, me);
         if (frame == 0) {
             return 0;
         }
         boolean shelved = false;
         try {
-            while (shelf >= 0 && !shelved) {
-                shelved = frames.compareAndSet(shelf, 0, frame);
-                shelf = shelved ? shelf : emptyShelf(shelf);
+            while (page >= 0 && !shelved) {
+                shelved = frames.compareAndSet(page, 0, frame);
+                page = shelved ? page : emptyPage(page);
             }
         } finally {
             if (!shelved) {
@@ -139,36 +140,36 @@ final class SlabPages {
                 labyrinth.map.orphans.any = true;
             }
         }
-        return shelved ? fill(shelf, frame, GfpFlags.wordFlags(bits), me) : 0;
+        return shelved ? fill(page, frame, GfpFlags.wordFlags(bits), me) : 0;
     }
 
-    /** From there on, or else from the start; -1 if none is. */
-    private int emptyShelf(int from) {
+    /** Searches from there to the end, then from the start. -1: no page is empty. */
+    private int emptyPage(int from) {
         int count = frames.length();
         for (int i = 0; i < count; i++) {
-            int shelf = from + i < count ? from + i : from + i - count;
-            if (frames.get(shelf) == 0) {
-                fullBelow = shelf;
-                return shelf;
+            int page = from + i < count ? from + i : from + i - count;
+            if (frames.get(page) == 0) {
+                fullBelow = page;
+                return page;
             }
         }
         return -1;
     }
 
-    /** Makes the shelf's objects FREE, and claims one before others come by. */
-    private long fill(int shelf, long frame, long flags, Thread me) {
-        int end = (shelf << shift) + perFrame;
+    /** Makes the page's objects FREE, and claims one of them at once. */
+    private long fill(int page, long frame, long flags, Thread me) {
+        int end = (page << shift) + perFrame;
         long handle = 0;
         try {
-            if (state != OPEN) {    // closing, and whoever closes may have passed this shelf
+            if (state != OPEN) {    // the thread that closes may have passed this page already
                 labyrinth.map.orphans.marks[(int) (frame & PageWord.LOW_MASK)] =
                         (char) (Orphans.ORPHAN | frame >>> Orphans.GENERATION_AT & Orphans.GENERATION);
                 labyrinth.map.orphans.any = true;
-                frames.set(shelf, 0);
+                frames.set(page, 0);
                 return 0;
             }
-            addresses[shelf] = base(shelf, frame);
-            for (int object = shelf << shift; object < end; object++) {
+            addresses[page] = base(page, frame);
+            for (int object = page << shift; object < end; object++) {
                 map.reopen(object, map.lvWord(object));
                 long word = map.lvWord(object);
                 if (handle == 0 && PageWord.isFree(word, 0)) {
@@ -182,20 +183,20 @@ final class SlabPages {
                         (char) (Orphans.ORPHAN | handle >>> Orphans.GENERATION_AT & Orphans.GENERATION);
                 map.orphans.any = true;
             }
-            torn[shelf] = true;
+            torn[page] = true;
             anyTorn = true;
             map.orphans.adviceLost = true;
             throw e;
         }
     }
 
-    /** Takes the frame off the shelf if none of its objects is out. For whoever has the turn. */
-    private boolean empty(int shelf, Thread me) {
-        int first = shelf << shift;
+    /** Takes the frame off the page if none of its objects is out. The caller has the turn. */
+    private boolean empty(int page, Thread me) {
+        int first = page << shift;
         int end = first + perFrame;
         int object = first;
         if (!isAllFree(first, end)) {
-            return false;    // and nobody was disturbed
+            return false;    // without a write, so nobody is disturbed
         }
         try {
             long word = map.lvWord(object);
@@ -203,18 +204,18 @@ final class SlabPages {
                 word = map.lvWord(object);
             }
             if (object == end) {
-                addresses[shelf] = 0;
-                labyrinth.free(frames.get(shelf), me, PageWord.EXCLUSIVE);
-                if (shelf < fullBelow) {
-                    fullBelow = shelf;
+                addresses[page] = 0;
+                labyrinth.free(frames.get(page), me, PageWord.EXCLUSIVE);
+                if (page < fullBelow) {
+                    fullBelow = page;
                 }
-                frames.set(shelf, 0);    // last, and nothing behind it may fail: the shelf is others' from here on
+                frames.set(page, 0);    // last: from here on the page may be another thread's, so nothing may fail
                 return true;
             }
             reopen(first, object);
             return false;
         } catch (Throwable e) {
-            torn[shelf] = true;
+            torn[page] = true;
             anyTorn = true;
             map.orphans.adviceLost = true;
             throw e;
@@ -235,29 +236,26 @@ final class SlabPages {
         }
     }
 
-    /** Finishes what errors cut short. For whoever has the turn. */
+    /** Finishes what errors cut short. The caller has the turn. */
     private void mend(Thread me) {
-        boolean mended = false;
         try {
             anyTorn = false;
-            for (int shelf = 0; shelf < torn.length; shelf++) {
-                if (torn[shelf]) {
-                    long frame = frames.get(shelf);
+            for (int page = 0; page < torn.length; page++) {
+                if (torn[page]) {
+                    long frame = frames.get(page);
                     if (isLive(frame, me)) {
-                        addresses[shelf] = base(shelf, frame);
-                        reopen(shelf << shift, (shelf << shift) + perFrame);
+                        addresses[page] = base(page, frame);
+                        reopen(page << shift, (page << shift) + perFrame);
                     } else {
-                        frames.compareAndSet(shelf, frame, 0);
+                        frames.compareAndSet(page, frame, 0);
                     }
-                    torn[shelf] = false;
+                    torn[page] = false;
                 }
             }
-            mended = true;
-        } finally {
-            if (!mended) {
-                anyTorn = true;
-                map.orphans.adviceLost = true;
-            }
+        } catch (Throwable e) {
+            anyTorn = true;
+            map.orphans.adviceLost = true;
+            throw e;
         }
     }
 
@@ -270,7 +268,7 @@ final class SlabPages {
         }
     }
 
-    /** Gives back the frames of which no object is out; -1 if another thread is at it. */
+    /** Gives back the frames that have no object out. Returns their number; -1: another thread does so already. */
     int shrink() {
         if (!TURN.compareAndSet(this, 0, 1)) {
             return -1;
@@ -285,15 +283,15 @@ final class SlabPages {
     private int emptyAll(Thread me) {
         mend(me);
         int freed = 0;
-        for (int shelf = 0; shelf < frames.length(); shelf++) {
-            if (frames.get(shelf) != 0 && empty(shelf, me)) {
+        for (int page = 0; page < frames.length(); page++) {
+            if (frames.get(page) != 0 && empty(page, me)) {
                 freed++;
             }
         }
         return freed;
     }
 
-    /** Empties all shelves, for good if that succeeds; -1 if another thread is at it, else the frames that stayed. */
+    /** Empties all pages, for ever if that succeeds. Returns the frames that stayed; -1: another thread does so. */
     int close() {
         if (!TURN.compareAndSet(this, 0, 1)) {
             return -1;
@@ -312,21 +310,21 @@ final class SlabPages {
     }
 
     /**
-     * Whether each object that can be had or is out stands on a frame of the slab's own; null if so. Torn shelves are
-     * left out, as they are still to be mended.
+     * Each object that is free or out must lie on a frame that is the slab's own. Null: so it is. Torn pages do not
+     * count, because they are still to be mended.
      */
     @Nullable String violation() {
         Thread me = Thread.currentThread();
-        for (int shelf = 0; shelf < frames.length(); shelf++) {
-            long frame = frames.get(shelf);
-            if (frame != 0 && !torn[shelf] && !isLive(frame, me)) {
-                return "shelf=" + shelf + " " + PageWord.describeHandle(frame) + ": the frame must be its own";
+        for (int page = 0; page < frames.length(); page++) {
+            long frame = frames.get(page);
+            if (frame != 0 && !torn[page] && !isLive(frame, me)) {
+                return "page=" + page + " " + PageWord.describeHandle(frame) + ": the frame must be its own";
             }
-            for (int object = shelf << shift; object < shelf + 1 << shift; object++) {
+            for (int object = page << shift; object < page + 1 << shift; object++) {
                 long word = map.lvWord(object);
                 boolean there = frame != 0 && (object & (1 << shift) - 1) < perFrame;
                 boolean away = PageWord.state(word) == PageWord.QUARANTINED;
-                if (there == away && !torn[shelf] && PageWord.generation(word) != PageWord.LAST_GENERATION) {
+                if (there == away && !torn[page] && PageWord.generation(word) != PageWord.LAST_GENERATION) {
                     return "object=" + object + " " + PageWord.describe(word) + ": it must be "
                             + (there ? "free or out, as its frame is there" : "quarantined, as it has no frame");
                 }

@@ -15,20 +15,17 @@ final class Slabs {
         this.labyrinth = labyrinth;
     }
 
-    /** A close under way, which holds the labyrinth's monitor, knows of the slab, or it does not open. */
+    /** A close that has begun holds the labyrinth's monitor. It knows the slab, or the slab does not open. */
     Slab add(Slab slab) {
-        boolean added = false;
         try {
             synchronized (labyrinth) {
                 labyrinth.checkOpen();
                 open.add(slab);
-                added = true;
             }
             return slab;
-        } finally {
-            if (!added) {
-                slab.discard();
-            }
+        } catch (Throwable e) {
+            slab.discard();
+            throw e;
         }
     }
 

@@ -409,7 +409,7 @@ class SlabTest {
         other.handles().free(PageWord.handle(frame.word(), frame.pfn()));
 
         assertThatThrownBy(other::validate).isExactlyInstanceOf(AssertionError.class)
-                .hasMessageContaining("slab size=64 labyrinth=other shelf=0");
+                .hasMessageContaining("slab size=64 labyrinth=other page=0");
         other.closeNow();
     }
 

@@ -17,7 +17,7 @@ final class StruckArenasAndSlabs {
     private static final int FRAMES = 8;
     private static final int SIZE = 1024;
     private static final int OBJECTS = 12;
-    private static final int SHELVES = 3;
+    private static final int PAGES = 3;
     /** Of {@link Slab#shrink}, in try blocks. */
     private static final int CALLS_TO_THE_SECOND_OBJECT = 8;
 
@@ -132,7 +132,7 @@ final class StruckArenasAndSlabs {
         slab.validate();
         handles.forEach(slab::free);
         handles.clear();
-        require(slab.shrink() == SHELVES && slab.frames() == 0, "frames stayed=" + slab.frames());
+        require(slab.shrink() == PAGES && slab.frames() == 0, "frames stayed=" + slab.frames());
         slab.validate();
         labyrinth.validate();
         require(labyrinth.stats().free() == FRAMES, "frames lost: " + labyrinth.picture());
@@ -144,7 +144,7 @@ final class StruckArenasAndSlabs {
         }
     }
 
-    /** Objects that are out, and of them the last on its shelf, if there is only one. */
+    /** Objects that are out, and of them the last on its page, if there is only one. */
     private void takeObjects(int taken, int freed) {
         for (int i = 0; i < taken; i++) {
             handles.add(slab.alloc(gfp));
@@ -155,7 +155,7 @@ final class StruckArenasAndSlabs {
         }
     }
 
-    /** One of the only shelf's four objects is quarantined when an error strikes. */
+    /** One of the only page's four objects is quarantined when an error strikes. */
     private void tear() {
         slab.free(slab.alloc(gfp));
         Hook.failAt(CALLS_TO_THE_SECOND_OBJECT, Hook.Error.ONCE);
@@ -240,7 +240,7 @@ final class StruckArenasAndSlabs {
             }
         },
         /** Whose other objects are out. */
-        GROW_BESIDE_A_TORN_SHELF {
+        GROW_BESIDE_A_TORN_PAGE {
             @Override
             void prepare(StruckArenasAndSlabs on) {
                 on.tear();
@@ -252,7 +252,7 @@ final class StruckArenasAndSlabs {
                 on.taken = on.slab.alloc(on.gfp);
             }
         },
-        SHRINK_A_TORN_SHELF {
+        SHRINK_A_TORN_PAGE {
             @Override
             void prepare(StruckArenasAndSlabs on) {
                 on.tear();
