@@ -17,18 +17,15 @@ final class Slabs {
 
     /** A close under way, which holds the labyrinth's monitor, knows of the slab, or it does not open. */
     Slab add(Slab slab) {
-        boolean added = false;
         try {
             synchronized (labyrinth) {
                 labyrinth.checkOpen();
                 open.add(slab);
-                added = true;
             }
             return slab;
-        } finally {
-            if (!added) {
-                slab.discard();
-            }
+        } catch (Throwable e) {
+            slab.discard();
+            throw e;
         }
     }
 
