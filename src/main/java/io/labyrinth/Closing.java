@@ -100,7 +100,6 @@ final class Closing {
         undoIfOwed();
         map.orphans.mend(map);
         slabs.shrinkAtLast();
-        boolean ended = false;
         try {
             // Of a shared labyrinth the others go on claiming, and what this process claims to the last is swept.
             List<PageMapScan.Seen> out = region.file == null ? scan.drain(now) : scan.out();
@@ -116,14 +115,15 @@ final class Closing {
             zone.slowPath = true;
             slabs.watch(true);
             region.endAccess(labyrinth.name);
-            ended = true;
-        } finally {
-            if (ended) {
-                state = ENDED;
-            } else {
-                owesUndo = true;    // by a store: where a call fails, somebody else will do it
+            state = ENDED;
+        } catch (Throwable e) {
+            owesUndo = true;    // by a store: where a call fails, somebody else will do it
+            try {
                 undo();
+            } catch (Throwable owed) {
+                // It is owed still; what is told is why the close failed.
             }
+            throw e;
         }
     }
 

@@ -146,7 +146,6 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
 
     private static Labyrinth join(SharedFile file, Locking locking, boolean create, int sampleClaims) {
         Header header = file.header;
-        boolean opened = false;
         try {
             Region region = Region.share(file, locking);
             try {
@@ -163,19 +162,14 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
                         file.enter(new PageMapScan(words)::evict), words.virtualOwners, words.orphans);
                 Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors(),
                         Flight.ofClaims(header.name()));
-                Labyrinth labyrinth = new Labyrinth(header.name(), map, zone, region, header.firstGeneration(),
-                        sampleClaims);
-                opened = true;
-                return labyrinth;
-            } finally {
-                if (!opened) {
-                    region.discard();
-                }
+                return new Labyrinth(header.name(), map, zone, region, header.firstGeneration(), sampleClaims);
+            } catch (Throwable e) {
+                region.discard();
+                throw e;
             }
-        } finally {
-            if (!opened) {
-                file.discard(create);
-            }
+        } catch (Throwable e) {
+            file.discard(create);
+            throw e;
         }
     }
 
@@ -569,18 +563,14 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
 
         private Labyrinth openPrivate(int frames, long firstGeneration) {
             Region region = Region.open(name, frames, Geometry.bytesFor(frames), locking);
-            boolean opened = false;
             try {
                 PageMap map = new PageMap(region.metadata, frames, reserve);
                 map.tile(firstGeneration);
                 Zone zone = new Zone(map, Runtime.getRuntime().availableProcessors(), Flight.ofClaims(name));
-                Labyrinth labyrinth = new Labyrinth(name, map, zone, region, firstGeneration, sampleClaims);
-                opened = true;
-                return labyrinth;
-            } finally {
-                if (!opened) {
-                    region.discard();
-                }
+                return new Labyrinth(name, map, zone, region, firstGeneration, sampleClaims);
+            } catch (Throwable e) {
+                region.discard();
+                throw e;
             }
         }
     }

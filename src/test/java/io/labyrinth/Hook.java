@@ -28,6 +28,7 @@ public final class Hook {
     private static final Map<String, Integer> PASSED = new HashMap<>();
     private static final int ROUNDS = 2;
     private static final Set<String> STRUCK = new TreeSet<>();
+    private static String firstStruck = "";
     private static volatile CountDownLatch stopped = new CountDownLatch(0);
     private static volatile CountDownLatch letGo = new CountDownLatch(0);
 
@@ -46,6 +47,7 @@ public final class Hook {
         } else if (inTryBlock || anywhere && (countdown < 0 || PASSED.merge(place, 1, Integer::sum) <= ROUNDS)) {
             if (--countdown == 0 || countdown < 0 && error == Error.FROM_THEN_ON) {
                 STRUCK.add(place);
+                firstStruck = countdown == 0 ? place : firstStruck;
                 throw ofHeap ? new OutOfMemoryError(place) : new StackOverflowError(place);
             }
         }
@@ -102,6 +104,11 @@ public final class Hook {
     static boolean happened() {
         chosen = null;
         return countdown <= 0;
+    }
+
+    /** The call that was struck first, of those that were struck for the last failure that was asked for. */
+    static String firstStruck() {
+        return firstStruck;
     }
 
     /** The calls that have failed so far. */

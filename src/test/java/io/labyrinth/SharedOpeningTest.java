@@ -1,6 +1,7 @@
 package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.labyrinth.LabyrinthException.InvalidRequest;
@@ -8,7 +9,9 @@ import io.labyrinth.LabyrinthException.LockRefused;
 import io.labyrinth.LabyrinthException.MapRefused;
 import io.labyrinth.LabyrinthException.NotALabyrinth;
 import io.labyrinth.bindings.Native;
+import io.labyrinth.internal.os.Header;
 import io.labyrinth.internal.os.Libc;
+import io.labyrinth.internal.os.SharedFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -50,6 +53,22 @@ class SharedOpeningTest {
                 .jvm("-Xmx64m", "-Xlog:disable", FaultyCalls.option(Built.of(Built.FAULTS))).run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+    }
+
+    /** It would hide the failure of the opening, which is undone by this. */
+    @Test
+    void aFileThatCannotBeRemovedIsNoFailureOfItsOwn() throws IOException {
+        Path taken = FILE.resolve("not-empty");
+        SharedFile file = SharedFile.create(FILE, Header.plan("stays", 8, 0, Libc.pageSize(), 1));
+        Files.delete(FILE);
+        Files.createDirectories(taken);
+        try {
+            assertThatCode(() -> file.discard(true)).doesNotThrowAnyException();
+            assertThat(taken).exists();
+        } finally {
+            Files.delete(taken);
+            Files.delete(FILE);
+        }
     }
 
     // ------------------------------------------------------------------------------------------- in the child

@@ -9,7 +9,7 @@ import java.util.TreeMap;
 /**
  * A program for {@link ClosingTest}: an error strikes a close in its first call, then in its second, and so on until it
  * comes to its end; for want of heap in that call alone, for want of stack also in every call that follows. Then the
- * labyrinth is as it was, or the next close comes to the end.
+ * labyrinth is as it was, or the next close comes to the end. What is told is the first error, not one of its undoing.
  */
 final class StruckClosings {
 
@@ -44,12 +44,14 @@ final class StruckClosings {
             String what = "call=" + call + " " + error + " ofHeap=" + ofHeap;
             String outcome = "closed";
             int told = -1;
+            String why = "";
             Hook.failAnywhere(call, error, ofHeap);
             try {
                 told = closing.close();
             } catch (StackOverflowError | LabyrinthException.CloseRefused e) {
                 outcome = e.getClass().getSimpleName();
                 what += " " + e.getMessage();
+                why = e.getMessage();
             } catch (OutOfMemoryError e) {
                 outcome = "OutOfMemoryError";
                 // On the way in, or to a refusal that is typed.
@@ -58,6 +60,10 @@ final class StruckClosings {
                 }
             } finally {
                 struck = Hook.happened();
+            }
+            if (outcome.equals("StackOverflowError") && closing.labyrinth.region.isOpen()
+                    && Hook.firstStruck().matches("(Closing.end|PageMapScan)[.#].*")) {
+                ClosingCase.require(why.equals(Hook.firstStruck()), what + " hides " + Hook.firstStruck());
             }
             if (!outcome.equals("closed")) {
                 closing.checkAfterFailure(what, error == Hook.Error.FROM_THEN_ON);

@@ -29,7 +29,6 @@ final class FromNative extends Relay {
     String tried(int file) throws IOException {
         MessageDigest digest = sha256();
         long begun = bytes;
-        boolean done = false;
         try {
             while (true) {
                 ByteBuffer piece = read(PIECE_BYTES);
@@ -48,12 +47,12 @@ final class FromNative extends Relay {
                 mayKill(file);
                 write(record(ANSWER_BYTES).putLong(ticket).putInt(file).putInt(length == 0 ? 1 : 0));
                 if (length == 0) {
-                    done = true;
                     return HexFormat.of().formatHex(digest.digest());
                 }
             }
-        } finally {
-            bytes = done ? bytes : begun;
+        } catch (Throwable e) {
+            bytes = begun;
+            throw e;
         }
     }
 

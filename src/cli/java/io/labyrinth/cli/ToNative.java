@@ -33,7 +33,6 @@ final class ToNative extends Relay {
     @Override
     String tried(int file) throws IOException {
         long begun = bytes;
-        boolean done = false;
         try (FileChannel channel = open(files.get(file))) {
             int length;
             do {
@@ -46,10 +45,10 @@ final class ToNative extends Relay {
             } while (last.getInt(12) == 0);
             byte[] sum = new byte[SUM_BYTES];
             last.get(16, sum);
-            done = true;
             return HexFormat.of().formatHex(sum);
-        } finally {
-            bytes = done ? bytes : begun;
+        } catch (Throwable e) {
+            bytes = begun;
+            throw e;
         }
     }
 

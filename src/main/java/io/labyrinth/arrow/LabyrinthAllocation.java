@@ -84,15 +84,11 @@ public final class LabyrinthAllocation implements AllocationManager.Factory {
             }
             return whenDry.create(accounting, size);
         }
-        boolean returned = false;
         try {
-            AllocationManager run = new Run(accounting, handles, handle, size);
-            returned = true;
-            return run;
-        } finally {
-            if (!returned) {
-                handles.free(handle);
-            }
+            return new Run(accounting, handles, handle, size);
+        } catch (Throwable e) {
+            handles.free(handle);    // refused only where the labyrinth has closed since: then that is what failed
+            throw e;
         }
     }
 

@@ -76,10 +76,9 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         hold(slab, handle, null, window.memory(), (int) (start - window.start()), held);
     }
 
-    /** As the other, of what another allocator gave. */
-    void moveInto(ByteBuf other) {
-        ByteBuffer whole = other.nioBuffer(0, other.capacity());
-        hold(null, 0, other, whole, 0, whole.capacity());
+    /** @param memory all of the other, which another allocator gave */
+    void moveInto(ByteBuf other, ByteBuffer memory) {
+        hold(null, 0, other, memory, 0, memory.capacity());
     }
 
     private void hold(@Nullable Slab slab, long handle, @Nullable ByteBuf other, ByteBuffer memory, int offset,

@@ -11,6 +11,7 @@ import io.netty.buffer.ByteBufAllocatorMetric;
 import io.netty.buffer.ByteBufAllocatorMetricProvider;
 import io.netty.buffer.UnpooledHeapByteBuf;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
@@ -99,17 +100,13 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
     @Override
     protected ByteBuf newDirectBuffer(int initialCapacity, int maxCapacity) {
         LabyrinthByteBuf buffer = LabyrinthByteBuf.fresh(this, maxCapacity);
-        boolean returned = false;
         try {
             place(buffer, initialCapacity);
             buffer.start(initialCapacity);
-            ByteBuf watched = toLeakAwareBuffer(buffer);
-            returned = true;
-            return watched;
-        } finally {
-            if (!returned) {
-                buffer.release();
-            }
+            return toLeakAwareBuffer(buffer);
+        } catch (Throwable e) {
+            buffer.release();
+            throw e;
         }
     }
 
@@ -160,18 +157,13 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
                     + "; open it with more frames, or name an allocator for when it is exhausted");
         }
         ByteBuf other = whenDry.directBuffer(bytes, bytes);
-        boolean counted = false;
-        boolean placed = false;
         try {
+            ByteBuffer memory = other.nioBuffer(0, other.capacity());
             metric.elsewhere.add(bytes);
-            counted = true;
-            buffer.moveInto(other);
-            placed = true;
-        } finally {
-            if (!placed) {
-                other.release();
-                metric.elsewhere.add(counted ? -bytes : 0);
-            }
+            buffer.moveInto(other, memory);    // stores alone: what is counted is held
+        } catch (Throwable e) {
+            other.release();
+            throw e;
         }
     }
 
@@ -205,7 +197,6 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         if (handle == 0) {
             return false;
         }
-        boolean placed = false;
         try {
             metric.inFrames.add(held);
             long start = slab == null ? (long) handles.pfn(handle) << frameShift : slab.offset(handle);
@@ -214,12 +205,10 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
                 window = open(slab == null ? handles.segment(handle) : slab.segment(handle), start);
             }
             buffer.moveInto(slab, handle, window, start, held);
-            placed = true;
             return true;
-        } finally {
-            if (!placed) {
-                free(slab, handle, held);
-            }
+        } catch (Throwable e) {
+            free(slab, handle, held);    // refused only where the labyrinth has closed since: then that is what failed
+            throw e;
         }
     }
 

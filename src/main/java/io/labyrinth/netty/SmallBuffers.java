@@ -38,19 +38,26 @@ final class SmallBuffers {
     /** May call the system. On failure no slab stays. */
     SmallBuffers(Labyrinth labyrinth) {
         this.labyrinth = labyrinth;
-        boolean opened = false;
         try {
             for (int i = 0; i < SIZES; i++) {
                 slabs[i] = open(i);
             }
-            opened = true;
-        } finally {
-            for (int i = 0; i < SIZES && !opened; i++) {
-                Slab slab = slabs[i];
-                if (slab != null) {
-                    slab.close();
-                }
+        } catch (Throwable e) {
+            for (Slab slab : slabs) {
+                close(slab, e);
             }
+            throw e;
+        }
+    }
+
+    /** @param failure to be told first; a slab that cannot be closed is closed with its labyrinth */
+    private static void close(@Nullable Slab slab, Throwable failure) {
+        try {
+            if (slab != null) {
+                slab.close();
+            }
+        } catch (LabyrinthException refused) {
+            failure.addSuppressed(refused);
         }
     }
 

@@ -196,6 +196,7 @@ public final class Libc {
         }
     }
 
+    /** For handlers, too: it throws before it calls, if at all, and only where heap or stack have come to an end. */
     public static Result close(int fd) {
         return call(state -> (int) CLOSE.invokeExact(state, fd));
     }

@@ -218,17 +218,20 @@ public final class Mapping implements Runnable {
         Libc.madvise(address, bytes, Native.MADV_DONTNEED_LOCKED());
     }
 
-    /** Unmaps, now or when there is another chance: for what nobody would ask for again. */
+    /**
+     * Unmaps, now or when there is another chance: for what nobody would ask for again. An error is taken as a refusal,
+     * and not thrown: this undoes what has failed, and that failure is the one to tell.
+     */
     @Override
     public void run() {
-        boolean isGone = false;
         try {
-            isGone = tryToUnmap() == null;
-        } finally {
-            if (!isGone) {
-                keep(this);
+            if (tryToUnmap() == null) {
+                return;
             }
+        } catch (Throwable untold) {
+            // It is kept.
         }
+        keep(this);
     }
 
     private static synchronized void keep(Mapping mapping) {

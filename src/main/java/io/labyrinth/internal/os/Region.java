@@ -92,7 +92,6 @@ public final class Region {
         long since = System.nanoTime();
         Mapping frameMemory = new Mapping(name, frameBytes);
         Mapping metadataMemory = new Mapping(name, metadataBytes);
-        boolean opened = false;
         try {
             long start = map(name, length);
             frameMemory.at(start);
@@ -100,12 +99,10 @@ public final class Region {
             long locked = Residency.make(name, start, length, pageSize, locking, false);
             Region region = new Region(pageSize, frameMemory, metadataMemory, locking, locked);
             Flight.opened(name, frames, region.mappedBytes(), locked, since);
-            opened = true;
             return region;
-        } finally {
-            if (!opened) {
-                unmap(frameMemory, metadataMemory);
-            }
+        } catch (Throwable e) {
+            unmap(frameMemory, metadataMemory);
+            throw e;
         }
     }
 
@@ -115,29 +112,23 @@ public final class Region {
         Mapping frameMemory = file.frames;
         Mapping metadataMemory = file.metadata;
         long since = System.nanoTime();
-        boolean opened = false;
         try {
             Mapping.unmapWhatIsLeft();
             long locked =
                     Residency.make(header.name(), file.base, header.fileBytes(), header.pageSize(), locking, true);
             Region region = new Region(file, frameMemory, metadataMemory, locking, locked);
             Flight.opened(header.name(), header.frames(), region.mappedBytes(), locked, since);
-            opened = true;
             return region;
-        } finally {
-            if (!opened) {
-                unmap(frameMemory, metadataMemory);
-            }
+        } catch (Throwable e) {
+            unmap(frameMemory, metadataMemory);
+            throw e;
         }
     }
 
     /** What nobody has had yet, or will ask for again. */
     private static void unmap(Mapping frameMemory, Mapping metadataMemory) {
-        try {
-            frameMemory.run();
-        } finally {
-            metadataMemory.run();
-        }
+        frameMemory.run();
+        metadataMemory.run();
     }
 
     /** More memory under the same lock, zeroed. On failure nothing stays. */
@@ -146,7 +137,6 @@ public final class Region {
         long length = (bytes + pageSize - 1) / pageSize * pageSize;
         Machine.requireMemory(name, length);
         Mapping mapping = new Mapping(name, length);
-        boolean mapped = false;
         try {
             mapping.at(map(name, length));
             long locked = Residency.make(name, mapping.address(), length, pageSize, locking, false);
@@ -155,12 +145,10 @@ public final class Region {
                 moreMapped += length;
                 moreLocked += locked;
             }
-            mapped = true;
             return more;
-        } finally {
-            if (!mapped) {
-                mapping.run();
-            }
+        } catch (Throwable e) {
+            mapping.run();
+            throw e;
         }
     }
 
@@ -237,7 +225,6 @@ public final class Region {
             return result.value();
         }
         long aligned = (result.value() + alignment - 1) / alignment * alignment;
-        boolean trimmed = false;
         all.at(result.value());
         try {
             // Can fail: the kernel may have merged the mapping with its neighbour's, and may not split it again.
@@ -245,12 +232,10 @@ public final class Region {
             if (trim.failed()) {
                 throw mapRefused(name, length, trim);
             }
-            trimmed = true;
             return aligned;
-        } finally {
-            if (!trimmed) {
-                all.run();
-            }
+        } catch (Throwable e) {
+            all.run();
+            throw e;
         }
     }
 
@@ -353,12 +338,13 @@ public final class Region {
         return metadataMemory.isEmpty();
     }
 
-    /** Unmaps all of it, before anybody had any of it. */
+    /** Unmaps all of it, before anybody had any of it. Throws nothing: see {@link Mapping#run}. */
     public void discard() {
         try {
             arena.close();
-        } finally {
-            unmap(frameMemory, metadataMemory);
+        } catch (Throwable untold) {
+            // Nobody has a segment of it that this could end.
         }
+        unmap(frameMemory, metadataMemory);
     }
 }

@@ -72,7 +72,6 @@ public final class SharedFile {
         String name = path == null ? "memfd:" + header.name() : path.toString();
         int fd = MemoryFile.checked(path == null ? Libc.memfdCreate(header.name())
                 : Libc.open(name, Native.O_RDWR() | Native.O_CREAT() | Native.O_EXCL()), "create", name);
-        boolean done = false;
         try {
             MemoryFile.require(fd, name);
             MemoryFile.requireRoom(fd, name, header.fileBytes());
@@ -83,16 +82,13 @@ public final class SharedFile {
                 MemoryFile.checked(Libc.addSeals(fd,
                         Native.F_SEAL_SHRINK() | Native.F_SEAL_GROW() | Native.F_SEAL_SEAL()), "seal", name);
             }
-            SharedFile file = new SharedFile(name, path == null ? null : path.toAbsolutePath(), fd, header).map();
-            done = true;
-            return file;
-        } finally {
-            if (!done) {
-                Libc.close(fd);
-                if (path != null) {
-                    remove(path);
-                }
+            return new SharedFile(name, path == null ? null : path.toAbsolutePath(), fd, header).map();
+        } catch (Throwable e) {
+            Libc.close(fd);
+            if (path != null) {
+                remove(path);
             }
+            throw e;
         }
     }
 
@@ -100,7 +96,6 @@ public final class SharedFile {
     public static SharedFile open(Path path) {
         String name = MemoryFile.requireDefault(path).toString();
         int fd = MemoryFile.checked(Libc.open(name, Native.O_RDWR() | Native.O_NOCTTY()), "open", name);
-        boolean done = false;
         try {
             MemoryFile.requireRegular(fd, name);
             MemoryFile.require(fd, name);
@@ -111,13 +106,10 @@ public final class SharedFile {
             MemoryFile.reserve(fd, name, header.fileBytes());
             // A link of somebody's descriptor goes with that one; this process's own stays.
             boolean isNamed = !path.startsWith("/proc") && MemoryFile.hasName(fd, name);
-            SharedFile file = new SharedFile(name, isNamed ? path.toAbsolutePath() : null, fd, header).map();
-            done = true;
-            return file;
-        } finally {
-            if (!done) {
-                Libc.close(fd);
-            }
+            return new SharedFile(name, isNamed ? path.toAbsolutePath() : null, fd, header).map();
+        } catch (Throwable e) {
+            Libc.close(fd);
+            throw e;
         }
     }
 
@@ -318,7 +310,10 @@ public final class SharedFile {
         void evict(MemorySegment words, long tenant);
     }
 
-    /** The file and its name, where creating it failed half-way. */
+    /**
+     * The file, and its name if this process has made it, where an opening failed half-way. No refusal of the system is
+     * thrown: the opening's failure is the one to tell.
+     */
     public synchronized void discard(boolean created) {
         try {
             if (slot != 0) {
@@ -339,7 +334,7 @@ public final class SharedFile {
         try {
             Files.deleteIfExists(path);
         } catch (IOException e) {
-            throw new LabyrinthException.MapRefused("file=" + path + " cannot be removed: " + e.getMessage());
+            LOG.warn("file={} of an opening that failed stays, as it cannot be removed: {}", path, e.toString());
         }
     }
 

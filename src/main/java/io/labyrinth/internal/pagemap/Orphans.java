@@ -105,7 +105,6 @@ public final class Orphans {
     }
 
     private void mend(PageMap map, int pfn, char mark) {
-        boolean mended = false;
         try {
             long head = map.lvWord(pfn);
             boolean isOrphan = PageWord.state(head) == PageWord.HEAD && isFor(mark, head);
@@ -116,11 +115,9 @@ public final class Orphans {
             if (isOrphan) {
                 map.takeBack(pfn, head);
             }
-            mended = true;
-        } finally {
-            if (!mended) {
-                marks[pfn] = mark;
-            }
+        } catch (Throwable e) {
+            marks[pfn] = mark;
+            throw e;
         }
     }
 }

@@ -132,34 +132,30 @@ public final class PageMapScan {
 
     /**
      * Claims all that is free, for ever, so that nobody can claim it any more. What this pass has behind it is at rest:
-     * runs that tile it, each of them quarantined or seen to be out.
+     * runs that tile it, each of them quarantined or seen to be out. After an error the caller calls
+     * {@link #undrain} for all of it.
      *
      * @param anyway whether to go on where something is out; else everything is then as it was
      * @return what is out
      */
     public List<Seen> drain(boolean anyway) {
-        boolean drained = false;
         int pfn = 0;
-        try {
-            List<Seen> out = out();
-            while (pfn < map.frames && (out.isEmpty() || anyway)) {
-                long word = map.lvWord(pfn);
-                boolean behind = PageWord.isFree(word) ? map.quarantine(pfn, word)
-                        : !PageWord.isOut(word) || !out.isEmpty();
-                if (behind) {
-                    pfn = PageWord.next(pfn, word);
-                } else {
-                    // Lost to a claim, or out: look again, and if nothing is out any more, go on from here.
-                    out = out();
-                }
-            }
-            drained = out.isEmpty() || anyway;
-            return out;
-        } finally {
-            if (!drained) {
-                undrain(pfn);
+        List<Seen> out = out();
+        while (pfn < map.frames && (out.isEmpty() || anyway)) {
+            long word = map.lvWord(pfn);
+            boolean behind = PageWord.isFree(word) ? map.quarantine(pfn, word)
+                    : !PageWord.isOut(word) || !out.isEmpty();
+            if (behind) {
+                pfn = PageWord.next(pfn, word);
+            } else {
+                // Lost to a claim, or out: look again, and if nothing is out any more, go on from here.
+                out = out();
             }
         }
+        if (!out.isEmpty() && !anyway) {
+            undrain(pfn);
+        }
+        return out;
     }
 
     /** Undoes {@link #drain} below {@code end}. */
