@@ -12,6 +12,29 @@
  * Two types of the first are named below it: {@link io.labyrinth.LabyrinthException}, as a refusal is made where its
  * facts are, and {@link io.labyrinth.Locking}, as the system is asked for what it says. Neither names anything itself.
  *
+ * <p><b>Words.</b>
+ * <ul>
+ * <li><i>frame</i>: one page of memory, locked. <i>pfn</i>: its number, from 0.
+ * <li><i>run</i>: 2^order adjacent frames, at a pfn that is a multiple of 2^order. <i>order</i>: 0 to 10.
+ * <li><i>page word</i>: 8 bytes for each frame: state, order, flags, tenant, generation. The word of a run's first
+ * frame, its <i>head</i>, says all of the run. <i>page map</i>: the table of all words.
+ * <li><i>claim</i>: one compare-and-set, from FREE to an owner.
+ * <li><i>owner</i>: the thread that claimed or accepted a run. With EXCLUSIVE, no other thread may touch it.
+ * <li><i>generation</i>: a number in each word. It goes up when a run is freed, handed over or swept: one
+ * <i>life</i> of the run ends, and a <i>handle</i> (pfn and generation) names one life.
+ * <li><i>ticket</i>: a run that its owner has given away, and that nobody has accepted yet: in <i>transit</i>.
+ * <li><i>reserve</i>: the last frames of a labyrinth. Only HIGH requests get them.
+ * <li><i>zone</i>: the policy: where a request looks, and how far. <i>walk</i>: one search over the words.
+ * <i>sprint</i>: a short walk, which ATOMIC asks for. (A labyrinth has walks; so the short one is a sprint.)
+ * <li><i>group</i>: 64 frames. <i>span</i>: several groups. <i>advice</i>: a word for each: may something be free?
+ * <li><i>stripe</i>: what the zone remembers for a few threads: <i>hints</i>, the runs that they freed last, and a
+ * cursor.
+ * <li><i>tenant</i>: a process, or one labyrinth object of it, that has a shared labyrinth open.
+ * <li><i>sweep</i>: frees what threads and tenants had that have ended.
+ * <li><i>orphan</i>: a run that an error left without an owner who knows of it. The next look at all words frees it.
+ * <li><i>quarantined</i>: out of use: a frame whose generations are used up, or a place without a frame in a slab.
+ * </ul>
+ *
  * <p><b>Channels.</b> A frame's {@code ByteBuffer} is the frame itself, direct and aligned to a page
  * ({@link io.labyrinth.Frame#segment} says what it cannot do).
  *
