@@ -10,11 +10,11 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * A planted bug, as a file of {@code src/test/mutants} describes it: what it breaks, in a sentence; where; which test
- * should find it, or which several, each by itself; and the text of that source that it replaces, which must be there
- * exactly once.
+ * A planted bug, as a file of {@code src/test/mutants} describes it: what it breaks, in a sentence; in which method;
+ * which test should find it, or which several, each by itself; and the text of that method that it replaces. The text
+ * must be there exactly once. What the rest of the file has does not count.
  *
- * @param source a class of the core
+ * @param source a class of the core and a member of it, as {@link Members} names it: {@code PageMap.claim}
  * @param tests  {@code Class.method} each, of this package or of one below: {@code misuse.MisuseTest.endsAsItMust}
  */
 record Mutant(String name, String sentence, String source, List<String> tests, String from, String to) {
@@ -22,7 +22,7 @@ record Mutant(String name, String sentence, String source, List<String> tests, S
     private static final Path FOLDER = Path.of("src", "test", "mutants");
     private static final Path API = Path.of("src", "main", "java", "io", "labyrinth");
     private static final List<Path> CORE = List.of(API, API.resolve("internal/pagemap"), API.resolve("internal/os"));
-    private static final Pattern FORM = Pattern.compile("(?s)(.+?)\nsource: (\\w+)\ntest: ([\\w., ]+)\n"
+    private static final Pattern FORM = Pattern.compile("(?s)(.+?)\nsource: (\\w+(?:\\.\\w+)+)\ntest: ([\\w., ]+)\n"
             + "=== from\n(.+?\n)=== to\n(.*)");
 
     /** All there are, by name. */
@@ -39,7 +39,8 @@ record Mutant(String name, String sentence, String source, List<String> tests, S
     private static Mutant read(Path file) throws IOException {
         Matcher form = FORM.matcher(Files.readString(file));
         if (!form.matches()) {
-            throw new IllegalStateException(file + " is not a sentence, source:, test:, === from and === to");
+            throw new IllegalStateException(file + " is not a sentence, source: Class.method, test:,"
+                    + " === from and === to");
         }
         String name = file.getFileName().toString().replaceFirst("\\.txt$", "");
         return new Mutant(name, form.group(1).replace('\n', ' '), form.group(2), List.of(form.group(3).split(", ")),
@@ -47,18 +48,33 @@ record Mutant(String name, String sentence, String source, List<String> tests, S
     }
 
     Path original() {
-        return CORE.stream().map(folder -> folder.resolve(source + ".java")).filter(Files::exists).findFirst()
-                .orElseThrow(() -> new IllegalStateException("mutant " + name + ": there is no class " + source));
+        String type = source.substring(0, source.indexOf('.'));
+        return CORE.stream().map(folder -> folder.resolve(type + ".java")).filter(Files::exists).findFirst()
+                .orElseThrow(() -> new IllegalStateException("mutant " + name + ": there is no class " + type));
     }
 
     /** The source with the bug in it. */
     String planted() throws IOException {
-        String text = Files.readString(original());
-        int at = text.indexOf(from);
-        if (at < 0 || text.indexOf(from, at + 1) >= 0) {
-            throw new IllegalStateException("mutant " + name + " does not apply: its text is "
-                    + (at < 0 ? "nowhere" : "more than once") + " in " + original());
+        return plantedIn(Files.readString(original()));
+    }
+
+    String plantedIn(String text) {
+        List<Members.Place> places = Members.of(text, source);
+        if (places.isEmpty()) {
+            throw new IllegalStateException("mutant " + name + " does not apply: there is no " + source
+                    + " any more; name the method that has its text now");
         }
+        List<Integer> found = places.stream().flatMap(place -> found(text, place)).toList();
+        if (found.size() != 1) {
+            throw new IllegalStateException("mutant " + name + " does not apply: its text is "
+                    + (found.isEmpty() ? "not" : found.size() + " times") + " in " + source);
+        }
+        int at = found.getFirst();
         return text.substring(0, at) + to + text.substring(at + from.length());
+    }
+
+    private Stream<Integer> found(String text, Members.Place place) {
+        return Stream.iterate(text.indexOf(from, place.from()), at -> at >= 0 && at + from.length() <= place.to(),
+                at -> text.indexOf(from, at + 1));
     }
 }
