@@ -70,7 +70,7 @@ public final class Zone {
 
     /** Is told of what is rare. It allocates nothing, unless it is asked to listen. */
     public interface Listener {
-        public void refused(int gfp, int order);
+        void refused(int gfp, int order);
 
         void reserveUsed(int gfp, int order, long handle);
     }
