@@ -88,7 +88,7 @@ static void lay_out(struct labyrinth *l, const struct labyrinth_header *header, 
 
 /* ------------------------------------------------------------------------------------------------ create */
 
-static enum labyrinth_error check_wish(const char *name, uint64_t frames, uint64_t reserve,
+static enum labyrinth_error check_create_request(const char *name, uint64_t frames, uint64_t reserve,
                                        enum labyrinth_locking locking)
 {
     if (name == NULL || strlen(name) >= LABYRINTH_NAME_BYTES) {
@@ -172,7 +172,7 @@ enum labyrinth_error labyrinth_create(struct labyrinth *l, const char *path, con
                                       uint64_t reserve, enum labyrinth_locking locking)
 {
     memset(l, 0, sizeof *l);
-    enum labyrinth_error error = check_wish(name, frames, reserve, locking);
+    enum labyrinth_error error = check_create_request(name, frames, reserve, locking);
     if (error != LABYRINTH_OK) {
         return error;
     }
@@ -198,7 +198,7 @@ enum labyrinth_error labyrinth_create_memfd(struct labyrinth *l, const char *nam
                                             enum labyrinth_locking locking, int *fd)
 {
     memset(l, 0, sizeof *l);
-    enum labyrinth_error error = check_wish(name, frames, reserve, locking);
+    enum labyrinth_error error = check_create_request(name, frames, reserve, locking);
     if (error != LABYRINTH_OK) {
         return error;
     }
@@ -399,7 +399,7 @@ static bool leave_file(struct labyrinth *l)
 /* The struct is as one that never attached, and every call on it is refused; but what is left is noted, for the next
  * detach: that there is a lock, by the slot.
  */
-static void forget(struct labyrinth *l)
+static void reset(struct labyrinth *l)
 {
     struct labyrinth rest = {0};
     if (l->stripes != NULL || l->mapped != NULL || l->slot != 0) {
@@ -418,7 +418,7 @@ static void forget(struct labyrinth *l)
  * struct, so nobody can write to the words any more. NULL, or the call that was refused, and errno; then again, with
  * the file if that is still to be left.
  */
-static const char *let_go(struct labyrinth *l, bool file)
+static const char *release_all(struct labyrinth *l, bool file)
 {
     const char *refused = NULL;
     int reason = 0;
@@ -433,7 +433,7 @@ static const char *let_go(struct labyrinth *l, bool file)
         refused = "fcntl(F_OFD_SETLK)";
         reason = errno;
     }
-    forget(l);
+    reset(l);
     errno = reason;
     return refused;
 }
@@ -477,7 +477,7 @@ static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, con
         error = tenant_enter(l);
     }
     if (error != LABYRINTH_OK) {
-        let_go(l, true);
+        release_all(l, true);
         return error;
     }
     zone_start_stripes(l);
@@ -508,34 +508,34 @@ static enum labyrinth_error detached(struct labyrinth *l, const char *refused)
 }
 
 /* What an earlier detach, or an attach that failed, could not give back; CLOSED if there is nothing. */
-static enum labyrinth_error go_on(struct labyrinth *l)
+static enum labyrinth_error resume_detach(struct labyrinth *l)
 {
     if (l->stripes == NULL && l->mapped == NULL && l->slot == 0) {
         return refuse_bounds(l, "detach", 0);
     }
-    return detached(l, let_go(l, l->slot != 0));
+    return detached(l, release_all(l, l->slot != 0));
 }
 
 enum labyrinth_error labyrinth_detach(struct labyrinth *l)
 {
     if (l->frames == 0) {
-        return go_on(l);
+        return resume_detach(l);
     }
     uint64_t runs;
-    uint64_t frames = census_of(l, l->tenant, &runs);
+    uint64_t frames = frames_out(l, l->tenant, &runs);
     if (runs != 0) {
         return refuse((struct refusal){.error = LABYRINTH_FRAMES_OUT, .name = l->name, .value = frames, .limit = runs});
     }
     tenant_leave(l, true);
-    return detached(l, let_go(l, true));
+    return detached(l, release_all(l, true));
 }
 
 enum labyrinth_error labyrinth_detach_now(struct labyrinth *l)
 {
     if (l->frames == 0) {
-        return go_on(l);
+        return resume_detach(l);
     }
     uint64_t runs;
-    tenant_leave(l, census_of(l, l->tenant, &runs) == 0);
-    return detached(l, let_go(l, true));
+    tenant_leave(l, frames_out(l, l->tenant, &runs) == 0);
+    return detached(l, release_all(l, true));
 }

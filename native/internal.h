@@ -150,8 +150,8 @@ uint64_t map_checked(struct labyrinth *l, uint64_t handle, const char *verb, uin
 bool map_take_back(struct labyrinth *l, uint32_t pfn, uint64_t word);
 void map_hide_heads_of(struct labyrinth *l, uint32_t pfn, uint32_t end, uint64_t tenant);
 void map_advise_all(struct labyrinth *l);
-uint32_t map_settle_group(struct labyrinth *l, uint32_t group, uint64_t stamp);
-uint32_t map_settle_span(struct labyrinth *l, uint32_t span, uint64_t stamp);
+uint32_t map_clear_group(struct labyrinth *l, uint32_t group, uint64_t stamp);
+uint32_t map_clear_span(struct labyrinth *l, uint32_t span, uint64_t stamp);
 
 static inline bool group_may_be_free(const struct labyrinth *l, uint32_t group)
 {
@@ -177,9 +177,9 @@ enum labyrinth_error tenant_enter(struct labyrinth *l);
 void tenant_leave(struct labyrinth *l, bool nothing_out);
 int tenant_unlock(const struct labyrinth *l);
 
-/* ------------------------------------------------------------------------------------------------ census.c */
+/* ------------------------------------------------------------------------------------------------ page_map_scan.c */
 
 /* Frames that are out by this tenant: claimed, or in transit with its ticket. */
-uint64_t census_of(const struct labyrinth *l, uint64_t tenant, uint64_t *runs);
+uint64_t frames_out(const struct labyrinth *l, uint64_t tenant, uint64_t *runs);
 
 #endif

@@ -306,16 +306,16 @@ static bool has_free_head(struct labyrinth *l, uint32_t group)
  * in the advice, which still reads as "maybe": whoever freezes or dies here hides nothing. The stamp is this thread's
  * alone, so the second CAS succeeds only if no free came between. The words that it may have looked at.
  */
-uint32_t map_settle_group(struct labyrinth *l, uint32_t group, uint64_t stamp)
+uint32_t map_clear_group(struct labyrinth *l, uint32_t group, uint64_t stamp)
 {
     uint64_t *advice = &l->advice[group].maybe_free;
     uint64_t seen = lv(advice);
     if (seen != 0 && cas(advice, seen, stamp)) {
-        LABYRINTH_STEP("settle.group-stamped");
+        LABYRINTH_STEP("clear.group-stamped");
         if (!has_free_head(l, group)) {
-            LABYRINTH_STEP("settle.group-looked");
+            LABYRINTH_STEP("clear.group-looked");
             cas(advice, stamp, 0);
-            LABYRINTH_STEP("settle.group-cleared");
+            LABYRINTH_STEP("clear.group-cleared");
         }
     }
     return GROUP_FRAMES;
@@ -333,17 +333,17 @@ static bool has_advised_group(struct labyrinth *l, uint32_t span)
     return false;
 }
 
-/* As map_settle_group, for a span: its words are its groups' advice. Wait-free: 2^span_shift words, 2 CAS. */
-uint32_t map_settle_span(struct labyrinth *l, uint32_t span, uint64_t stamp)
+/* As map_clear_group, for a span: its words are its groups' advice. Wait-free: 2^span_shift words, 2 CAS. */
+uint32_t map_clear_span(struct labyrinth *l, uint32_t span, uint64_t stamp)
 {
     uint64_t *advice = &l->advice[l->groups + span].maybe_free;
     uint64_t seen = lv(advice);
     if (seen != 0 && cas(advice, seen, stamp)) {
-        LABYRINTH_STEP("settle.span-stamped");
+        LABYRINTH_STEP("clear.span-stamped");
         if (!has_advised_group(l, span)) {
-            LABYRINTH_STEP("settle.span-looked");
+            LABYRINTH_STEP("clear.span-looked");
             cas(advice, stamp, 0);
-            LABYRINTH_STEP("settle.span-cleared");
+            LABYRINTH_STEP("clear.span-cleared");
         }
     }
     return 1U << l->span_shift;

@@ -93,13 +93,13 @@ enum labyrinth_error map_release(struct labyrinth *l, uint64_t handle, uint64_t 
 static inline bool map_release_frame(struct labyrinth *l, uint64_t handle, uint64_t thread)
 {
     uint32_t pfn = handle_pfn(handle);
-    uint64_t life = handle & ~LOW_FIELD;
+    uint64_t generation = handle & ~LOW_FIELD;
     uint64_t next;
-    if (UNLIKELY(pfn >= l->ordinary || __builtin_add_overflow(life, ONE_GENERATION + LABYRINTH_FREE, &next))) {
+    if (UNLIKELY(pfn >= l->ordinary || __builtin_add_overflow(generation, ONE_GENERATION + LABYRINTH_FREE, &next))) {
         return false;
     }
     struct labyrinth_page *page = &l->pages[pfn];
-    if (UNLIKELY(lv(&page->word) != life + l->tenant + (LABYRINTH_HEAD + EXCLUSIVE_BIT)
+    if (UNLIKELY(lv(&page->word) != generation + l->tenant + (LABYRINTH_HEAD + EXCLUSIVE_BIT)
                  || lv(&page->owner) != owner_word(thread, handle))) {
         return false;
     }

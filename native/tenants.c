@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LIFE(slot) (LABYRINTH_LOCK_OFFSET + (slot))
-#define SWEEP(slot) (LABYRINTH_SWEEP_OFFSET + (slot))
+#define SLOT_BYTE(slot) (LABYRINTH_LOCK_OFFSET + (slot))
+#define SWEEP_BYTE(slot) (LABYRINTH_SWEEP_OFFSET + (slot))
 
 /* Never waits. 0, or the reason. */
 static int set_lock(const struct labyrinth *l, int64_t byte, short type)
@@ -84,7 +84,7 @@ static uint64_t take_back_all(struct labyrinth *l, uint32_t slot)
 /* Gives up a byte's lock. What the system refuses is noted, and tried again by the next sweep. */
 static void unlock(struct labyrinth *l, int64_t byte)
 {
-    uint64_t bit = (uint64_t) (byte - LIFE(0));
+    uint64_t bit = (uint64_t) (byte - SLOT_BYTE(0));
     if (set_lock(l, byte, F_UNLCK) == 0) {
         l->still_locked[bit / 64] &= ~(1ULL << bit % 64);
     } else {
@@ -96,7 +96,7 @@ static void unlock_what_is_left(struct labyrinth *l)
 {
     for (uint64_t bit = 0; bit < 2 * LABYRINTH_TENANTS; bit++) {
         if ((l->still_locked[bit / 64] >> bit % 64 & 1) != 0) {
-            unlock(l, LIFE(0) + (int64_t) bit);
+            unlock(l, SLOT_BYTE(0) + (int64_t) bit);
         }
     }
 }
@@ -105,7 +105,7 @@ static void unlock_what_is_left(struct labyrinth *l)
 static int sweep_slot(struct labyrinth *l, uint32_t slot, uint64_t *freed)
 {
     struct labyrinth_tenant *tenant = &l->tenants[slot];
-    int held = set_lock(l, LIFE(slot), F_WRLCK);
+    int held = set_lock(l, SLOT_BYTE(slot), F_WRLCK);
     if (held != 0 && !is_held(held)) {
         return held;
     }
@@ -114,19 +114,19 @@ static int sweep_slot(struct labyrinth *l, uint32_t slot, uint64_t *freed)
     }
     int reason = 0;
     if (held == 0 || has_ended(tenant)) {
-        reason = set_lock(l, SWEEP(slot), F_WRLCK);
+        reason = set_lock(l, SWEEP_BYTE(slot), F_WRLCK);
         if (reason == 0) {
             LABYRINTH_STEP("sweep.sweep-locked");
             /* Again, as without this lock another may have swept it, or a tenant may have come or gone. */
             if (lv(&tenant->state) != LABYRINTH_VACANT && (held == 0 || has_ended(tenant))) {
                 *freed += take_back_all(l, slot);
             }
-            unlock(l, SWEEP(slot));
+            unlock(l, SWEEP_BYTE(slot));
             LABYRINTH_STEP("sweep.sweep-unlocked");
         }
     }
     if (held == 0) {
-        unlock(l, LIFE(slot));
+        unlock(l, SLOT_BYTE(slot));
         LABYRINTH_STEP("sweep.unlocked");
     }
     return is_held(reason) ? 0 : reason;
@@ -159,14 +159,14 @@ uint64_t labyrinth_sweep(struct labyrinth *l)
 /* Takes the slot if nobody alive has it, once what its last tenant left is taken back. 0, or why not. */
 static int take_slot(struct labyrinth *l, uint32_t slot)
 {
-    int reason = set_lock(l, LIFE(slot), F_WRLCK);
+    int reason = set_lock(l, SLOT_BYTE(slot), F_WRLCK);
     if (reason != 0) {
         return reason;
     }
     LABYRINTH_STEP("attach.locked");
-    reason = set_lock(l, SWEEP(slot), F_WRLCK);
+    reason = set_lock(l, SWEEP_BYTE(slot), F_WRLCK);
     if (reason != 0) {
-        unlock(l, LIFE(slot));
+        unlock(l, SLOT_BYTE(slot));
         return reason;
     }
     LABYRINTH_STEP("attach.sweep-locked");
@@ -184,7 +184,7 @@ static int take_slot(struct labyrinth *l, uint32_t slot)
     so(&tenant->pid_namespace, l->forks ? 0 : pid_namespace());
     so(&tenant->state, LABYRINTH_TENANT);
     LABYRINTH_STEP("attach.published");
-    unlock(l, SWEEP(slot));
+    unlock(l, SWEEP_BYTE(slot));
     LABYRINTH_STEP("attach.sweep-unlocked");
     l->slot = slot;
     l->tenant = (uint64_t) slot << LABYRINTH_TENANT_SHIFT;
@@ -218,7 +218,7 @@ void tenant_leave(struct labyrinth *l, bool nothing_out)
 /* 0, or the reason. */
 int tenant_unlock(const struct labyrinth *l)
 {
-    int refused = set_lock(l, LIFE(l->slot), F_UNLCK);
+    int refused = set_lock(l, SLOT_BYTE(l->slot), F_UNLCK);
     LABYRINTH_STEP("detach.unlocked");
     return refused;
 }

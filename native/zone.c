@@ -126,7 +126,7 @@ static uint64_t search(const struct walk *walk, uint32_t from, uint32_t to, uint
         steps++;
         if (is_span_start(l, group)) {
             if (whole_span >= 0) {
-                steps += map_settle_span(l, (uint32_t) whole_span, stamp);
+                steps += map_clear_span(l, (uint32_t) whole_span, stamp);
             }
             whole_span = group >> l->span_shift;
             if (!span_may_be_free(l, (uint32_t) whole_span)) {
@@ -168,11 +168,11 @@ static uint64_t search(const struct walk *walk, uint32_t from, uint32_t to, uint
             pfn = word_next(pfn, word);
         }
         if (!free) {
-            steps += map_settle_group(l, group, stamp);
+            steps += map_clear_group(l, group, stamp);
         }
     }
     if (whole_span >= 0 && pfn >= end_of_span(l, (uint32_t) whole_span)) {
-        steps += map_settle_span(l, (uint32_t) whole_span, stamp);
+        steps += map_clear_span(l, (uint32_t) whole_span, stamp);
     }
     add(walk->stripe, STEPS, steps);
     set(walk->stripe, CURSOR, pfn);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * face.c: the requests that name a frame, passed to the page map and the zone. The twin of Allocator.java and
+ * allocator.c: the requests that name a frame, passed to the page map and the zone. The twin of Allocator.java and
  * Handles.java.
  */
 #include "zone.h"

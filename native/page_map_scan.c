@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * census.c: the passes over all page words that change nothing. They read while others allocate, and then may see a
- * frame before its change and another after it; exact for a labyrinth at rest. No word, however wrong, leads them
- * outside of the map.
+ * page_map_scan.c: the passes over all page words that change nothing. The twin of PageMapScan.java. They read while
+ * others allocate. They may then see one frame before its change and another frame after its change. They are exact for
+ * a labyrinth at rest. No word, however wrong, leads them outside of the page map.
  */
 #include "internal.h"
 #include <string.h>
 
-uint64_t census_of(const struct labyrinth *l, uint64_t tenant, uint64_t *runs)
+uint64_t frames_out(const struct labyrinth *l, uint64_t tenant, uint64_t *runs)
 {
     uint64_t frames = 0;
     *runs = 0;
@@ -54,7 +54,7 @@ enum labyrinth_error labyrinth_count(struct labyrinth *l, struct labyrinth_stats
     stats->free = by_state[LABYRINTH_FREE] - stats->reserve_free;
     stats->reserve = l->frames - l->ordinary;
     stats->claimed = by_state[LABYRINTH_HEAD];
-    stats->mine = census_of(l, l->tenant, &runs);
+    stats->mine = frames_out(l, l->tenant, &runs);
     stats->in_transit = by_state[LABYRINTH_IN_TRANSIT];
     stats->quarantined = by_state[LABYRINTH_QUARANTINED];
     stats->mapped_bytes = l->mapped_bytes;
