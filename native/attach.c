@@ -198,6 +198,7 @@ enum labyrinth_error labyrinth_create_memfd(struct labyrinth *l, const char *nam
                                             enum labyrinth_locking locking, int *fd)
 {
     memset(l, 0, sizeof *l);
+    *fd = -1;
     enum labyrinth_error error = check_create_request(name, frames, reserve, locking);
     if (error != LABYRINTH_OK) {
         return error;

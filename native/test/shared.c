@@ -50,7 +50,7 @@ static void impossible_requests_are_refused_and_leave_no_file(void)
     static const char long_name[LABYRINTH_NAME_BYTES + 1] =
         "0123456789012345678901234567890123456789012345678901234567890123";
     struct labyrinth l;
-    int fd;
+    int fd = 0;
     CHECK_REFUSED(LABYRINTH_INVALID_REQUEST, labyrinth_create(&l, path, "x", 0, 0, LABYRINTH_LOCK_NONE));
     CHECK_REFUSED(LABYRINTH_INVALID_REQUEST,
                   labyrinth_create(&l, path, "x", LABYRINTH_MAX_FRAMES + 1, 0, LABYRINTH_LOCK_NONE));
@@ -59,6 +59,7 @@ static void impossible_requests_are_refused_and_leave_no_file(void)
     CHECK_REFUSED(LABYRINTH_INVALID_REQUEST, labyrinth_create(&l, path, long_name, 8, 0, LABYRINTH_LOCK_NONE));
     CHECK_REFUSED(LABYRINTH_INVALID_REQUEST,
                   labyrinth_create_memfd(&l, "x", 8, 0, (enum labyrinth_locking) 7, &fd));
+    CHECK(fd == -1);
     CHECK(access(path, F_OK) != 0);
 }
 
