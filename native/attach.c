@@ -307,8 +307,8 @@ static void *map_aligned(struct labyrinth *l, const struct labyrinth_header *hea
         errno = reason;
         return MAP_FAILED;
     }
-    /* Can fail: the kernel may have merged the hole with its neighbour, and may not split it again. Then the rest, which
-     * is addresses alone, stays with the mapping, and goes with it.
+    /* Can fail: the kernel may have merged the hole with its neighbour, and may not split it again. Then the rest,
+     * which is addresses alone, stays with the mapping, and goes with it.
      */
     l->mapped = hole;
     l->mapped_bytes = bytes + alignment;

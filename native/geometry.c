@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * geometry.c: how large the parts of a labyrinth are, and whether a header speaks of one. Reads no shared memory: what
- * is checked here is a copy, so that nothing can change between the check and the use.
+ * geometry.c: how large the parts of a labyrinth are, and whether a header is valid. The twin of Geometry.java and
+ * Header.java. It reads no shared memory: it checks a copy, so that nothing can change between the check and the use.
  */
 #include "internal.h"
 #include <string.h>
