@@ -62,14 +62,14 @@ enum labyrinth_error header_check(const struct labyrinth_header *header, uint64_
 {
     static const uint8_t zeros[sizeof header->unused];
     if (header->magic != LABYRINTH_MAGIC) {
-        return not_a_labyrinth("the magic is missing: no labyrinth, or one that was never finished", header->magic,
+        return not_a_labyrinth("the magic is missing, so it is no labyrinth or was never finished", header->magic,
                                LABYRINTH_MAGIC);
     }
     if (header->version != LABYRINTH_VERSION) {
-        return not_a_labyrinth("it is of another version", header->version, LABYRINTH_VERSION);
+        return not_a_labyrinth("the version is another", header->version, LABYRINTH_VERSION);
     }
     if (header->byte_order != LABYRINTH_BYTE_ORDER) {
-        return not_a_labyrinth("it is of another byte order", header->byte_order, LABYRINTH_BYTE_ORDER);
+        return not_a_labyrinth("the byte order is another", header->byte_order, LABYRINTH_BYTE_ORDER);
     }
     if (header->crc != header_crc(header)) {
         return not_a_labyrinth("the header's crc is wrong", header->crc, header_crc(header));
@@ -97,7 +97,7 @@ enum labyrinth_error header_check(const struct labyrinth_header *header, uint64_
         return not_a_labyrinth("the frames are not where they must be", header->frames_offset, planned.frames_offset);
     }
     if (header->file_bytes != planned.file_bytes) {
-        return not_a_labyrinth("its end is not where it must be", header->file_bytes, planned.file_bytes);
+        return not_a_labyrinth("the end is not where it must be", header->file_bytes, planned.file_bytes);
     }
     if (header->first_generation == 0 || header->first_generation >= LAST_GENERATION) {
         return not_a_labyrinth("the first generation is out of bounds", header->first_generation, LAST_GENERATION - 1);
@@ -106,7 +106,7 @@ enum labyrinth_error header_check(const struct labyrinth_header *header, uint64_
         return not_a_labyrinth("the name does not end", sizeof header->name, sizeof header->name - 1);
     }
     if (memcmp(header->unused, zeros, sizeof zeros) != 0) {
-        return not_a_labyrinth("what is unused is not zero", 1, 0);
+        return not_a_labyrinth("an unused byte is not zero", 1, 0);
     }
     return LABYRINTH_OK;
 }

@@ -96,7 +96,9 @@ static int64_t resumed_span(const struct labyrinth *l, uint32_t from)
     return none ? -1 : (int64_t) (group >> l->span_shift);
 }
 
-/* Skips spans without advice in one small loop: an exhausted labyrinth has few others. Returns where to go on. */
+/* Skips spans without advice in one small loop: nearly all spans of an exhausted labyrinth have none. Returns where to
+ * go on.
+ */
 static uint32_t skip_spans(const struct labyrinth *l, uint32_t span, uint32_t to, int32_t *looks, uint64_t *steps)
 {
     int64_t last = ((to - 1) >> LABYRINTH_GROUP_ORDER >> l->span_shift) - span;
