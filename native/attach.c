@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * attach.c: the file behind a labyrinth: made, checked, mapped, locked and left. Nothing is read through the mapping
- * before the header was checked, and that was read by system calls, which a truncated file cannot make fatal.
+ * attach.c: the file of a labyrinth: create, check, map, lock and leave it. The twin of SharedFile.java. The header is
+ * read by system calls, which a truncated file cannot make fatal. Nothing is read through the mapping before the header
+ * was checked.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -22,7 +23,7 @@
 #define MFD_ALLOW_SEALING 2U
 #endif
 
-/* Runs are aligned so in memory at least; see Region.java. */
+/* Runs are aligned in memory to their size, up to this at least; see Region.java. */
 #define ALIGNED (2ULL << 20)
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 
@@ -31,13 +32,14 @@ static enum labyrinth_error map_refused(const char *call, const char *name, uint
     return refuse_system(LABYRINTH_MAP_REFUSED, call, name, bytes, errno);
 }
 
-/* Faults all in now, so that a full file system is an error here and not a SIGBUS later. */
+/* Faults all of it in now, so that a full file system is an error here and not a SIGBUS later. */
 static int populate(void *memory, size_t bytes)
 {
     if (madvise(memory, bytes, MADV_POPULATE_WRITE) == 0) {
         return 0;
     }
-    /* The kernel says EINVAL where it does not know the advice (before 5.14); the others are a filter's answers. */
+    /* EINVAL is the answer of a kernel that does not know the advice (before 5.14). The others are answers of a filter.
+     */
     if (errno != EINVAL && errno != ENOSYS && errno != EPERM) {
         return -1;
     }
@@ -47,8 +49,8 @@ static int populate(void *memory, size_t bytes)
     return 0;
 }
 
-/* Whether this is a regular file of a memory file system: the only ones that know seals. On any other the kernel would
- * write the pages to a disk, lock or no.
+/* Whether this is a regular file of a memory file system. Only memory file systems know seals. On any other file system
+ * the kernel would write the pages to a disk, locked or not.
  */
 static enum labyrinth_error check_kind(int fd, const char *name)
 {
@@ -67,7 +69,7 @@ static enum labyrinth_error check_kind(int fd, const char *name)
     return LABYRINTH_OK;
 }
 
-/* Puts the parts of the map where the header says that they are. */
+/* Sets the addresses of the parts, as the header says. */
 static void lay_out(struct labyrinth *l, const struct labyrinth_header *header, char *memory)
 {
     struct geometry geometry = geometry_of(header->frames);
@@ -88,7 +90,7 @@ static void lay_out(struct labyrinth *l, const struct labyrinth_header *header, 
 
 /* ------------------------------------------------------------------------------------------------ create */
 
-static enum labyrinth_error check_wish(const char *name, uint64_t frames, uint64_t reserve,
+static enum labyrinth_error check_create_request(const char *name, uint64_t frames, uint64_t reserve,
                                        enum labyrinth_locking locking)
 {
     if (name == NULL || strlen(name) >= LABYRINTH_NAME_BYTES) {
@@ -107,7 +109,9 @@ static enum labyrinth_error check_wish(const char *name, uint64_t frames, uint64
     return LABYRINTH_OK;
 }
 
-/* Writes an empty labyrinth into an empty file. The magic comes last: until then it is none. path: for messages. */
+/* Writes an empty labyrinth into an empty file. The magic comes last: until then the file is no labyrinth. path: for
+ * messages.
+ */
 static enum labyrinth_error format(int fd, const char *path, const char *name, uint32_t frames, uint32_t reserved,
                                    bool seal)
 {
@@ -122,7 +126,7 @@ static enum labyrinth_error format(int fd, const char *path, const char *name, u
     lay_out_header(&header);
     memcpy(header.name, name, strlen(name));
     uint32_t random;
-    /* By number, as a libc before 2.25 has no name for it; nor before 2.27 for memfd_create. */
+    /* By number, because a libc before 2.25 has no function for it. Before 2.27 it has none for memfd_create. */
     if (syscall(SYS_getrandom, &random, sizeof random, 0) != sizeof random) {
         return map_refused("getrandom", name, sizeof random);
     }
@@ -172,7 +176,7 @@ enum labyrinth_error labyrinth_create(struct labyrinth *l, const char *path, con
                                       uint64_t reserve, enum labyrinth_locking locking)
 {
     memset(l, 0, sizeof *l);
-    enum labyrinth_error error = check_wish(name, frames, reserve, locking);
+    enum labyrinth_error error = check_create_request(name, frames, reserve, locking);
     if (error != LABYRINTH_OK) {
         return error;
     }
@@ -198,7 +202,8 @@ enum labyrinth_error labyrinth_create_memfd(struct labyrinth *l, const char *nam
                                             enum labyrinth_locking locking, int *fd)
 {
     memset(l, 0, sizeof *l);
-    enum labyrinth_error error = check_wish(name, frames, reserve, locking);
+    *fd = -1;
+    enum labyrinth_error error = check_create_request(name, frames, reserve, locking);
     if (error != LABYRINTH_OK) {
         return error;
     }
@@ -230,14 +235,14 @@ static enum labyrinth_error read_header(int fd, struct labyrinth_header *header)
                       (uint64_t) bytes, sizeof *header);
 }
 
-/* Reads and checks the header. A name, or the seals, must keep the length as it is; so the length is asked for last. */
+/* Reads and checks the header. A name, or the seals, must keep the length as it is. So the length is read last. */
 static enum labyrinth_error check_file(int fd, struct labyrinth_header *header)
 {
     enum labyrinth_error error = check_kind(fd, "the file");
     if (error == LABYRINTH_OK) {
         error = read_header(fd, header);
     }
-    /* If the magic was there, so is all else: a later call of the system sees what was stored before. */
+    /* If the magic was there, everything else is there too: a later system call sees what was stored before it. */
     if (error == LABYRINTH_OK && header->magic == LABYRINTH_MAGIC) {
         error = read_header(fd, header);
     }
@@ -256,7 +261,7 @@ static enum labyrinth_error check_file(int fd, struct labyrinth_header *header)
         return map_refused("fcntl(F_GET_SEALS)", "the file", 0);
     }
     if ((seals & SEALS) != SEALS) {
-        return refuse_file(LABYRINTH_UNSEALED, "its maker could truncate it under us; seal it, or give it a name",
+        return refuse_file(LABYRINTH_UNSEALED, "a process that has it could truncate it; seal it, or give it a name",
                            (uint64_t) seals, SEALS);
     }
     if (fstat(fd, &file) != 0) {
@@ -269,7 +274,9 @@ static enum labyrinth_error check_file(int fd, struct labyrinth_header *header)
     return LABYRINTH_OK;
 }
 
-/* So that huge pages fit: their size; of a file that has none, the largest power of two in it. */
+/* The alignment with which huge pages fit: their size. For a smaller file, the largest power of two that is not larger
+ * than the file.
+ */
 static uint64_t alignment_of(uint64_t bytes)
 {
     uint64_t alignment = huge_page_size();
@@ -284,14 +291,16 @@ static void *reserve_hole(uint64_t bytes)
     return mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
-/* Maps the whole file, its frames on a bound of huge pages: in a hole that is large enough to choose from. */
+/* Maps the whole file so that its frames begin on a huge page's boundary. It maps into a reserved hole that is larger
+ * than the file by the alignment.
+ */
 static void *map_aligned(struct labyrinth *l, const struct labyrinth_header *header)
 {
     uint64_t bytes = header->file_bytes;
     uint64_t alignment = alignment_of(bytes);
     char *hole = reserve_hole(bytes + alignment);
     if (hole == MAP_FAILED && alignment > ALIGNED) {
-        alignment = ALIGNED; /* the limit may have room for this */
+        alignment = ALIGNED; /* the limit of address space may have room for this */
         hole = reserve_hole(bytes + alignment);
     }
     if (hole == MAP_FAILED) {
@@ -306,8 +315,8 @@ static void *map_aligned(struct labyrinth *l, const struct labyrinth_header *hea
         errno = reason;
         return MAP_FAILED;
     }
-    /* Can fail: the kernel may have merged the hole with its neighbour, and may not split it again. Then the rest, which
-     * is addresses alone, stays with the mapping, and goes with it.
+    /* This can fail: the kernel may have merged the hole with its neighbour, and may not be allowed to split it again.
+     * Then the rest, which is addresses without memory, stays with the mapping and is unmapped with it.
      */
     l->mapped = hole;
     l->mapped_bytes = bytes + alignment;
@@ -346,16 +355,16 @@ static enum labyrinth_error map_and_lock(struct labyrinth *l, const struct labyr
     }
     l->stripes = stripes;
     l->stripe_mask = longs - 1;
-    /* Through the mapping as well: what we see of the words from here on is what was written before the magic. */
+    /* The acquire load is through the mapping: every word that was written before the magic is seen from here on. */
     if (lv(&((struct labyrinth_header *) memory)->magic) != LABYRINTH_MAGIC) {
-        return refuse_file(LABYRINTH_NOT_A_LABYRINTH, "the magic has gone", 0, LABYRINTH_MAGIC);
+        return refuse_file(LABYRINTH_NOT_A_LABYRINTH, "the magic is gone", 0, LABYRINTH_MAGIC);
     }
     lay_out(l, header, memory);
     return LABYRINTH_OK;
 }
 
-/* Unmaps what is still mapped. Whether nothing is left; else errno says why, what is left stays noted, and its memory
- * and lock are given back, if the system lets go of them at least.
+/* Unmaps what is still mapped. Returns whether nothing is left. If something is left, errno says why, and it stays
+ * noted. Its memory and lock are given back anyway, if the system allows that.
  */
 static bool unmap(struct labyrinth *l)
 {
@@ -382,9 +391,9 @@ static bool unmap(struct labyrinth *l)
     return reason == 0;
 }
 
-/* The slot and the file. The lock by itself, as it would not end with the descriptor: what still maps the file, and
- * each child that was forked and has not gone yet, has the same open file description. Whether it is given up; else
- * errno says why.
+/* Gives up the slot and the file. The lock is released by a call of its own, because it may outlive the descriptor: a
+ * mapping that is left, and each forked child that has not gone yet, has the same open file description. Returns
+ * whether the slot is given up; otherwise errno says why.
  */
 static bool leave_file(struct labyrinth *l)
 {
@@ -392,14 +401,14 @@ static bool leave_file(struct labyrinth *l)
         return false;
     }
     l->slot = 0;
-    close(l->fd); /* Linux closes, whatever it answers */
+    close(l->fd); /* Linux closes it, whatever it answers */
     return true;
 }
 
-/* The struct is as one that never attached, and every call on it is refused; but what is left is noted, for the next
- * detach: that there is a lock, by the slot.
+/* Resets the struct to one that never attached, so that every call on it is refused. What is left stays noted for the
+ * next detach. A slot that is not 0 says that the lock is left.
  */
-static void forget(struct labyrinth *l)
+static void reset(struct labyrinth *l)
 {
     struct labyrinth rest = {0};
     if (l->stripes != NULL || l->mapped != NULL || l->slot != 0) {
@@ -414,11 +423,13 @@ static void forget(struct labyrinth *l)
     *l = rest;
 }
 
-/* Everything but the words. The slot is given up whatever the memory does: no other thread is in a call with this
- * struct, so nobody can write to the words any more. NULL, or the call that was refused, and errno; then again, with
- * the file if that is still to be left.
+/* Gives back everything; the words are not touched. The slot is given up even if memory stays mapped: no other thread
+ * is in a call with this struct, so nobody can write to the words any more. Returns NULL, or the name of the call that
+ * was refused, with errno; then it can be called again.
+ *
+ * file: whether the slot and the file are still to be given up
  */
-static const char *let_go(struct labyrinth *l, bool file)
+static const char *release_all(struct labyrinth *l, bool file)
 {
     const char *refused = NULL;
     int reason = 0;
@@ -433,7 +444,7 @@ static const char *let_go(struct labyrinth *l, bool file)
         refused = "fcntl(F_OFD_SETLK)";
         reason = errno;
     }
-    forget(l);
+    reset(l);
     errno = reason;
     return refused;
 }
@@ -445,7 +456,7 @@ static bool is_same(int fd, int original)
                             && one.st_ino == other.st_ino);
 }
 
-/* original: what the path must lead to, or -1. */
+/* original: a descriptor of the file that the path must lead to, or -1. */
 static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, const char *name, int original,
                                       enum labyrinth_locking locking)
 {
@@ -477,7 +488,7 @@ static enum labyrinth_error attach_to(struct labyrinth *l, const char *path, con
         error = tenant_enter(l);
     }
     if (error != LABYRINTH_OK) {
-        let_go(l, true);
+        release_all(l, true);
         return error;
     }
     zone_start_stripes(l);
@@ -489,7 +500,9 @@ enum labyrinth_error labyrinth_attach(struct labyrinth *l, const char *path, enu
     return attach_to(l, path, path, -1, locking);
 }
 
-/* Opened anew, as a copy of the caller's would be the same open file description, and its lock not ours alone. */
+/* Opened anew: a copy of the caller's descriptor would have the same open file description, and the lock would not be
+ * this attachment's alone.
+ */
 enum labyrinth_error labyrinth_attach_fd(struct labyrinth *l, int fd, enum labyrinth_locking locking)
 {
     char path[32];
@@ -499,7 +512,8 @@ enum labyrinth_error labyrinth_attach_fd(struct labyrinth *l, int fd, enum labyr
 
 /* ------------------------------------------------------------------------------------------------ detach */
 
-/* refused: the call, and errno. The slot, if that was not given up, is what it says first. */
+/* refused: the call that was refused, or NULL; errno says why. If the slot was not given up, the message is about it.
+ */
 static enum labyrinth_error detached(struct labyrinth *l, const char *refused)
 {
     return refused == NULL ? LABYRINTH_OK
@@ -507,35 +521,35 @@ static enum labyrinth_error detached(struct labyrinth *l, const char *refused)
                                   .value = l->mapped_bytes, .limit = l->slot, .errnum = errno});
 }
 
-/* What an earlier detach, or an attach that failed, could not give back; CLOSED if there is nothing. */
-static enum labyrinth_error go_on(struct labyrinth *l)
+/* Gives back what an earlier detach, or an attach that failed, could not. CLOSED if nothing is left. */
+static enum labyrinth_error resume_detach(struct labyrinth *l)
 {
     if (l->stripes == NULL && l->mapped == NULL && l->slot == 0) {
         return refuse_bounds(l, "detach", 0);
     }
-    return detached(l, let_go(l, l->slot != 0));
+    return detached(l, release_all(l, l->slot != 0));
 }
 
 enum labyrinth_error labyrinth_detach(struct labyrinth *l)
 {
     if (l->frames == 0) {
-        return go_on(l);
+        return resume_detach(l);
     }
     uint64_t runs;
-    uint64_t frames = census_of(l, l->tenant, &runs);
+    uint64_t frames = frames_out(l, l->tenant, &runs);
     if (runs != 0) {
         return refuse((struct refusal){.error = LABYRINTH_FRAMES_OUT, .name = l->name, .value = frames, .limit = runs});
     }
     tenant_leave(l, true);
-    return detached(l, let_go(l, true));
+    return detached(l, release_all(l, true));
 }
 
 enum labyrinth_error labyrinth_detach_now(struct labyrinth *l)
 {
     if (l->frames == 0) {
-        return go_on(l);
+        return resume_detach(l);
     }
     uint64_t runs;
-    tenant_leave(l, census_of(l, l->tenant, &runs) == 0);
-    return detached(l, let_go(l, true));
+    tenant_leave(l, frames_out(l, l->tenant, &runs) == 0);
+    return detached(l, release_all(l, true));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench: what a frame costs in C, beside what it cannot be less than, a CAS and a release store on the same memory; and
- * whether two processes are as fast as two threads of one. The best of ROUNDS rounds, side by side.
+ * bench: what a frame costs in C, beside the lower bound: a CAS and a release store on the same memory. And whether two
+ * processes are as fast as two threads of one process. All are measured in each of ROUNDS rounds, and the best counts.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* LLFree's get and put, in C, on a machine like the one that Labyrinth was built on: its published design point. */
+/* LLFree's get and put in C, measured on a machine like the one that Labyrinth was built on. */
 #define LLFREE_NS 88.0
 #define ROUNDS 25
 #define FRAMES 16384
@@ -70,7 +70,7 @@ static void bare_pairs(struct labyrinth *l)
     }
 }
 
-/* As the library's two are: functions that the compiler cannot see through. */
+/* Functions that the compiler cannot see through, as the library's two are. */
 static __attribute__((noinline)) uint64_t call_bare_claim(uint64_t *word)
 {
     return bare_claim(word);
@@ -116,7 +116,7 @@ static double ns_each(void (*pairs)(struct labyrinth *))
     return (now() - start) / PAIRS;
 }
 
-/* The best of all rounds: on a machine that others use as well, that is the one in which they did not. */
+/* The best of all rounds: on a machine that others use as well, it is the round that they disturbed least. */
 static double least_of(const double *figures)
 {
     double least = figures[0];
@@ -135,7 +135,9 @@ static double most_of(const double *figures)
     return most;
 }
 
-/* Two workers, in memory that two processes can share. Each takes its own time: who waits for them wakes up late. */
+/* Two workers, in memory that two processes can share. Each measures its own time: a thread that waits for them wakes
+ * up late.
+ */
 struct pair_of_workers {
     pthread_barrier_t barrier;
     double starts[2];
@@ -144,7 +146,7 @@ struct pair_of_workers {
 
 static struct pair_of_workers *workers;
 
-/* Each on a processor of its own, or they would at times take turns on one. */
+/* Each worker has a processor of its own. Otherwise they would at times take turns on one. */
 static void pin(int i)
 {
     cpu_set_t all, one;
@@ -169,7 +171,7 @@ static void work(struct labyrinth *l, int i)
     workers->ends[i] = now();
 }
 
-/* Pairs in a microsecond, of both together, from the first's start to the last's end. */
+/* Pairs in a microsecond, of both workers together, from the first start to the last end. */
 static double throughput(void)
 {
     const double *start = workers->starts;
@@ -194,7 +196,7 @@ static double two_threads(void)
     return throughput();
 }
 
-/* Each with an attachment of its own. */
+/* Each process has an attachment of its own. */
 static double two_processes(void)
 {
     for (int i = 0; i < 2; i++) {
@@ -227,7 +229,7 @@ static void prepare_workers(void)
     }
 }
 
-/* bench: all of it. bench pair: the pair alone, of a library that is called and not compiled into this program. */
+/* bench: everything. bench pair: the pair alone, with a library that is called and not compiled into this program. */
 int main(int argc, char **argv)
 {
     bool alone = argc > 1 && strcmp(argv[1], "pair") == 0;
@@ -238,7 +240,7 @@ int main(int argc, char **argv)
     double bare[ROUNDS], calls[ROUNDS], pair[ROUNDS], shared[ROUNDS], hand_over[ROUNDS];
     double threads[ROUNDS], processes[ROUNDS];
     for (int round = -1; round < ROUNDS; round++) {
-        int at = round < 0 ? 0 : round; /* the first warms up */
+        int at = round < 0 ? 0 : round; /* the first round warms up */
         bare[at] = ns_each(bare_pairs);
         calls[at] = ns_each(bare_calls);
         pair[at] = ns_each(exclusive_pairs);
@@ -257,7 +259,7 @@ int main(int argc, char **argv)
     double by_calls = least_of(calls);
     double cost = least_of(pair);
     if (alone) {
-        printf("the same by liblabyrinth.a     %6.1f ns  %.2f of the bare, %.2f of that in functions\n", cost,
+        printf("the same by liblabyrinth.a     %6.1f ns  %.2f of the bare, %.2f of the bare in functions\n", cost,
                cost / least, cost / by_calls);
         return 0;
     }

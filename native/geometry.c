@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * geometry.c: how large the parts of a labyrinth are, and whether a header speaks of one. Reads no shared memory: what
- * is checked here is a copy, so that nothing can change between the check and the use.
+ * geometry.c: how large the parts of a labyrinth are, and whether a header is valid. The twin of Geometry.java and
+ * Header.java. It reads no shared memory: it checks a copy, so that nothing can change between the check and the use.
  */
 #include "internal.h"
 #include <string.h>
@@ -38,7 +38,7 @@ uint32_t header_crc(const struct labyrinth_header *header)
     return ~crc;
 }
 
-static enum labyrinth_error not_one(const char *rule, uint64_t value, uint64_t limit)
+static enum labyrinth_error not_a_labyrinth(const char *rule, uint64_t value, uint64_t limit)
 {
     return refuse_file(LABYRINTH_NOT_A_LABYRINTH, rule, value, limit);
 }
@@ -62,49 +62,51 @@ enum labyrinth_error header_check(const struct labyrinth_header *header, uint64_
 {
     static const uint8_t zeros[sizeof header->unused];
     if (header->magic != LABYRINTH_MAGIC) {
-        return not_one("the magic is missing: no labyrinth, or one that was never finished", header->magic,
-                       LABYRINTH_MAGIC);
+        return not_a_labyrinth("the magic is missing, so it is no labyrinth or was never finished", header->magic,
+                               LABYRINTH_MAGIC);
     }
     if (header->version != LABYRINTH_VERSION) {
-        return not_one("it is of another version", header->version, LABYRINTH_VERSION);
+        return not_a_labyrinth("the version is another", header->version, LABYRINTH_VERSION);
     }
     if (header->byte_order != LABYRINTH_BYTE_ORDER) {
-        return not_one("it is of another byte order", header->byte_order, LABYRINTH_BYTE_ORDER);
+        return not_a_labyrinth("the byte order is another", header->byte_order, LABYRINTH_BYTE_ORDER);
     }
     if (header->crc != header_crc(header)) {
-        return not_one("the header's crc is wrong", header->crc, header_crc(header));
+        return not_a_labyrinth("the header's crc is wrong", header->crc, header_crc(header));
     }
     if (header->page_size != page_size) {
-        return not_one("the page size is not this machine's", header->page_size, page_size);
+        return not_a_labyrinth("the page size is not this machine's", header->page_size, page_size);
     }
     if (header->frames < 1 || header->frames > LABYRINTH_MAX_FRAMES) {
-        return not_one("frames out of bounds", header->frames, LABYRINTH_MAX_FRAMES);
+        return not_a_labyrinth("frames out of bounds", header->frames, LABYRINTH_MAX_FRAMES);
     }
     if (header->reserve >= header->frames) {
-        return not_one("the reserve is not less than the frames", header->reserve, header->frames - 1);
+        return not_a_labyrinth("the reserve is not less than the frames", header->reserve, header->frames - 1);
     }
     struct labyrinth_header planned = {.page_size = header->page_size, .frames = header->frames};
     lay_out_header(&planned);
     if (header->tenants_offset != planned.tenants_offset) {
-        return not_one("the tenants are not where they must be", header->tenants_offset, planned.tenants_offset);
+        return not_a_labyrinth("the tenants are not where they must be", header->tenants_offset,
+                               planned.tenants_offset);
     }
     if (header->page_map_offset != planned.page_map_offset) {
-        return not_one("the page map is not where it must be", header->page_map_offset, planned.page_map_offset);
+        return not_a_labyrinth("the page map is not where it must be", header->page_map_offset,
+                               planned.page_map_offset);
     }
     if (header->frames_offset != planned.frames_offset) {
-        return not_one("the frames are not where they must be", header->frames_offset, planned.frames_offset);
+        return not_a_labyrinth("the frames are not where they must be", header->frames_offset, planned.frames_offset);
     }
     if (header->file_bytes != planned.file_bytes) {
-        return not_one("its end is not where it must be", header->file_bytes, planned.file_bytes);
+        return not_a_labyrinth("the end is not where it must be", header->file_bytes, planned.file_bytes);
     }
     if (header->first_generation == 0 || header->first_generation >= LAST_GENERATION) {
-        return not_one("the first generation is out of bounds", header->first_generation, LAST_GENERATION - 1);
+        return not_a_labyrinth("the first generation is out of bounds", header->first_generation, LAST_GENERATION - 1);
     }
     if (header->name[sizeof header->name - 1] != '\0') {
-        return not_one("the name does not end", sizeof header->name, sizeof header->name - 1);
+        return not_a_labyrinth("the name does not end", sizeof header->name, sizeof header->name - 1);
     }
     if (memcmp(header->unused, zeros, sizeof zeros) != 0) {
-        return not_one("what is unused is not zero", 1, 0);
+        return not_a_labyrinth("an unused byte is not zero", 1, 0);
     }
     return LABYRINTH_OK;
 }

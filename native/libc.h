@@ -20,26 +20,26 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* From <linux/mman.h> (Linux 5.14); older libc headers lack it, and the kernel says whether it knows it. */
+/* From <linux/mman.h> (Linux 5.14). Older libc headers lack it. The kernel says whether it knows it. */
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
-/* The same, of Linux 5.4. */
+/* The same, from Linux 5.4. */
 #ifndef MADV_COLD
 #define MADV_COLD 20
 #endif
-/* The same, of Linux 5.18. */
+/* The same, from Linux 5.18. */
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
 
-/* What fstat fills in, as far as it is the same on all processors: struct stat itself differs between them. */
+/* The part of what fstat fills in that is the same on all processors. struct stat itself differs between them. */
 struct stat_blocks {
     uint64_t others[8];
-    uint64_t blocks; /* that the file has, of 512 bytes */
+    uint64_t blocks; /* of the file, each of 512 bytes */
     uint64_t more[16];
 };
 _Static_assert(offsetof(struct stat, st_blocks) == offsetof(struct stat_blocks, blocks), "fstat would be misread");
-_Static_assert(sizeof(struct stat) <= sizeof(struct stat_blocks), "fstat would write beyond it");
+_Static_assert(sizeof(struct stat) <= sizeof(struct stat_blocks), "fstat would write beyond the struct");
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * machine.c: whether the machine, its memory nodes and the cgroups have the memory that is asked for. Asked before a
- * page is touched, as the kernel would kill, and not refuse. What counts as used and why: CgroupMemory.java and
- * NodeMemory.java, which give the same answers. Reads files of the kernel in fixed buffers, without malloc.
+ * machine.c: whether the machine, its memory nodes and the cgroups have the memory that is requested. This is checked
+ * before a page is touched: later the kernel would kill, and not refuse. CgroupMemory.java and NodeMemory.java give the
+ * same answers and explain what counts as used. The kernel's files are read into fixed buffers, without malloc.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -23,7 +23,7 @@ struct lines {
     size_t at;
     size_t end;
     char buffer[1024];
-    char line[MOST_PATH]; /* what is longer is cut off */
+    char line[MOST_PATH]; /* a longer line is cut */
 };
 
 static bool open_lines(struct lines *lines, const char *path)
@@ -34,7 +34,7 @@ static bool open_lines(struct lines *lines, const char *path)
     return lines->fd >= 0;
 }
 
-/* False, and closed, at the end. */
+/* Reads the next line. At the end it closes the file and returns false. */
 static bool next_line(struct lines *lines)
 {
     size_t length = 0;
@@ -65,7 +65,7 @@ static bool next_line(struct lines *lines)
     return any;
 }
 
-/* The file's first line. */
+/* Reads the file's first line. */
 static bool read_line(const char *path, char *text, size_t bytes)
 {
     struct lines lines;
@@ -81,7 +81,7 @@ static bool read_line(const char *path, char *text, size_t bytes)
     return true;
 }
 
-/* The path of a file in a folder; an empty one, which nothing has, if it were too long. */
+/* The path of a file in a folder. If it would be too long, an empty path, which no file has. */
 static const char *file_in(char path[MOST_PATH], const char *folder, const char *file)
 {
     size_t length = strlen(folder), more = strlen(file);
@@ -94,7 +94,9 @@ static const char *file_in(char path[MOST_PATH], const char *folder, const char 
     return path;
 }
 
-/* A file that has nothing but a number; neither "max" nor what the first version of cgroups has for it. */
+/* Reads a file that is one number. False for "max", and for the huge number that the first version of cgroups has for
+ * it.
+ */
 static bool read_number(const char *path, uint64_t *number)
 {
     char text[32];
@@ -110,7 +112,7 @@ struct field {
     uint64_t value;
 };
 
-/* Of lines "PREFIXkey value", the values of some keys; 0 where none is said. */
+/* Reads lines "PREFIXkey value" and fills in the values of some keys. The value of a key without a line stays 0. */
 static bool read_fields(const char *path, const char *prefix, struct field *fields, size_t count)
 {
     struct lines lines;
@@ -197,7 +199,7 @@ static void tighten(struct cgroup_room *room, const char *at, const char *file, 
     }
 }
 
-/* From one cgroup up to the hierarchy's root. */
+/* Looks at each cgroup from this one up to the hierarchy's root. */
 static void tighten_upwards(struct cgroup_room *room, char *at, size_t root, bool second)
 {
     for (;;) {
@@ -213,8 +215,8 @@ static void tighten_upwards(struct cgroup_room *room, char *at, size_t root, boo
     }
 }
 
-/* A line "7:memory,hugetlb:/path", or "0::/path" of the second version; in both, the path from the root of what is
- * mounted. One that leads out of it is of a cgroup that cannot be seen from here.
+/* Reads lines "7:memory,hugetlb:/path", or "0::/path" of the second version. In both the path begins at the root of
+ * what is mounted. A path that leads out of it names a cgroup that cannot be seen from here.
  */
 struct cgroup_room cgroup_room(const char *memberships, const char *hierarchies)
 {
@@ -267,7 +269,7 @@ static bool has_node(const struct nodes *nodes, uint64_t node)
     return node < MOST_NODES && (nodes->bits[node / 64] >> node % 64 & 1) != 0;
 }
 
-/* A list "0-1,3". */
+/* Parses a list like "0-1,3". */
 static struct nodes parse_nodes(const char *list)
 {
     struct nodes nodes = {{0}};
@@ -299,11 +301,11 @@ static struct nodes allowed_nodes(const char *status)
 }
 
 struct zones {
-    uint64_t low;
-    uint64_t kept; /* for others, and up to the high watermark */
+    uint64_t low;  /* the sum of the low watermarks, in pages */
+    uint64_t kept; /* pages kept for other requests, and those up to the high watermark */
 };
 
-/* Of a line "  key  123", in its place without a colon; else false. */
+/* Reads the number in a line "key  123". False if the line has another key. */
 static bool is_count(const char *line, const char *key, uint64_t *count)
 {
     size_t length = strlen(key);
@@ -397,10 +399,10 @@ uint64_t available_memory(const char *proc, const char *nodes_folder, uint64_t p
 enum labyrinth_error require_memory(const char *name, uint64_t bytes)
 {
     if (bytes == 0) {
-        return LABYRINTH_OK; /* of a file that has all of it, not even the overhead is new */
+        return LABYRINTH_OK; /* the file has all of its memory already: then the overhead is not new either */
     }
     uint64_t page_size = (uint64_t) sysconf(_SC_PAGESIZE);
-    uint64_t needed = bytes + bytes / page_size * 17 + 64 * page_size; /* the overhead of Machine.java */
+    uint64_t needed = bytes + bytes / page_size * 17 + 64 * page_size; /* with the overhead that Machine.java has */
     bool restricted;
     uint64_t available = available_memory("/proc", "/sys/devices/system/node", page_size, &restricted);
     struct cgroup_room room = cgroup_room("/proc/self/cgroup", "/sys/fs/cgroup");

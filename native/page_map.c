@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * page_map.c, with page_map.h, which has what a pair takes: every atomic step on the page map. The twin of
- * PageMap.java: the same steps, with the same stores in the same order, as processes of both languages take them on the
- * same words.
+ * page_map.c: every atomic step on the page map. The steps of a pair are in page_map.h. The twin of PageMap.java: the
+ * same steps, with the same stores in the same order, because processes of both languages work on the same words.
  *
- * Why one CAS is enough, for any order. The words tile the labyrinth with runs (labyrinth.h), a run's state is that of
- * its head's word, and a TAIL is never looked at for itself. Whoever moves a head from FREE to HEAD has the whole run:
- * nobody else can write to any of its words until it writes FREE again. What is split or joined is split or joined by
- * its owner, with release stores.
+ * Why one CAS is enough, for any order. The words tile the labyrinth with runs (labyrinth.h). A run's state is the
+ * state of its head's word. Nobody reads a TAIL for itself. A thread that moves a head from FREE to HEAD has the whole
+ * run: nobody else can write to any of its words until it writes FREE again. Only the owner of a run splits or joins
+ * it, with release stores.
  *
- * At every instant of a split or a join, the run of the first head covers all that its owner holds, or the halves are
- * HEADs of their own, and every word says the tenant: whoever sweeps it gives back what it sees (the first head covers;
- * a HEAD inside of it is a TAIL that was not written yet). Each LABYRINTH_STEP is such an instant.
+ * At every instant of a split or a join one of two things holds: the run of the first head covers all that its owner
+ * holds, or the halves are HEADs of their own. Every word says the tenant. So a sweep can give back what it sees: the
+ * first head covers, and a HEAD inside of the run is a TAIL that was not written yet. Each LABYRINTH_STEP is such an
+ * instant.
  */
 #include "page_map.h"
 
-/* Tiles the labyrinth with the largest free runs that fit. Before publication: nobody else looks yet. */
+/* Tiles the labyrinth with the largest free runs that fit. Called before publication: nobody else looks yet. */
 void map_tile(struct labyrinth *l, uint64_t generation)
 {
     uint32_t pfn = 0;
@@ -37,8 +37,8 @@ void map_tile(struct labyrinth *l, uint64_t generation)
 
 /* ------------------------------------------------------------------------------------------------ claim */
 
-/* Claims a run of this order at the start of the larger free run seen as this word, and frees the rest of it.
- * Wait-free: one CAS, 4 stores for each halving.
+/* Claims a run of this order at the start of a larger free run, whose head was seen as this word. Frees the rest of the
+ * larger run. Wait-free: one CAS, 4 stores for each halving.
  */
 static uint64_t claim_and_split(struct labyrinth *l, uint32_t pfn, uint64_t word, unsigned order, uint64_t flags,
                                 uint64_t thread)
@@ -66,7 +66,9 @@ static uint64_t claim_and_split(struct labyrinth *l, uint32_t pfn, uint64_t word
     return word_handle(word, pfn);
 }
 
-/* Claims this order out of the free run seen as this word, of this order or larger. 0 if it was lost. */
+/* Claims a run of this order out of a free run of this order or larger, whose head was seen as this word. 0 if another
+ * thread was first.
+ */
 uint64_t map_claim_seen(struct labyrinth *l, uint32_t pfn, uint64_t word, unsigned order, uint64_t flags,
                         uint64_t thread)
 {
@@ -77,7 +79,7 @@ uint64_t map_claim_seen(struct labyrinth *l, uint32_t pfn, uint64_t word, unsign
                                                                                              : 0;
 }
 
-/* HEADs behind the first become TAILs of it: for the owner of all frames from pfn to end. */
+/* HEADs after the first become TAILs of the first. The caller owns all frames from pfn to end. */
 static void hide_heads(struct labyrinth *l, uint32_t pfn, uint32_t end)
 {
     for (uint32_t inner = pfn + 1; inner < end; inner++) {
@@ -89,13 +91,14 @@ static void hide_heads(struct labyrinth *l, uint32_t pfn, uint32_t end)
     }
 }
 
-/* Claims the run of this order at pfn out of smaller free runs: each of their heads, ascending, by CAS; all or none.
- * Lock-free, at most 2^order CAS. 0 if a frame of it is not free or was lost on the way: then all is as it was.
+/* Claims the run of this order at pfn out of smaller free runs. It claims each of their heads by CAS, in ascending
+ * order: all or none. Lock-free, at most 2^order CAS. 0 if a frame is not free, or another thread was first at one:
+ * then all is as it was.
  */
 uint64_t map_claim_and_join(struct labyrinth *l, uint32_t pfn, unsigned order, uint64_t flags, uint64_t thread)
 {
     uint32_t end = pfn + (1U << order);
-    uint32_t from = pfn; /* [from, to) is claimed, by heads of their own */
+    uint32_t from = pfn; /* the runs in [from, to) are claimed, each with its own head */
     uint32_t to = pfn;
     while (to < end) {
         uint64_t word = lv(word_at(l, to));
@@ -106,7 +109,7 @@ uint64_t map_claim_and_join(struct labyrinth *l, uint32_t pfn, unsigned order, u
         LABYRINTH_STEP("join.cas-won");
         to = next;
     }
-    /* From here the first head covers all; the others become TAILs in any order. */
+    /* From here the first head covers all. The others become TAILs in any order. */
     uint64_t first = lv(word_at(l, pfn));
     so(word_at(l, pfn), word_resized(first, order));
     LABYRINTH_STEP("join.resized");
@@ -165,8 +168,8 @@ enum labyrinth_error map_release(struct labyrinth *l, uint64_t handle, uint64_t 
     return LABYRINTH_OK;
 }
 
-/* Ends this life of the run and puts it in transit: wait-free for an EXCLUSIVE one, one CAS otherwise. The ticket is a
- * handle of the next life; 0 if refused.
+/* Ends this generation of the run and puts it in transit. Wait-free for an EXCLUSIVE run, one CAS otherwise. Returns
+ * the ticket, which is a handle of the next generation; 0 if refused.
  */
 uint64_t map_hand_off(struct labyrinth *l, uint64_t handle, uint64_t thread)
 {
@@ -207,7 +210,7 @@ uint64_t map_hand_off(struct labyrinth *l, uint64_t handle, uint64_t thread)
     return word_handle(transit, pfn);
 }
 
-/* The new owner of a run in transit, once: one CAS. 0 if refused. */
+/* Makes the thread the owner of a run in transit, once: one CAS. 0 if refused. */
 uint64_t map_accept(struct labyrinth *l, uint64_t ticket, uint64_t thread)
 {
     uint32_t pfn = handle_pfn(ticket);
@@ -236,7 +239,7 @@ uint64_t map_accept(struct labyrinth *l, uint64_t ticket, uint64_t thread)
     return ticket;
 }
 
-/* The word of the run that the handle names, alive and, if EXCLUSIVE, this thread's. 0 if refused. */
+/* The word of the run that the handle names, if it is live and, if EXCLUSIVE, this thread's. 0 if refused. */
 uint64_t map_checked(struct labyrinth *l, uint64_t handle, const char *verb, uint64_t thread)
 {
     uint32_t pfn = handle_pfn(handle);
@@ -261,14 +264,16 @@ uint64_t map_checked(struct labyrinth *l, uint64_t handle, const char *verb, uin
     return word;
 }
 
-/* Takes the run from a tenant that is known to be dead, without advice. False if somebody freed or accepted it. */
+/* Takes the run back from a tenant that is known to be dead. The caller advises. False if somebody freed or accepted
+ * it.
+ */
 bool map_take_back(struct labyrinth *l, uint32_t pfn, uint64_t word)
 {
     return cas(word_at(l, pfn), word, word_released(word));
 }
 
-/* The heads of a dead tenant behind the first become TAILs of it: what its split or join had not written yet. By CAS,
- * as another sweep may have been at it, and was killed.
+/* The heads of a dead tenant after the first become TAILs of the first: the tenant's split or join had not written them
+ * yet. By CAS, because an earlier sweep may have begun this and was killed.
  */
 void map_hide_heads_of(struct labyrinth *l, uint32_t pfn, uint32_t end, uint64_t tenant)
 {
@@ -302,20 +307,21 @@ static bool has_free_head(struct labyrinth *l, uint32_t group)
     return false;
 }
 
-/* Clears the group's advice if none of its words is FREE. Wait-free: 64 words, 2 CAS. While it looks, its stamp stands
- * in the advice, which still reads as "maybe": whoever freezes or dies here hides nothing. The stamp is this thread's
- * alone, so the second CAS succeeds only if no free came between. The words that it may have looked at.
+/* Clears the group's advice if none of its words is FREE. Wait-free: 64 words, 2 CAS. During the look the stamp is in
+ * the advice, which still reads as "maybe". So a thread that freezes or dies here hides nothing. No other thread has
+ * this stamp, so the second CAS succeeds only if no free came between. Returns the number of words that it may have
+ * read.
  */
-uint32_t map_settle_group(struct labyrinth *l, uint32_t group, uint64_t stamp)
+uint32_t map_clear_group(struct labyrinth *l, uint32_t group, uint64_t stamp)
 {
     uint64_t *advice = &l->advice[group].maybe_free;
     uint64_t seen = lv(advice);
     if (seen != 0 && cas(advice, seen, stamp)) {
-        LABYRINTH_STEP("settle.group-stamped");
+        LABYRINTH_STEP("clear.group-stamped");
         if (!has_free_head(l, group)) {
-            LABYRINTH_STEP("settle.group-looked");
+            LABYRINTH_STEP("clear.group-looked");
             cas(advice, stamp, 0);
-            LABYRINTH_STEP("settle.group-cleared");
+            LABYRINTH_STEP("clear.group-cleared");
         }
     }
     return GROUP_FRAMES;
@@ -333,17 +339,17 @@ static bool has_advised_group(struct labyrinth *l, uint32_t span)
     return false;
 }
 
-/* As map_settle_group, for a span: its words are its groups' advice. Wait-free: 2^span_shift words, 2 CAS. */
-uint32_t map_settle_span(struct labyrinth *l, uint32_t span, uint64_t stamp)
+/* As map_clear_group, for a span: it reads the advice of the span's groups. Wait-free: 2^span_shift words, 2 CAS. */
+uint32_t map_clear_span(struct labyrinth *l, uint32_t span, uint64_t stamp)
 {
     uint64_t *advice = &l->advice[l->groups + span].maybe_free;
     uint64_t seen = lv(advice);
     if (seen != 0 && cas(advice, seen, stamp)) {
-        LABYRINTH_STEP("settle.span-stamped");
+        LABYRINTH_STEP("clear.span-stamped");
         if (!has_advised_group(l, span)) {
-            LABYRINTH_STEP("settle.span-looked");
+            LABYRINTH_STEP("clear.span-looked");
             cas(advice, stamp, 0);
-            LABYRINTH_STEP("settle.span-cleared");
+            LABYRINTH_STEP("clear.span-cleared");
         }
     }
     return 1U << l->span_shift;

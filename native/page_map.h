@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * page_map.h: the steps of an allocation by a hint and of a free, to be inlined as a whole: as functions of another
- * file they cost a pair 3 ns of 9. What they are steps of, and why they suffice, is told in page_map.c.
+ * page_map.h: the steps of an allocation by a hint and of a free. They are inlined as a whole: as functions of another
+ * file they cost a pair 3 ns of 9. page_map.c explains the protocol and why it is correct.
  */
 #ifndef LABYRINTH_PAGE_MAP_H
 #define LABYRINTH_PAGE_MAP_H
@@ -13,7 +13,9 @@ static inline uint64_t *word_at(struct labyrinth *l, uint32_t pfn)
     return &l->pages[pfn].word;
 }
 
-/* After a word became FREE: group first, then span, as the one who clears looks at them the other way round. */
+/* Called after a word became FREE. Group first, then span: a thread that clears advice looks at them in the other
+ * order.
+ */
 static inline void now_free(struct labyrinth *l, uint32_t pfn)
 {
     uint32_t group = pfn >> LABYRINTH_GROUP_ORDER;
@@ -25,7 +27,7 @@ static inline void now_free(struct labyrinth *l, uint32_t pfn)
     }
 }
 
-/* Claims the run whose head was seen as this word, FREE. Wait-free. False if that is no longer so. */
+/* Claims the run whose head was seen as this FREE word. Wait-free. False if the word has changed. */
 static inline bool claim(struct labyrinth *l, uint32_t pfn, uint64_t word, uint64_t flags, uint64_t thread)
 {
     struct labyrinth_page *page = &l->pages[pfn];
@@ -38,15 +40,17 @@ static inline bool claim(struct labyrinth *l, uint32_t pfn, uint64_t word, uint6
     return true;
 }
 
-/* Claims the run if it is free, of this order, and in the life that the hint names: one CAS. Wait-free. The hint is the
- * handle that the claim makes; within the labyrinth, but otherwise as wrong as can be.
+/* Claims the run if it is free, of this order, and in the generation that the hint names: one CAS. Wait-free. The hint
+ * is the handle that the claim makes. It lies within the labyrinth; nothing else about it has to be right.
  */
 static inline bool map_claim_hinted(struct labyrinth *l, uint64_t hint, unsigned order, uint64_t flags, uint64_t thread)
 {
     return claim(l, handle_pfn(hint), handle_free(hint, order), flags, thread);
 }
 
-/* Why a live EXCLUSIVE run may not be given up by this tenant through a handle: another tenant's first, as in Java. */
+/* Why this tenant may not give up a live EXCLUSIVE run through a handle. As in Java, another tenant's run is NOT_OWNER,
+ * even if it is framed.
+ */
 static inline enum labyrinth_error map_refuse_exclusive(struct labyrinth *l, const char *verb, uint64_t handle,
                                                         uint64_t word)
 {
@@ -54,7 +58,7 @@ static inline enum labyrinth_error map_refuse_exclusive(struct labyrinth *l, con
                          : LABYRINTH_NOT_OWNER, verb, handle, word, lv(&l->pages[handle_pfn(handle)].owner));
 }
 
-/* The owner's last step: the word is its own, so a store will do. */
+/* The owner's last step: nobody else may change the word, so a store suffices. */
 static inline enum labyrinth_error leave(struct labyrinth_page *page, uint64_t handle, uint64_t word, uint64_t thread,
                                          const char *verb, uint64_t target)
 {
@@ -66,8 +70,9 @@ static inline enum labyrinth_error leave(struct labyrinth_page *page, uint64_t h
     return LABYRINTH_OK;
 }
 
-/* The last step of a run that is not EXCLUSIVE, by whoever is first. A ticket equals the handle that its accept gives,
- * and is none before the accepter has signed: who gave the run up earlier would have the next owner signed over.
+/* The last step for a run that is not EXCLUSIVE: the first thread wins. A ticket equals the handle that its accept
+ * gives, but it is no handle until the accepter has signed. If the run were given up before that, the accepter would
+ * sign over the next owner.
  */
 static inline enum labyrinth_error leave_shared(struct labyrinth_page *page, uint64_t handle, uint64_t word,
                                                 const char *verb, uint64_t target)
@@ -81,25 +86,25 @@ static inline enum labyrinth_error leave_shared(struct labyrinth_page *page, uin
     return LABYRINTH_OK;
 }
 
-/* Frees the run: wait-free for an EXCLUSIVE one, one CAS otherwise. */
+/* Frees the run. Wait-free for an EXCLUSIVE run, one CAS otherwise. */
 enum labyrinth_error map_release(struct labyrinth *l, uint64_t handle, uint64_t thread);
 
-/* map_release of what is freed most, an EXCLUSIVE run of one frame. Wait-free. False, and nothing done, if the handle
- * is not that of one which this thread may free.
+/* map_release for the most frequent case, an EXCLUSIVE run of one frame. Wait-free. False, with nothing done, if the
+ * handle does not name such a run that this thread may free.
  *
- * The frame's next word is made of the handle; the word that is there is only compared. Made of that word, as
- * map_release does it, the store would wait for a load that waits for the claim's CAS: 1.9 ns of 4.9.
+ * The frame's next word is made from the handle. The word in memory is only compared. If the next word were made from
+ * the word in memory, as in map_release, the store would wait for a load that waits for the claim's CAS: 1.9 ns of 4.9.
  */
 static inline bool map_release_frame(struct labyrinth *l, uint64_t handle, uint64_t thread)
 {
     uint32_t pfn = handle_pfn(handle);
-    uint64_t life = handle & ~LOW_FIELD;
+    uint64_t generation = handle & ~LOW_FIELD;
     uint64_t next;
-    if (UNLIKELY(pfn >= l->ordinary || __builtin_add_overflow(life, ONE_GENERATION + LABYRINTH_FREE, &next))) {
+    if (UNLIKELY(pfn >= l->ordinary || __builtin_add_overflow(generation, ONE_GENERATION + LABYRINTH_FREE, &next))) {
         return false;
     }
     struct labyrinth_page *page = &l->pages[pfn];
-    if (UNLIKELY(lv(&page->word) != life + l->tenant + (LABYRINTH_HEAD + EXCLUSIVE_BIT)
+    if (UNLIKELY(lv(&page->word) != generation + l->tenant + (LABYRINTH_HEAD + EXCLUSIVE_BIT)
                  || lv(&page->owner) != owner_word(thread, handle))) {
         return false;
     }

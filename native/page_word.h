@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * page_word.h: the page word, as pure functions from word to word; no memory is touched here. page_map.c applies them.
- * The twin of PageWord.java, except that the tenant is a variable: always given in its place in the word.
+ * page_word.h: the page word, as pure functions from word to word. They touch no memory. page_map.c applies them. The
+ * twin of PageWord.java, except that the tenant is a variable here. It is always given in its place in the word.
  */
 #ifndef LABYRINTH_PAGE_WORD_H
 #define LABYRINTH_PAGE_WORD_H
@@ -13,7 +13,7 @@
 #define STATE_FIELD ((1ULL << LABYRINTH_STATE_BITS) - 1)
 #define TENANT_FIELD (((1ULL << LABYRINTH_TENANT_BITS) - 1) << LABYRINTH_TENANT_SHIFT)
 
-/* Every bit below the generation; in a handle, the pfn. */
+/* Every bit below the generation. In a handle these bits are the pfn. */
 #define LOW_FIELD ((1ULL << LABYRINTH_GENERATION_SHIFT) - 1)
 #define ONE_GENERATION (1ULL << LABYRINTH_GENERATION_SHIFT)
 #define LAST_GENERATION ((1ULL << LABYRINTH_GENERATION_BITS) - 1)
@@ -46,7 +46,7 @@ static inline uint64_t word_generation(uint64_t word)
     return word >> LABYRINTH_GENERATION_SHIFT;
 }
 
-/* One comparison, as the last generation is all ones. */
+/* One comparison, because the last generation is all ones. */
 static inline bool word_is_last_generation(uint64_t word)
 {
     return word >= ~LOW_FIELD;
@@ -67,7 +67,7 @@ static inline bool word_is_of(uint64_t word, uint64_t tenant)
     return (word & TENANT_FIELD) == tenant;
 }
 
-/* Claimed and not yet given up: somebody holds the run, or its ticket. */
+/* Claimed and not yet given up: a thread holds the run, or its ticket is out. */
 static inline bool word_is_out(uint64_t word)
 {
     return word_state(word) == LABYRINTH_HEAD || word_state(word) == LABYRINTH_IN_TRANSIT;
@@ -88,37 +88,37 @@ static inline uint64_t word_with(uint64_t word, uint64_t low)
     return (word & ~LOW_FIELD) | low;
 }
 
-/* First word of a frame. */
+/* The first word of a frame. */
 static inline uint64_t word_first(uint64_t generation, unsigned state, unsigned order)
 {
     return generation << LABYRINTH_GENERATION_SHIFT | word_low(state, order);
 }
 
-/* FREE to HEAD, the same run. A sum, as FREE has no tenant and no flags. */
+/* FREE to HEAD, the same run. A sum, because FREE has no tenant and no flags. */
 static inline uint64_t word_claimed(uint64_t word, uint64_t tenant, uint64_t flags)
 {
     return word + (LABYRINTH_HEAD - LABYRINTH_FREE) + tenant + flags;
 }
 
-/* The same claim of a run of another order: it is being split or joined by its owner. */
+/* The same claim with another order: the owner is splitting or joining the run. */
 static inline uint64_t word_resized(uint64_t head, unsigned order)
 {
     return (head & ~ORDER_FIELD) | (uint64_t) order << LABYRINTH_ORDER_SHIFT;
 }
 
-/* TAIL to HEAD in the life that the frame is in: the upper half of a run that its owner splits. */
+/* TAIL to HEAD in the same generation: the upper half of a run that its owner splits. */
 static inline uint64_t word_split_off(uint64_t tail, unsigned order, uint64_t tenant)
 {
     return word_with(tail, word_low(LABYRINTH_HEAD, order) | tenant);
 }
 
-/* HEAD to TAIL in the life that the frame is in: its run becomes part of the one before. */
+/* HEAD to TAIL in the same generation: the run becomes part of the run before it. */
 static inline uint64_t word_joined(uint64_t head)
 {
     return word_with(head, word_low(LABYRINTH_TAIL, 0));
 }
 
-/* HEAD to FREE in the same life: a claim that is taken back before anybody saw its handle. */
+/* HEAD to FREE in the same generation: a claim that is taken back before anybody saw its handle. */
 static inline uint64_t word_unclaimed(uint64_t head)
 {
     return word_with(head, word_low(LABYRINTH_FREE, word_order(head)));
@@ -129,27 +129,27 @@ static inline uint64_t word_quarantined(uint64_t word)
     return word_with(word, word_low(LABYRINTH_QUARANTINED, word_order(word)));
 }
 
-/* The release: FREE in the next life, or, after the last one, never again. */
+/* The release: FREE in the next generation; QUARANTINED after the last one. */
 static inline uint64_t word_released(uint64_t word)
 {
     return word_is_last_generation(word) ? word_quarantined(word)
                                    : ((word + ONE_GENERATION) & (~LOW_FIELD | ORDER_FIELD)) | LABYRINTH_FREE;
 }
 
-/* word_released of a word that word_is_live_exclusive: one sum, as all its fields are known. */
+/* word_released of a word for which word_is_live_exclusive holds: one sum, because all its fields are known. */
 static inline uint64_t word_released_exclusive(uint64_t word, uint64_t tenant)
 {
     return word_is_last_generation(word) ? word_quarantined(word)
                                    : word + (ONE_GENERATION + LABYRINTH_FREE - LABYRINTH_HEAD - EXCLUSIVE_BIT) - tenant;
 }
 
-/* HEAD to IN_TRANSIT; the giver's life of it ends here. In the last life there is no next one to pass on. */
+/* HEAD to IN_TRANSIT: the giver's generation ends. Not for the last generation, which has no next one to pass on. */
 static inline uint64_t word_in_transit(uint64_t head)
 {
     return ((head + ONE_GENERATION) & ~STATE_FIELD) | LABYRINTH_IN_TRANSIT;
 }
 
-/* IN_TRANSIT to HEAD, in the life that the ticket names; the accepter's from here, and no Frame's any more. */
+/* IN_TRANSIT to HEAD, in the generation that the ticket names. The run is now the accepter's, and not framed. */
 static inline uint64_t word_accepted(uint64_t word, uint64_t tenant)
 {
     return (word & ~(STATE_FIELD | TENANT_FIELD | FRAMED_BIT)) | LABYRINTH_HEAD | tenant;
@@ -160,13 +160,13 @@ static inline uint64_t word_handle(uint64_t word, uint32_t pfn)
     return (word & ~LOW_FIELD) | pfn;
 }
 
-/* The word of the run in the life that the handle names, before it is claimed. */
+/* The run's word before the claim, in the generation that the handle names. */
 static inline uint64_t handle_free(uint64_t handle, unsigned order)
 {
     return word_with(handle, word_low(LABYRINTH_FREE, order));
 }
 
-/* The handle of the same run, if it is claimed once more. */
+/* The handle that the next claim of the same run makes. */
 static inline uint64_t handle_next_generation(uint64_t handle)
 {
     return handle + ONE_GENERATION;
@@ -177,40 +177,42 @@ static inline uint32_t handle_pfn(uint64_t handle)
     return (uint32_t) (handle & LOW_FIELD);
 }
 
-/* Whether the word is HEAD of a run in the life that the handle names. */
+/* Whether the word is the HEAD of a run in the generation that the handle names. */
 static inline bool word_is_live(uint64_t word, uint64_t handle)
 {
     return ((word ^ word_with(handle, LABYRINTH_HEAD)) & (~LOW_FIELD | STATE_FIELD)) == 0;
 }
 
-/* Whether word_is_live, of this tenant, EXCLUSIVE and nothing else: one comparison of all but the order. */
+/* Whether word_is_live holds, with this tenant, and with EXCLUSIVE as the only flag: one comparison of all but the
+ * order.
+ */
 static inline bool word_is_live_exclusive(uint64_t word, uint64_t handle, uint64_t tenant)
 {
     return ((word ^ word_with(handle, LABYRINTH_HEAD | EXCLUSIVE_BIT | tenant)) & ~ORDER_FIELD) == 0;
 }
 
-/* Whether the handle names the life that the word is in. */
+/* Whether the handle names the generation of the word. */
 static inline bool word_same_generation(uint64_t word, uint64_t handle)
 {
     return ((word ^ handle) & ~LOW_FIELD) == 0;
 }
 
-/* The owner word of this thread for the life that the handle (or a word of it) names. */
+/* The owner word of this thread for the generation that the handle (or a word of that generation) names. */
 static inline uint64_t owner_word(uint64_t thread, uint64_t handle)
 {
     return thread | (handle << (LABYRINTH_OWNER_ID_BITS - LABYRINTH_GENERATION_SHIFT) & OWNER_GENERATION_FIELD);
 }
 
-/* Whether the owner word was written in the life that the word is in. One that was never written is 0, whose generation
- * bits could be right by chance: no thread has the id 0.
+/* Whether the owner word was written in the generation of the word. An owner word that was never written is 0. Its
+ * generation bits may be right by chance, but no thread has the id 0.
  */
 static inline bool word_is_signed(uint64_t word, uint64_t owner)
 {
     return ((owner_word(0, word) ^ owner) & OWNER_GENERATION_FIELD) == 0 && (owner & OWNER_ID_FIELD) != 0;
 }
 
-/* Whether a run can be so: of an order that there is, aligned, within the labyrinth, and on one side of the border of
- * the reserve, which ordinary is the first frame of.
+/* Whether a run may be like this: of an order that exists, aligned, within the labyrinth, and on one side of the border
+ * of the reserve. The reserve begins at the frame `ordinary`.
  */
 static inline bool word_fits(uint32_t pfn, uint64_t word, uint32_t ordinary, uint32_t frames)
 {
@@ -218,13 +220,13 @@ static inline bool word_fits(uint32_t pfn, uint64_t word, uint32_t ordinary, uin
            && word_order(word) <= LABYRINTH_MAX_ORDER;
 }
 
-/* Where the run that the word at pfn heads ends, or the labyrinth if that is earlier. */
+/* The end of the run that the word at pfn heads, or the end of the labyrinth if that is earlier. */
 static inline uint32_t word_end(uint32_t pfn, uint64_t word, uint32_t frames)
 {
     return pfn + word_frames(word) < frames ? pfn + word_frames(word) : frames;
 }
 
-/* Where to go on after the word at pfn in a pass over all runs: past the run, or, in a TAIL, to the next. */
+/* Where a pass over all runs goes on after the word at pfn: after the run; after a TAIL, at the next frame. */
 static inline uint32_t word_next(uint32_t pfn, uint64_t word)
 {
     return pfn + (word_state(word) == LABYRINTH_TAIL ? 1 : word_frames(word));

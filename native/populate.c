@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * populate BYTES: maps, faults in and locks so many bytes as a C program does it, MAP_POPULATE and mlock, and prints
- * the nanoseconds that this took. What opening a labyrinth is measured against.
+ * populate BYTES: maps, faults in and locks this many bytes as a C program does, with MAP_POPULATE and mlock. Prints
+ * how many nanoseconds that took. The time to open a labyrinth is measured against it.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * refusal.c: what a labyrinth refuses, and what is to be said of it. A refusal notes its facts in memory of the
- * thread's own; the sentence is made when somebody asks.
+ * refusal.c: refusals and their sentences. A refusal notes its facts in thread-local memory. The sentence is made when
+ * the program asks for it.
  */
 #include "internal.h"
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 
 static _Thread_local struct refusal last __attribute__((tls_model("initial-exec")));
-/* A copy, as the labyrinth or the path that it was may be gone when somebody asks. */
+/* Copies: the labyrinth's name or the path may be gone when the program asks. */
 static _Thread_local char last_name[LABYRINTH_NAME_BYTES] __attribute__((tls_model("initial-exec")));
 static _Thread_local char last_mount[LABYRINTH_NAME_BYTES] __attribute__((tls_model("initial-exec")));
 
@@ -107,8 +107,8 @@ static const char *map_remedy(const struct refusal *r)
                " /dev/shm";
     }
     switch (r->errnum) {
-    case ENOENT: return "there is no such file or folder; a labyrinth's file is made by the process that creates it, so"
-                        " start that one first";
+    case ENOENT: return "there is no such file or folder; the process that creates it makes the file, so start that"
+                        " process first";
     case EEXIST: return "there is a file of this name already; attach to it, if it is a labyrinth, or choose another";
     case EFBIG:  return "the file would be too large: raise the limit (ulimit -f), or ask for fewer frames";
     case ENOSPC:
@@ -156,7 +156,7 @@ const char *labyrinth_explain(char *text, size_t bytes)
     switch (r->error) {
     case LABYRINTH_OK:
         snprintf(text, bytes, "nothing was refused; an allocation that returned 0 found nothing free within reach: free"
-                 " some frames, sweep the dead, or make a larger labyrinth");
+                 " some frames, sweep dead tenants, or make a larger labyrinth");
         break;
     case LABYRINTH_INVALID_REQUEST:
         snprintf(text, bytes, "%s=%llu limit=%llu: %s", r->name, (number) r->value, (number) r->limit, r->rule);
@@ -174,8 +174,8 @@ const char *labyrinth_explain(char *text, size_t bytes)
         break;
     case LABYRINTH_FOREIGN:
         if (r->limit == 0) {
-            snprintf(text, bytes, "%s refused: " PFN ", but the frame is " WORD ": no such run fits there, so some process"
-                     " has written where it may not; create the labyrinth anew", r->verb, PFN_OF(r->handle),
+            snprintf(text, bytes, "%s refused: " PFN ", but the frame is " WORD ": no such run fits there, so some"
+                     " process has written where it may not; create the labyrinth anew", r->verb, PFN_OF(r->handle),
                      WORD_OF(r->word));
             break;
         }
@@ -204,9 +204,8 @@ const char *labyrinth_explain(char *text, size_t bytes)
                  r->errnum, strerror(r->errnum));
         break;
     case LABYRINTH_NOT_A_LABYRINTH:
-        snprintf(text, bytes, "not a labyrinth: %s, found=%llu expected or limit=%llu: attach to a file that"
-                 " a labyrinth of this version was created in, on this machine", r->rule, (number) r->value,
-                 (number) r->limit);
+        snprintf(text, bytes, "not a labyrinth: %s, found=%llu wanted or limit=%llu: attach to a labyrinth that this"
+                 " version created on this machine", r->rule, (number) r->value, (number) r->limit);
         break;
     case LABYRINTH_UNSEALED:
         snprintf(text, bytes, "unsealed: seals=%llu needed=%llu (F_SEAL_SHRINK, F_SEAL_GROW): %s", (number) r->value,

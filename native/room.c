@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * room.c: room for a labyrinth's file. A memory file system has a size (64 MiB of /dev/shm in many containers), and who
- * touches a page for which there is no room dies of SIGBUS; so all of it is reserved before any is touched.
+ * room.c: room for a labyrinth's file. A memory file system has a size (in many containers /dev/shm has 64 MiB). If a
+ * process touches a page for which there is no room, SIGBUS kills it. So all of the file is reserved before any page is
+ * touched. The twin of MemoryFile.java.
  */
 #define _GNU_SOURCE
 #include "internal.h"
-#include "libc.h" /* for what it asserts of struct stat, on each processor */
+#include "libc.h" /* for its assertions about struct stat, on each processor */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,7 +17,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* Cuts path, which has room for PATH_MAX bytes, down to where its file system is mounted. */
+/* Cuts path down to the place where its file system is mounted. path has room for PATH_MAX bytes. */
 static const char *mount_of(char *path)
 {
     struct stat here, above;
@@ -51,7 +52,7 @@ static enum labyrinth_error no_room(int fd, const char *path, uint64_t bytes, in
 
 enum labyrinth_error room_require(int fd, const char *path, uint64_t bytes)
 {
-    struct statvfs room; /* of a memfd, and of a mount without a limit: no blocks */
+    struct statvfs room; /* a memfd, and a mount without a limit, have 0 blocks */
     if (fstatvfs(fd, &room) == 0 && room.f_blocks != 0 && bytes > room.f_bavail * room.f_frsize) {
         return no_room(fd, path, bytes, ENOSPC);
     }
@@ -61,7 +62,7 @@ enum labyrinth_error room_require(int fd, const char *path, uint64_t bytes)
 enum labyrinth_error room_set_length(int fd, const char *path, uint64_t bytes)
 {
     struct rlimit limit;
-    /* Asked before, as the kernel sends SIGXFSZ with its error. */
+    /* Checked first, because the kernel sends SIGXFSZ together with its error. */
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && bytes > limit.rlim_cur) {
         return refuse_system(LABYRINTH_MAP_REFUSED, "ftruncate", path, bytes, EFBIG);
     }
@@ -71,7 +72,7 @@ enum labyrinth_error room_set_length(int fd, const char *path, uint64_t bytes)
     return LABYRINTH_OK;
 }
 
-/* Not by SEEK_HOLE, for which pages are holes as well that were reserved and not touched. */
+/* Not by SEEK_HOLE: for it, a page that was reserved and not touched is a hole as well. */
 uint64_t room_missing(int fd, uint64_t bytes)
 {
     struct stat file;
@@ -79,9 +80,9 @@ uint64_t room_missing(int fd, uint64_t bytes)
     return there < bytes ? bytes - there : 0;
 }
 
-/* All of it or nothing. Where that cannot be asked (for a filter, or an older kernel), the pages are reserved when they
- * are touched. A call that a signal interrupts reserves nothing, so the next ones ask for less; then, if there is no
- * room, a part may stay reserved, and goes with the file.
+/* All of it or nothing. If the call is not available (a filter, or an older kernel), the pages are reserved when they
+ * are touched. A call that a signal interrupts reserves nothing, so the next calls ask for less. If one of those finds
+ * no room, a part may stay reserved, until the file goes.
  */
 enum labyrinth_error room_reserve(int fd, const char *path, uint64_t bytes)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tenants.c: who is alive, and what becomes of what the dead left. Alive is who holds the lock of a slot's byte, unless
- * its pid says that only a forked child does; see labyrinth.h. The locks belong to the open file description, so one
- * attachment is never refused a lock by itself: it leaves its own slot out, and sweeps by one thread at a time.
+ * tenants.c: which tenants are alive, and how the runs of dead ones are taken back. The twin of Tenancy.java and
+ * Living.java. A tenant is alive while the lock on its slot's byte is held, unless its pid says that only a forked
+ * child holds it; see labyrinth.h. The locks belong to the open file description, so no lock keeps an attachment from
+ * itself. Therefore an attachment leaves its own slot out, and only one of its threads sweeps at a time.
  */
 #define _GNU_SOURCE
 #include "internal.h"
@@ -14,17 +15,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LIFE(slot) (LABYRINTH_LOCK_OFFSET + (slot))
-#define SWEEP(slot) (LABYRINTH_SWEEP_OFFSET + (slot))
+#define SLOT_BYTE(slot) (LABYRINTH_LOCK_OFFSET + (slot))
+#define SWEEP_BYTE(slot) (LABYRINTH_SWEEP_OFFSET + (slot))
 
-/* Never waits. 0, or the reason. */
+/* Never waits. 0, or the errno. */
 static int set_lock(const struct labyrinth *l, int64_t byte, short type)
 {
     struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     return fcntl(l->fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
 }
 
-/* Whether somebody else has the lock. Nothing else that can go wrong is anybody's sign of life. */
+/* Whether another tenant has the lock. No other error is a sign of life. */
 static bool is_held(int reason)
 {
     return reason == EAGAIN || reason == EACCES;
@@ -37,15 +38,15 @@ static enum labyrinth_error no_locks(const struct labyrinth *l, int reason)
                                    " sandbox does not give; use one that allows them"});
 }
 
-/* The inode of this process's pid namespace, which no other has while a process is in this one; 0: not known. */
+/* The inode of this process's pid namespace; 0: not known. No other namespace has it while a process is in this one. */
 static uint64_t pid_namespace(void)
 {
     struct stat namespace;
     return stat("/proc/self/ns/pid", &namespace) == 0 ? namespace.st_ino : 0;
 }
 
-/* Whether the process that wrote this slot has ended for certain: what is in doubt says no, as a wrong yes would give
- * the frames of the living to others.
+/* Whether the process that wrote this slot has certainly ended. In doubt the answer is no: a wrong yes would give the
+ * frames of a living process to others.
  */
 static bool has_ended(const struct labyrinth_tenant *tenant)
 {
@@ -55,8 +56,9 @@ static bool has_ended(const struct labyrinth_tenant *tenant)
         && kill((pid_t) pid, 0) != 0 && errno == ESRCH;
 }
 
-/* Takes back every run of a dead tenant, whose sweep byte this attachment has locked. A word that changes meanwhile was
- * freed or accepted by somebody else, who may: it was not EXCLUSIVE, or in transit. Nothing new of this tenant comes.
+/* Takes back every run of a dead tenant. This attachment holds the lock on the slot's sweep byte. If a word changes
+ * meanwhile, another tenant freed or accepted the run, and was allowed to: the run was not EXCLUSIVE, or in transit. No
+ * new run of this tenant appears. Returns the number of frames.
  */
 static uint64_t take_back_all(struct labyrinth *l, uint32_t slot)
 {
@@ -73,7 +75,9 @@ static uint64_t take_back_all(struct labyrinth *l, uint32_t slot)
         }
         pfn = word_next(pfn, word);
     }
-    /* What the dead one freed and did not advise is anywhere. Before the slot is vacant, or nobody would do it. */
+    /* The dead tenant may have freed a run anywhere and not advised it. All is advised before the slot is vacant: if
+     * this process dies between, the next sweep does it.
+     */
     map_advise_all(l);
     LABYRINTH_STEP("sweep.advised");
     so(&l->tenants[slot].state, LABYRINTH_VACANT);
@@ -81,10 +85,10 @@ static uint64_t take_back_all(struct labyrinth *l, uint32_t slot)
     return freed;
 }
 
-/* Gives up a byte's lock. What the system refuses is noted, and tried again by the next sweep. */
+/* Releases the lock on a byte. If the system refuses, that is noted, and the next sweep tries again. */
 static void unlock(struct labyrinth *l, int64_t byte)
 {
-    uint64_t bit = (uint64_t) (byte - LIFE(0));
+    uint64_t bit = (uint64_t) (byte - SLOT_BYTE(0));
     if (set_lock(l, byte, F_UNLCK) == 0) {
         l->still_locked[bit / 64] &= ~(1ULL << bit % 64);
     } else {
@@ -96,16 +100,17 @@ static void unlock_what_is_left(struct labyrinth *l)
 {
     for (uint64_t bit = 0; bit < 2 * LABYRINTH_TENANTS; bit++) {
         if ((l->still_locked[bit / 64] >> bit % 64 & 1) != 0) {
-            unlock(l, LIFE(0) + (int64_t) bit);
+            unlock(l, SLOT_BYTE(0) + (int64_t) bit);
         }
     }
 }
 
-/* Sweeps the slot, which was seen not to be vacant, if its tenant is dead. 0, or why nobody can say that. */
+/* Sweeps a slot that was seen not to be vacant, if its tenant is dead. 0, or the errno that kept it from finding out.
+ */
 static int sweep_slot(struct labyrinth *l, uint32_t slot, uint64_t *freed)
 {
     struct labyrinth_tenant *tenant = &l->tenants[slot];
-    int held = set_lock(l, LIFE(slot), F_WRLCK);
+    int held = set_lock(l, SLOT_BYTE(slot), F_WRLCK);
     if (held != 0 && !is_held(held)) {
         return held;
     }
@@ -114,19 +119,19 @@ static int sweep_slot(struct labyrinth *l, uint32_t slot, uint64_t *freed)
     }
     int reason = 0;
     if (held == 0 || has_ended(tenant)) {
-        reason = set_lock(l, SWEEP(slot), F_WRLCK);
+        reason = set_lock(l, SWEEP_BYTE(slot), F_WRLCK);
         if (reason == 0) {
             LABYRINTH_STEP("sweep.sweep-locked");
-            /* Again, as without this lock another may have swept it, or a tenant may have come or gone. */
+            /* Look again: before this lock, another process may have swept it, or a tenant may have come or gone. */
             if (lv(&tenant->state) != LABYRINTH_VACANT && (held == 0 || has_ended(tenant))) {
                 *freed += take_back_all(l, slot);
             }
-            unlock(l, SWEEP(slot));
+            unlock(l, SWEEP_BYTE(slot));
             LABYRINTH_STEP("sweep.sweep-unlocked");
         }
     }
     if (held == 0) {
-        unlock(l, LIFE(slot));
+        unlock(l, SLOT_BYTE(slot));
         LABYRINTH_STEP("sweep.unlocked");
     }
     return is_held(reason) ? 0 : reason;
@@ -156,17 +161,17 @@ uint64_t labyrinth_sweep(struct labyrinth *l)
     return freed;
 }
 
-/* Takes the slot if nobody alive has it, once what its last tenant left is taken back. 0, or why not. */
+/* Takes the slot if no living tenant has it. Before that it takes back what the last tenant left. 0, or the errno. */
 static int take_slot(struct labyrinth *l, uint32_t slot)
 {
-    int reason = set_lock(l, LIFE(slot), F_WRLCK);
+    int reason = set_lock(l, SLOT_BYTE(slot), F_WRLCK);
     if (reason != 0) {
         return reason;
     }
     LABYRINTH_STEP("attach.locked");
-    reason = set_lock(l, SWEEP(slot), F_WRLCK);
+    reason = set_lock(l, SWEEP_BYTE(slot), F_WRLCK);
     if (reason != 0) {
-        unlock(l, LIFE(slot));
+        unlock(l, SLOT_BYTE(slot));
         return reason;
     }
     LABYRINTH_STEP("attach.sweep-locked");
@@ -180,11 +185,11 @@ static int take_slot(struct labyrinth *l, uint32_t slot)
     so(&tenant->pid_namespace, 0);
     so(&tenant->pid, (uint64_t) getpid());
     so(&tenant->since, (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000);
-    /* Whose children may still have the frames is not to be taken for dead before they have gone. */
+    /* If forked children may still have the frames, this tenant must not look dead by its pid before they have gone. */
     so(&tenant->pid_namespace, l->forks ? 0 : pid_namespace());
     so(&tenant->state, LABYRINTH_TENANT);
     LABYRINTH_STEP("attach.published");
-    unlock(l, SWEEP(slot));
+    unlock(l, SWEEP_BYTE(slot));
     LABYRINTH_STEP("attach.sweep-unlocked");
     l->slot = slot;
     l->tenant = (uint64_t) slot << LABYRINTH_TENANT_SHIFT;
@@ -206,7 +211,7 @@ enum labyrinth_error tenant_enter(struct labyrinth *l)
                                    .limit = LABYRINTH_TENANTS - LABYRINTH_FIRST_TENANT});
 }
 
-/* The lock is given up by the caller, with the mapping gone: whoever takes the slot then has it to itself. */
+/* The caller releases the lock after the mapping is gone. So the next tenant of the slot has it alone. */
 void tenant_leave(struct labyrinth *l, bool nothing_out)
 {
     if (nothing_out) {
@@ -215,10 +220,10 @@ void tenant_leave(struct labyrinth *l, bool nothing_out)
     }
 }
 
-/* 0, or the reason. */
+/* 0, or the errno. */
 int tenant_unlock(const struct labyrinth *l)
 {
-    int refused = set_lock(l, LIFE(l->slot), F_UNLCK);
+    int refused = set_lock(l, SLOT_BYTE(l->slot), F_UNLCK);
     LABYRINTH_STEP("detach.unlocked");
     return refused;
 }

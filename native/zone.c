@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * zone.c: the policy, where an allocation looks, in which order, and how far (what a pair takes of it is in zone.h).
- * Decides nothing about ownership; every answer comes from a compare-and-set in page_map.c. The twin of Zone.java,
- * where the reasons stand at length.
+ * zone.c: the policy: where an allocation looks, in which order, and how far. The part that a pair needs is in zone.h.
+ * The policy decides nothing about ownership: every answer comes from a compare-and-set in page_map.c. The twin of
+ * Zone.java, which explains the reasons at length.
  *
- * The stripes are this attachment's own memory, not shared with other processes: a stripe is a striped hint, of the run
- * freed last, a ring of older ones, and a cursor, where the last walk ended. They are read and written by races on
- * purpose, relaxed: a hint that is wrong costs one failed CAS, as it is the page word that decides.
+ * The stripes are this attachment's own memory. Other processes do not see them. A stripe has the hint of the run freed
+ * last, a ring of older hints, and a cursor: where the last walk ended. Threads race on them on purpose, with relaxed
+ * reads and writes. A wrong hint costs one failed CAS, because the page word decides.
  */
 #include "zone.h"
 
-/* A sprint's bounds, in looks at the advice, in groups searched and in words. For a stripe whose last request got
- * nothing, not even of the reserve, a shorter one: it goes on where that ended. A look at a span counts for more.
+/* A sprint's bounds: in looks at the advice, in groups searched, and in words. After a request that got nothing, not
+ * even from the reserve, the next sprint of the stripe is shorter, and goes on where the last one ended. A look at a
+ * span counts as LOOKS_OF_SPAN looks.
  */
 enum {
     SPRINT_LOOKS = 21,
     LOOKS_OF_SPAN = 5,
     SPRINT_LOOKS_WHEN_EXHAUSTED = 1 + LOOKS_OF_SPAN,
     SPRINT_GROUPS = 4,
-    SPRINT_SPAN_SHIFT = 6, /* of the spans that a sprint settles, which looks at all of one */
+    SPRINT_SPAN_SHIFT = 6, /* a sprint clears no larger spans: to clear one, it looks at all of it */
 };
 
-/* What a walk is for and how far it may go. */
+/* What a walk is for, and how far it may go. */
 struct walk {
     struct labyrinth *l;
     _Atomic uint64_t *stripe;
@@ -42,8 +43,9 @@ uint64_t zone_stripe_longs(uint32_t frames, uint64_t processors)
 /* The golden ratio as a fraction of 2^32: its multiples lie far apart. */
 #define GOLDEN 0x9E3779B9ULL
 
-/* Stripes begin all over the labyrinth, and those of different tenants in different places: the first threads of two
- * processes have the same stripe, and would otherwise claim neighbours, whose words and advice share cache lines.
+/* The cursors of the stripes begin all over the labyrinth, and for each tenant in other places. The first threads of
+ * two processes have the same stripe. If they began in the same place, they would claim neighbours, whose words and
+ * advice share cache lines.
  */
 void zone_start_stripes(struct labyrinth *l)
 {
@@ -68,7 +70,7 @@ static inline uint32_t end_of_span(const struct labyrinth *l, uint32_t span)
     return end < l->frames ? (uint32_t) end : l->frames;
 }
 
-/* Whether the run of this order at pfn is all free now, in however many pieces. At most 2^order words. */
+/* Whether all of the run of this order at pfn is free now, in any number of pieces. At most 2^order words. */
 static bool is_all_free(const struct labyrinth *l, uint32_t pfn, unsigned order)
 {
     uint32_t end = pfn + (1U << order);
@@ -83,7 +85,9 @@ static bool is_all_free(const struct labyrinth *l, uint32_t pfn, unsigned order)
     return next == end;
 }
 
-/* The span that a sprint begins in the middle of, if it may settle it at its end: others have seen its beginning. */
+/* The span in whose middle a sprint begins, if the sprint may clear it at its end: earlier sprints have seen the span's
+ * beginning. -1 if there is none.
+ */
 static int64_t resumed_span(const struct labyrinth *l, uint32_t from)
 {
     uint32_t group = from >> LABYRINTH_GROUP_ORDER;
@@ -92,7 +96,9 @@ static int64_t resumed_span(const struct labyrinth *l, uint32_t from)
     return none ? -1 : (int64_t) (group >> l->span_shift);
 }
 
-/* Skips spans without advice in one small loop: an exhausted labyrinth is little else. Where to go on. */
+/* Skips spans without advice in one small loop: nearly all spans of an exhausted labyrinth have none. Returns where to
+ * go on.
+ */
 static uint32_t skip_spans(const struct labyrinth *l, uint32_t span, uint32_t to, int32_t *looks, uint64_t *steps)
 {
     int64_t last = ((to - 1) >> LABYRINTH_GROUP_ORDER >> l->span_shift) - span;
@@ -106,8 +112,8 @@ static uint32_t skip_spans(const struct labyrinth *l, uint32_t span, uint32_t to
     return end_of_span(l, next - 1);
 }
 
-/* Searches the runs whose heads are in [from, to) for one of this order that ends before the limit, and leaves the
- * stripe's cursor where it ended.
+/* Searches the runs whose heads are in [from, to) for a run of this order that ends at or before the limit. Leaves the
+ * stripe's cursor where the search ended.
  */
 static uint64_t search(const struct walk *walk, uint32_t from, uint32_t to, uint32_t limit)
 {
@@ -118,7 +124,7 @@ static uint64_t search(const struct walk *walk, uint32_t from, uint32_t to, uint
     uint64_t steps = 0;
     int32_t looks = walk->looks;
     int32_t groups = walk->groups;
-    /* The one that we are in, if nothing was free since its start, as far as is known. */
+    /* The span that the search is in, if nothing free is known from its start to here. -1 otherwise. */
     int64_t whole_span = walk->looks == INT32_MAX ? -1 : resumed_span(l, from);
     while (pfn < to && looks > 0 && groups > 0) {
         uint32_t group = pfn >> LABYRINTH_GROUP_ORDER;
@@ -126,7 +132,7 @@ static uint64_t search(const struct walk *walk, uint32_t from, uint32_t to, uint
         steps++;
         if (is_span_start(l, group)) {
             if (whole_span >= 0) {
-                steps += map_settle_span(l, (uint32_t) whole_span, stamp);
+                steps += map_clear_span(l, (uint32_t) whole_span, stamp);
             }
             whole_span = group >> l->span_shift;
             if (!span_may_be_free(l, (uint32_t) whole_span)) {
@@ -168,18 +174,18 @@ static uint64_t search(const struct walk *walk, uint32_t from, uint32_t to, uint
             pfn = word_next(pfn, word);
         }
         if (!free) {
-            steps += map_settle_group(l, group, stamp);
+            steps += map_clear_group(l, group, stamp);
         }
     }
     if (whole_span >= 0 && pfn >= end_of_span(l, (uint32_t) whole_span)) {
-        steps += map_settle_span(l, (uint32_t) whole_span, stamp);
+        steps += map_clear_span(l, (uint32_t) whole_span, stamp);
     }
     add(walk->stripe, STEPS, steps);
     set(walk->stripe, CURSOR, pfn);
     return 0;
 }
 
-/* A sprint goes on where the stripe's last one ended, or it would never see the end of a large reserve. */
+/* A sprint goes on where the last one of the stripe ended. Otherwise it would never see the end of a large reserve. */
 static uint64_t walk_reserve(const struct walk *walk, bool sprint)
 {
     uint32_t start = walk->l->ordinary;
@@ -197,8 +203,8 @@ static uint64_t walk_reserve(const struct walk *walk, bool sprint)
     return handle;
 }
 
-/* Where a sprint has its second look: what one thread holds lies side by side, so 4 groups in a row can be all out
- * while most is free.
+/* Where a sprint looks a second time. The frames that one thread holds lie side by side, so 4 groups in a row can have
+ * nothing free while most of the labyrinth is free.
  */
 static uint32_t elsewhere(const struct labyrinth *l, uint64_t cursor)
 {
@@ -213,7 +219,9 @@ static uint64_t walk(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t
     int32_t looks = !sprint ? INT32_MAX : get(stripe, EXHAUSTED) == 0 ? SPRINT_LOOKS : SPRINT_LOOKS_WHEN_EXHAUSTED;
     struct walk walk = {l, stripe, flags, thread, order, looks, sprint ? SPRINT_GROUPS : INT32_MAX};
     uint32_t cursor = get(stripe, CURSOR) < ordinary ? (uint32_t) get(stripe, CURSOR) : ordinary;
-    /* Mostly the next word has what is wanted: a burst, or a giver whose frames others free, comes by in order. */
+    /* Mostly the next word has what is wanted: in a burst, and for a giver whose frames others free, frames come in
+     * order.
+     */
     if (cursor < ordinary) {
         uint64_t word = lv(&l->pages[cursor].word);
         if (word_is_free(word) && word_order(word) == order) {
@@ -228,7 +236,7 @@ static uint64_t walk(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t
         }
     }
     set(stripe, STEPS, 0);
-    /* The cursor's group is searched twice: from the cursor on at first, as a whole at the end. */
+    /* The cursor's group is searched twice: first from the cursor on, and at the end as a whole. */
     uint32_t wrap = (cursor | (GROUP_FRAMES - 1)) + 1;
     wrap = wrap < ordinary ? wrap : ordinary;
     uint64_t handle = cursor == ordinary ? 0 : search(&walk, cursor, ordinary, ordinary);
@@ -248,7 +256,7 @@ static uint64_t walk(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t
     return handle;
 }
 
-/* By the next hint, or else by a walk. */
+/* Claims a run by the next hint, and otherwise by a walk. */
 uint64_t zone_claim_older(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags, _Atomic uint64_t *stripe,
                           uint64_t thread)
 {

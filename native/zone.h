@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * zone.h: stripes, and the first hint of one, to be inlined as a whole, as page_map.h is. The rest is in zone.c.
+ * zone.h: stripes, and the claim by a stripe's first hint. It is inlined as a whole, as page_map.h is. The rest is in
+ * zone.c.
  */
 #ifndef LABYRINTH_ZONE_H
 #define LABYRINTH_ZONE_H
 
 #include "page_map.h"
 
-/* Fields of a stripe, in longs. The line before LAST is left empty of what a pair needs, as its neighbour's ring is near;
- * what is there is for walks alone.
+/* Fields of a stripe, in longs. The cache line before LAST has nothing that a pair needs, because the ring of the
+ * neighbour stripe is near. Its fields are for walks alone.
  */
 enum {
     LOST = 6,
@@ -36,23 +37,25 @@ static inline void set(_Atomic uint64_t *stripe, unsigned field, uint64_t value)
     atomic_store_explicit(&stripe[field], value, memory_order_relaxed);
 }
 
-/* Approximate: two threads in one stripe may lose a count. */
+/* Approximate: if two threads use one stripe, a count may be lost. */
 static inline void add(_Atomic uint64_t *stripe, unsigned field, uint64_t more)
 {
     set(stripe, field, get(stripe, field) + more);
 }
 
-/* By the thread id's low bits: ids are given out in sequence, so threads started together get stripes of their own. */
+/* Chosen by the thread id's low bits. Ids are given out in sequence, so threads that start together have stripes of
+ * their own.
+ */
 static inline _Atomic uint64_t *stripe_of(const struct labyrinth *l, uint64_t thread)
 {
     return (_Atomic uint64_t *) &l->stripes[(thread << STRIPE_SHIFT) & l->stripe_mask];
 }
 
-/* By the next hint, or else by a walk. */
+/* Claims a run by the next hint, and otherwise by a walk. */
 uint64_t zone_claim_older(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t flags, _Atomic uint64_t *stripe,
                           uint64_t thread);
 
-/* Claims a run. Lock-free. The handle, or 0 if nothing was found within the bound. */
+/* Claims a run. Lock-free. Returns the handle, or 0 if nothing was found within the bound. */
 static inline uint64_t zone_claim(struct labyrinth *l, uint32_t gfp, unsigned order, uint64_t thread)
 {
     uint64_t flags = (gfp & LABYRINTH_GFP_EXCLUSIVE) != 0 ? EXCLUSIVE_BIT : 0;
@@ -68,7 +71,7 @@ static inline uint64_t zone_claim(struct labyrinth *l, uint32_t gfp, unsigned or
     return zone_claim_older(l, gfp, order, flags, stripe, thread);
 }
 
-/* Remembers a run that was just freed. One of the reserve is forgotten: an ordinary request must not find it. */
+/* Remembers a run that was just freed. A run of the reserve is not remembered: an ordinary request must not find it. */
 static inline void zone_freed(struct labyrinth *l, uint64_t handle, uint64_t thread)
 {
     if (handle_pfn(handle) >= l->ordinary) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * uring FILE: reads a file past the page cache into frames, by io_uring, with all frames registered once as one fixed
- * buffer; so no read has to look up and pin the pages, which are locked already. Prints the bytes and their sum.
- * Needs liburing (Debian: liburing-dev).
+ * uring FILE: reads a file into frames by io_uring, past the page cache. All frames are registered once as one fixed
+ * buffer, so no read has to look up and pin pages. Prints the number of bytes and their sum. Needs liburing (Debian:
+ * liburing-dev).
  */
 #define _GNU_SOURCE
 #include "../labyrinth_api.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * consume LABYRINTH: for each piece on standard input, accepts its frame, adds it to its file's SHA-256, frees the
- * frame and answers on standard output. It may be killed at any moment: the giver takes back what it had not accepted,
- * and a sweep what it had.
+ * consume LABYRINTH: for each piece on standard input, accepts the frame, adds it to the SHA-256 of the file, frees the
+ * frame, and answers on standard output. It may be killed at any moment: the giver takes back the frames that consume
+ * had not accepted, and a sweep takes back those that it had accepted.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "../labyrinth_api.h"
@@ -26,7 +26,7 @@ int main(int argc, char **argv) {
     }
     struct sha256 sum;
     struct relay_piece piece;
-    uint32_t file = UINT32_MAX; /* one at a time, in order */
+    uint32_t file = UINT32_MAX; /* files come one at a time, in order */
     int more;
     while ((more = relay_read(&piece, sizeof piece)) == 1) {
         if (piece.file != file) {
@@ -48,7 +48,7 @@ int main(int argc, char **argv) {
             }
         }
         if (relay_write(&answer, sizeof answer) != 0) {
-            return 1; /* nobody listens any more */
+            return 1; /* nobody reads the answers any more */
         }
     }
     return more == 0 && labyrinth_detach(&labyrinth) == LABYRINTH_OK ? 0 : refused("end");

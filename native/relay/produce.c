@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * produce LABYRINTH FIRST FILE...: reads the files into frames and passes their tickets on, on standard output; an
- * answer on standard input lets the next piece follow. FIRST is the number of the first file, as its restart begins
- * where the killed one ended.
+ * produce LABYRINTH FIRST FILE...: reads the files into frames, and writes their tickets to standard output. After an
+ * answer on standard input the next piece follows. FIRST is the number of the first file: after a kill, the next
+ * produce begins where the killed one ended.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "../labyrinth_api.h"
@@ -13,7 +13,7 @@
 
 enum {
     ORDER = 4,
-    AHEAD = 8, /* pieces that are not answered yet */
+    AHEAD = 8, /* at most this many pieces are not answered yet */
 };
 
 static int refused(const char *what) {
@@ -56,7 +56,7 @@ static int produce(struct labyrinth *labyrinth, uint32_t number, const char *pat
                 return refused("allocate");
             }
             if (pending == 0 || await(pending - 1) != 0) {
-                fprintf(stderr, "produce: no run of order %d is free, and none will be\n", ORDER);
+                fprintf(stderr, "produce: no run of order %d is free, and no piece is out that could free one\n", ORDER);
                 return 1;
             }
         }
@@ -72,7 +72,7 @@ static int produce(struct labyrinth *labyrinth, uint32_t number, const char *pat
         }
         uint64_t ticket = bytes == 0 ? 0 : labyrinth_hand_off(labyrinth, run);
         if (pass(ticket, number, bytes) != 0) {
-            return 1; /* nobody listens any more */
+            return 1; /* nobody reads the tickets any more */
         }
     }
     close(fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * relay.h: what goes through the pipes of `labyrinth relay`. Tickets and numbers only: the bytes stay in their frames.
- * Each record is written by one write of at most PIPE_BUF bytes, so no reader ever sees a half of one.
+ * relay.h: the records in the pipes of `labyrinth relay`. They are tickets and numbers only: the bytes stay in their
+ * frames. One write of at most PIPE_BUF bytes writes each record, so no reader ever sees a part of one.
  */
 #ifndef LABYRINTH_RELAY_H
 #define LABYRINTH_RELAY_H
@@ -10,14 +10,14 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* A piece of a file, in a frame that is in transit. A piece of 0 bytes has no frame (ticket 0) and ends its file. */
+/* A piece of a file, in a run that is in transit. A piece of 0 bytes has no run (ticket 0) and ends its file. */
 struct relay_piece {
     uint64_t ticket;
     uint32_t file; /* its number in the order of the command line, from 0 */
     uint32_t bytes;
 };
 
-/* The answer to a piece: it was read, and its frame is free. After the last one of a file, its sum. */
+/* The answer to a piece: the piece was read, and its run is free. The answer to a file's last piece has the sum. */
 struct relay_answer {
     uint64_t ticket;
     uint32_t file;
@@ -25,7 +25,7 @@ struct relay_answer {
     uint8_t sum[32];
 };
 
-/* One record; 1, or 0 at the end of the pipe, or -1. */
+/* Reads one record. 1; 0 at the end of the pipe; -1 after an error. */
 static inline int relay_read(void *record, size_t bytes) {
     size_t got = 0;
     while (got < bytes) {

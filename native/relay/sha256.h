@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sha256.h: SHA-256 as FIPS 180-4 writes it down, for the relay's programs: they should need nothing but a C compiler.
+ * sha256.h: SHA-256 as in FIPS 180-4, for the relay's programs. They need nothing but a C compiler.
  */
 #ifndef LABYRINTH_SHA256_H
 #define LABYRINTH_SHA256_H
@@ -11,7 +11,7 @@
 struct sha256 {
     uint32_t hash[8];
     uint64_t bytes;
-    uint8_t block[64]; /* of it, the first bytes % 64 are waiting for the rest */
+    uint8_t block[64]; /* its first bytes % 64 wait for the rest of the block */
 };
 
 void sha256_start(struct sha256 *sum);

@@ -193,7 +193,7 @@ static void kill_at_random(long times)
 static uint64_t out_by(struct place *place, uint64_t slot)
 {
     uint64_t runs;
-    return census_of(&place->l, slot << LABYRINTH_TENANT_SHIFT, &runs);
+    return frames_out(&place->l, slot << LABYRINTH_TENANT_SHIFT, &runs);
 }
 
 /* A process that is frozen at a step stops nobody, and is not taken for dead. */

@@ -181,7 +181,7 @@ static void a_killed_process_is_swept_though_its_forked_child_lives_on(void)
     close(fd);
 }
 
-static void who_leaves_gives_its_slot_up_whatever_its_child_has(void)
+static void a_detach_gives_its_slot_up_whatever_a_forked_child_has(void)
 {
     struct labyrinth l, next;
     int fd;
@@ -248,7 +248,7 @@ static bool set_byte(int file, int64_t byte, short type)
 }
 
 /* Plays a sweeper that is at work on the slot of one whose child has the lock, and the child's end meanwhile. */
-static void whoever_is_at_work_on_a_slot_has_it_alone(void)
+static void a_sweeper_has_its_slot_alone(void)
 {
     struct labyrinth l, dead, newcomer;
     int fd;
@@ -444,9 +444,9 @@ int main(void)
     static const struct test tests[] = {
         TEST(only_a_lock_that_another_has_is_a_sign_of_life),
         TEST(a_killed_process_is_swept_though_its_forked_child_lives_on),
-        TEST(who_leaves_gives_its_slot_up_whatever_its_child_has),
+        TEST(a_detach_gives_its_slot_up_whatever_a_forked_child_has),
         TEST(only_a_pid_of_this_namespace_that_is_not_found_is_a_sign_of_death),
-        TEST(whoever_is_at_work_on_a_slot_has_it_alone),
+        TEST(a_sweeper_has_its_slot_alone),
         TEST(a_file_system_without_room_is_not_touched),
         TEST(a_limit_of_file_sizes_is_named),
         TEST(what_is_no_file_of_a_labyrinth_is_told_so),

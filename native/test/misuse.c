@@ -38,7 +38,7 @@ static void check_refused(struct labyrinth *by, enum labyrinth_error error, uint
     CHECK(word == 0 || lv(&l.pages[handle_pfn(handle)].word) == word);
 }
 
-static void a_handle_is_stale_after_its_life(void)
+static void a_handle_is_stale_after_its_generation(void)
 {
     open_both();
     for (uint32_t gfp = NOWAIT; gfp <= EXCLUSIVE; gfp += EXCLUSIVE) {
@@ -95,7 +95,7 @@ static void an_exclusive_run_is_its_threads_alone(void)
 }
 
 /* The same thread id in the owner word, as in two processes: the tenant tells them apart. */
-static void nor_is_it_anothers_whose_thread_has_the_same_id(void)
+static void an_exclusive_run_is_its_tenants_alone_whatever_the_thread_id(void)
 {
     open_both();
     uint64_t run = labyrinth_alloc_page(&l, EXCLUSIVE);
@@ -204,7 +204,7 @@ static void *take_and_free(void *rounds)
     return NULL;
 }
 
-static void of_many_who_accept_or_free_at_once_one_succeeds(void)
+static void of_many_accepts_or_frees_at_once_one_succeeds(void)
 {
     int rounds = 400;
     pthread_t threads[TAKERS];
@@ -287,16 +287,16 @@ static void every_error_has_a_name_and_a_sentence(void)
 int main(void)
 {
     static const struct test tests[] = {
-        TEST(a_handle_is_stale_after_its_life),
+        TEST(a_handle_is_stale_after_its_generation),
         TEST(a_handle_beyond_the_frames_is_foreign),
         TEST(an_exclusive_run_is_its_threads_alone),
-        TEST(nor_is_it_anothers_whose_thread_has_the_same_id),
+        TEST(an_exclusive_run_is_its_tenants_alone_whatever_the_thread_id),
         TEST(a_run_that_is_not_exclusive_is_freed_by_anybody_once),
         TEST(a_frame_of_java_is_not_for_handles),
         TEST(a_request_is_served_or_its_flags_contradict_each_other),
         TEST(what_is_out_keeps_its_tenant_from_leaving),
         TEST(everything_is_refused_after_a_detach),
-        TEST(of_many_who_accept_or_free_at_once_one_succeeds),
+        TEST(of_many_accepts_or_frees_at_once_one_succeeds),
         TEST(validate_sees_every_kind_of_damage),
         TEST(every_error_has_a_name_and_a_sentence),
     };

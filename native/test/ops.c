@@ -113,7 +113,7 @@ static void the_reserve_is_exact_and_for_high_only(void)
 }
 
 /* What a walk settled is found again when it is free, wherever it is; and the way there is bounded. */
-static void what_is_freed_is_found_behind_settled_groups_and_spans(void)
+static void what_is_freed_is_found_in_cleared_groups_and_spans(void)
 {
     static uint64_t handles[20001];
     struct labyrinth l;
@@ -183,7 +183,7 @@ static void a_run_in_transit_keeps_what_was_written(void)
     close(fd);
 }
 
-static void a_frame_in_its_last_life_is_quarantined(void)
+static void a_frame_in_its_last_generation_is_quarantined(void)
 {
     struct labyrinth l;
     int fd;
@@ -233,10 +233,10 @@ int main(void)
         TEST(runs_are_aligned_in_memory_up_to_2_mib),
         TEST(zero_reads_as_zeros_and_nothing_else_is_touched),
         TEST(the_reserve_is_exact_and_for_high_only),
-        TEST(what_is_freed_is_found_behind_settled_groups_and_spans),
+        TEST(what_is_freed_is_found_in_cleared_groups_and_spans),
         TEST(a_sprint_is_short_and_the_next_goes_on),
         TEST(a_run_in_transit_keeps_what_was_written),
-        TEST(a_frame_in_its_last_life_is_quarantined),
+        TEST(a_frame_in_its_last_generation_is_quarantined),
         TEST(stats_count_what_there_is),
     };
     return RUN_TESTS("ops", tests);

@@ -45,12 +45,12 @@ static void what_cannot_be_opened_is_refused(void)
     CHECK_REFUSED(LABYRINTH_CLOSED, labyrinth_detach(&l));
 }
 
-static void impossible_wishes_are_refused_and_leave_no_file(void)
+static void impossible_requests_are_refused_and_leave_no_file(void)
 {
     static const char long_name[LABYRINTH_NAME_BYTES + 1] =
         "0123456789012345678901234567890123456789012345678901234567890123";
     struct labyrinth l;
-    int fd;
+    int fd = 0;
     CHECK_REFUSED(LABYRINTH_INVALID_REQUEST, labyrinth_create(&l, path, "x", 0, 0, LABYRINTH_LOCK_NONE));
     CHECK_REFUSED(LABYRINTH_INVALID_REQUEST,
                   labyrinth_create(&l, path, "x", LABYRINTH_MAX_FRAMES + 1, 0, LABYRINTH_LOCK_NONE));
@@ -59,6 +59,7 @@ static void impossible_wishes_are_refused_and_leave_no_file(void)
     CHECK_REFUSED(LABYRINTH_INVALID_REQUEST, labyrinth_create(&l, path, long_name, 8, 0, LABYRINTH_LOCK_NONE));
     CHECK_REFUSED(LABYRINTH_INVALID_REQUEST,
                   labyrinth_create_memfd(&l, "x", 8, 0, (enum labyrinth_locking) 7, &fd));
+    CHECK(fd == -1);
     CHECK(access(path, F_OK) != 0);
 }
 
@@ -196,7 +197,7 @@ static void a_sweep_takes_all_that_the_dead_left_and_nothing_else(void)
     close(fd);
 }
 
-static void who_attaches_to_a_dead_ones_slot_sweeps_it_first(void)
+static void an_attach_to_the_slot_of_a_dead_tenant_sweeps_it_first(void)
 {
     struct labyrinth l, dead, heir;
     int fd;
@@ -227,7 +228,7 @@ static bool is_mapped_here(const char *name)
 }
 
 /* The kernel takes a lock back with its process, and at no other time: not by a fork, nor by closing some other fd. */
-static void a_child_has_nothing_mapped_and_ends_nobodys_life(void)
+static void a_forked_child_maps_nothing_and_releases_no_lock(void)
 {
     struct labyrinth l, other;
     int fd;
@@ -252,7 +253,7 @@ static void a_child_has_nothing_mapped_and_ends_nobodys_life(void)
 }
 
 /* A program that the dead one had started lives on, and must not be taken for it. */
-static void what_a_dead_process_has_started_is_no_sign_of_its_life(void)
+static void a_program_that_a_dead_process_started_does_not_keep_it_alive(void)
 {
     struct labyrinth l;
     int fd, pids[2];
@@ -341,15 +342,15 @@ int main(void)
     static const struct test tests[] = {
         TEST(a_file_with_a_name_is_shared_by_its_name),
         TEST(what_cannot_be_opened_is_refused),
-        TEST(impossible_wishes_are_refused_and_leave_no_file),
+        TEST(impossible_requests_are_refused_and_leave_no_file),
         TEST(a_memfd_is_attached_to_only_if_its_length_is_sealed),
         TEST(a_file_whose_name_has_gone_is_as_unsealed_as_a_memfd),
         TEST(every_slot_is_given_once),
         TEST(the_same_thread_of_two_tenants_begins_in_different_groups),
         TEST(a_sweep_takes_all_that_the_dead_left_and_nothing_else),
-        TEST(who_attaches_to_a_dead_ones_slot_sweeps_it_first),
-        TEST(a_child_has_nothing_mapped_and_ends_nobodys_life),
-        TEST(what_a_dead_process_has_started_is_no_sign_of_its_life),
+        TEST(an_attach_to_the_slot_of_a_dead_tenant_sweeps_it_first),
+        TEST(a_forked_child_maps_nothing_and_releases_no_lock),
+        TEST(a_program_that_a_dead_process_started_does_not_keep_it_alive),
 #ifdef LOCKS
         TEST(locking_is_required_or_preferred_or_left),
 #endif

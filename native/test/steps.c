@@ -89,9 +89,9 @@ static void free_one(void)
 }
 
 /* The free comes before the look, or behind it; the walk that settles the group must leave its advice. */
-static void a_free_while_a_group_is_settled_is_not_hidden(void)
+static void a_free_while_a_group_is_cleared_is_not_hidden(void)
 {
-    static const char *const moments[] = {"settle.group-stamped", "settle.group-looked"};
+    static const char *const moments[] = {"clear.group-stamped", "clear.group-looked"};
     for (int moment = 0; moment < 2; moment++) {
         new_labyrinth(&l, 64, 0, &fd);
         for (int i = 0; i < 64; i++) {
@@ -131,10 +131,10 @@ static void a_join_that_loses_a_frame_is_taken_back_without_a_trace(void)
     for (int i = 0; i < 8; i++) {
         CHECK_OK(map_release(&l, runs[i], current_thread()));
     }
-    uint64_t lives = stats_of(&l).lives_ended;
+    uint64_t ended = stats_of(&l).lives_ended;
     at("join.cas-won", take_the_rest);
     CHECK(labyrinth_alloc_pages(&l, NOWAIT, 3) == 0);
-    CHECK(stats_of(&l).lives_ended == lives && stats_of(&l).claimed == 7 && stats_of(&l).mine == 0);
+    CHECK(stats_of(&l).lives_ended == ended && stats_of(&l).claimed == 7 && stats_of(&l).mine == 0);
     CHECK_OK(labyrinth_validate(&l));
     for (int i = 0; i < 8; i++) {
         CHECK(runs[i] == 0 || labyrinth_free(&other, runs[i]) == LABYRINTH_OK);
@@ -161,7 +161,7 @@ static void hand_off_first(void)
 }
 
 /* Both have seen the run as it was; whoever comes second has lost. */
-static void of_two_who_end_or_begin_a_life_the_second_is_refused(void)
+static void of_two_changes_of_one_generation_the_second_is_refused(void)
 {
     new_labyrinth(&l, 8, 0, &fd);
     CHECK_OK(labyrinth_attach_fd(&other, fd, LABYRINTH_LOCK_NONE));
@@ -205,9 +205,9 @@ int main(void)
     static const struct test tests[] = {
         TEST(a_second_sweep_through_one_attachment_does_nothing),
         TEST(a_slot_that_is_being_swept_is_given_to_nobody),
-        TEST(a_free_while_a_group_is_settled_is_not_hidden),
+        TEST(a_free_while_a_group_is_cleared_is_not_hidden),
         TEST(a_join_that_loses_a_frame_is_taken_back_without_a_trace),
-        TEST(of_two_who_end_or_begin_a_life_the_second_is_refused),
+        TEST(of_two_changes_of_one_generation_the_second_is_refused),
         TEST(a_labyrinth_is_none_until_it_is_finished),
     };
     return RUN_TESTS("steps", tests);

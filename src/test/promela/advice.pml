@@ -1,4 +1,4 @@
-/* The advice: what is free is hidden by no group's and no span's advice (PageMap: advise, settleGroup, settleSpan).
+/* The advice: what is free is hidden by no group's and no span's advice (PageMap: advise, clearGroup, clearSpan).
  *
  * ACTORS actors do up to OPS operations in all: claim, free, settle a group, settle the span. Of a word it matters here
  * only whether it is free; frames.pml has the rest. To begin with any words are free, and all is advised. A freer's
@@ -79,9 +79,9 @@ next:
     :: atomic { MAY_BEGIN && word[1] == HELD -> BEGIN; word[1] = LEAVING; f = 1; goto free }
     :: atomic { MAY_BEGIN && word[2] == FREE -> BEGIN; word[2] = HELD; goto done }
     :: atomic { MAY_BEGIN && word[2] == HELD -> BEGIN; word[2] = LEAVING; f = 2; goto free }
-    :: atomic { MAY_BEGIN && groupAdvice[0] != 0 -> BEGIN; g = 0; seen = groupAdvice[0]; goto settleGroup }
-    :: atomic { MAY_BEGIN && groupAdvice[1] != 0 -> BEGIN; g = 1; seen = groupAdvice[1]; goto settleGroup }
-    :: atomic { MAY_BEGIN && spanAdvice != 0 -> BEGIN; seen = spanAdvice; goto settleSpan }
+    :: atomic { MAY_BEGIN && groupAdvice[0] != 0 -> BEGIN; g = 0; seen = groupAdvice[0]; goto clearGroup }
+    :: atomic { MAY_BEGIN && groupAdvice[1] != 0 -> BEGIN; g = 1; seen = groupAdvice[1]; goto clearGroup }
+    :: atomic { MAY_BEGIN && spanAdvice != 0 -> BEGIN; seen = spanAdvice; goto clearSpan }
     fi;
 
 free:
@@ -102,7 +102,7 @@ free:
 #endif
     goto done;
 
-settleGroup:
+clearGroup:
 #if BUG != 16
     atomic {
         if
@@ -128,7 +128,7 @@ settleGroup:
     }
     goto done;
 
-settleSpan:
+clearSpan:
     atomic {
         if
         :: spanAdvice == seen -> spanAdvice = STAMP; seen = STAMP

@@ -26,11 +26,11 @@ public class AdvicePairs {
     @Outcome(id = "true, -------- 1", expect = ACCEPTABLE, desc = "free, and advised")
     @Outcome(expect = FORBIDDEN, desc = "free, and hidden")
     @State
-    public static class SettleRelease extends SmallMap {
+    public static class ClearRelease extends SmallMap {
         private final long handle = claim(0, ORDER, EXCLUSIVE, OWNER);
 
         @Actor
-        public void settles(ZL_Result r) {
+        public void clears(ZL_Result r) {
             Advice.clearGroup(map, 0, STAMP);
         }
 
@@ -50,16 +50,16 @@ public class AdvicePairs {
     @Outcome(id = "true, -------- 1", expect = ACCEPTABLE, desc = "free, and advised")
     @Outcome(expect = FORBIDDEN, desc = "free, and hidden")
     @State
-    public static class SettleSettle extends SmallMap {
+    public static class ClearClear extends SmallMap {
         private final long handle = claim(0, ORDER, EXCLUSIVE, OWNER);
 
         @Actor
-        public void settles(ZL_Result r) {
+        public void clears(ZL_Result r) {
             Advice.clearGroup(map, 0, STAMP);
         }
 
         @Actor
-        public void freesAndSettles(ZL_Result r) {
+        public void freesAndClears(ZL_Result r) {
             r.r1 = release(handle, OWNER);
             Advice.clearGroup(map, 0, OTHER_STAMP);
         }
@@ -75,10 +75,10 @@ public class AdvicePairs {
     @Outcome(id = "true, E------- 0", expect = ACCEPTABLE, desc = "the rest is free, and advised")
     @Outcome(expect = FORBIDDEN, desc = "the rest is free, and hidden")
     @State
-    public static class SettleSplit extends SmallMap {
+    public static class ClearSplit extends SmallMap {
 
         @Actor
-        public void settles(ZL_Result r) {
+        public void clears(ZL_Result r) {
             Advice.clearGroup(map, 0, STAMP);
         }
 
@@ -98,15 +98,15 @@ public class AdvicePairs {
     @Outcome(id = "false, -------S 0", expect = ACCEPTABLE, desc = "given back, and advised")
     @Outcome(expect = FORBIDDEN, desc = "given back, and hidden")
     @State
-    public static class SettleRollback extends SmallMap {
+    public static class ClearRollback extends SmallMap {
 
-        public SettleRollback() {
+        public ClearRollback() {
             super(OWNER);
             claim(7, 0, SHARED, OWNER);
         }
 
         @Actor
-        public void settles(ZL_Result r) {
+        public void clears(ZL_Result r) {
             Advice.clearGroup(map, 0, STAMP);
         }
 
@@ -126,7 +126,7 @@ public class AdvicePairs {
     @Outcome(id = "true, true", expect = ACCEPTABLE, desc = "free, and advised")
     @Outcome(expect = FORBIDDEN, desc = "free, and hidden by its group or its span")
     @State
-    public static class SettleSpanRelease {
+    public static class ClearSpanRelease {
         private static final int GROUPS = 512;
         private static final int SPAN_ORDER = PageMap.GROUP_ORDER + 1;
         private static final int SPANS = GROUPS / 2;
@@ -137,7 +137,7 @@ public class AdvicePairs {
         private final int span;
         private final long handle;
 
-        public SettleSpanRelease() {
+        public ClearSpanRelease() {
             int sample = NEXT.getAndIncrement() & 4 * Pairs.EPOCH - 1;
             map = MAPS[sample / SPANS];
             span = sample % SPANS;
@@ -164,7 +164,7 @@ public class AdvicePairs {
         }
 
         @Actor
-        public void settles() {
+        public void clears() {
             Advice.clearGroup(map, 2 * span, STAMP);
             Advice.clearSpan(map, span, STAMP);
         }

@@ -45,7 +45,7 @@ public abstract class SmallMap {
     final MemorySegment contents;
     /** If set, the owner of all that is claimed in the end. */
     @Nullable Thread holder;
-    private final long livesBefore;
+    private final long generationsBefore;
 
     /** One free run. */
     SmallMap() {
@@ -68,7 +68,7 @@ public abstract class SmallMap {
         for (int pfn = 0; pfn < FRAMES && lastOwner != null; pfn++) {
             map.release(claim(pfn, 0, EXCLUSIVE, lastOwner), lastOwner, EXCLUSIVE);
         }
-        livesBefore = lives();
+        generationsBefore = generations();
     }
 
     private static Region region(long bytes) {
@@ -87,7 +87,7 @@ public abstract class SmallMap {
         return thread;
     }
 
-    private long lives() {
+    private long generations() {
         long sum = 0;
         for (int pfn = 0; pfn < FRAMES; pfn++) {
             sum += PageWord.generation(map.lvWord(pfn));
@@ -153,6 +153,6 @@ public abstract class SmallMap {
                 return "pfn=" + pfn + " is signed by another than its holder";
             }
         }
-        return scan.picture().replace('.', '-') + " " + (lives() - livesBefore);
+        return scan.picture().replace('.', '-') + " " + (generations() - generationsBefore);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * face.c: the requests that name a frame, passed to the page map and the zone. The twin of Allocator.java and
- * Handles.java.
+ * allocator.c: the API functions that take or return a handle. They check the request and pass it to the page map and
+ * the zone. The twin of Allocator.java and RawAllocator.java.
  */
 #include "zone.h"
 #include <string.h>
@@ -25,7 +25,9 @@ static inline enum labyrinth_error check_request(uint32_t gfp, uint32_t order)
     return LABYRINTH_OK;
 }
 
-/* What a thread's first call takes, and one on a labyrinth that is detached; apart, so that the others save nothing. */
+/* For a thread's first call, and for a labyrinth that is detached. A function of its own, so that other calls save no
+ * registers.
+ */
 static __attribute__((noinline, cold)) uint64_t claim_at_first(struct labyrinth *l, uint32_t gfp, unsigned order)
 {
     if (l->frames == 0) {
@@ -66,7 +68,7 @@ uint64_t labyrinth_alloc_page_gfp_atomic_exclusive(struct labyrinth *l)
     return checked_claim(l, LABYRINTH_GFP_ATOMIC_EXCLUSIVE, 0);
 }
 
-/* Apart, so that the other frees save nothing. */
+/* A function of its own, so that other frees save no registers. */
 static __attribute__((noinline)) enum labyrinth_error free_any(struct labyrinth *l, uint64_t handle)
 {
     uint64_t thread = current_thread();
@@ -79,7 +81,7 @@ static __attribute__((noinline)) enum labyrinth_error free_any(struct labyrinth 
 
 enum labyrinth_error labyrinth_free(struct labyrinth *l, uint64_t handle)
 {
-    uint64_t thread = labyrinth_thread; /* 0 before its first call: then it owns nothing */
+    uint64_t thread = labyrinth_thread; /* 0 before the thread's first call: then it owns nothing */
     if (LIKELY(map_release_frame(l, handle, thread))) {
         zone_freed(l, handle, thread);
         return LABYRINTH_OK;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * census.c: the passes over all page words that change nothing. They read while others allocate, and then may see a
- * frame before its change and another after it; exact for a labyrinth at rest. No word, however wrong, leads them
- * outside of the map.
+ * page_map_scan.c: the passes over all page words that change nothing. The twin of PageMapScan.java. They read while
+ * others allocate. They may then see one frame before its change and another frame after its change. They are exact for
+ * a labyrinth at rest. No word, however wrong, leads them outside of the page map.
  */
 #include "internal.h"
 #include <string.h>
 
-uint64_t census_of(const struct labyrinth *l, uint64_t tenant, uint64_t *runs)
+uint64_t frames_out(const struct labyrinth *l, uint64_t tenant, uint64_t *runs)
 {
     uint64_t frames = 0;
     *runs = 0;
@@ -32,7 +32,7 @@ enum labyrinth_error labyrinth_count(struct labyrinth *l, struct labyrinth_stats
     memset(stats, 0, sizeof *stats);
     for (uint32_t pfn = 0; pfn < l->frames;) {
         uint64_t word = lv(&l->pages[pfn].word);
-        uint32_t frames = word_end(pfn, word, l->frames) - pfn; /* whatever the word says */
+        uint32_t frames = word_end(pfn, word, l->frames) - pfn; /* within the labyrinth, whatever the word says */
         by_state[word_state(word)] += word_state(word) == LABYRINTH_TAIL ? 0 : frames;
         if (word_is_free(word)) {
             stats->reserve_free += pfn >= l->ordinary ? frames : 0;
@@ -54,7 +54,7 @@ enum labyrinth_error labyrinth_count(struct labyrinth *l, struct labyrinth_stats
     stats->free = by_state[LABYRINTH_FREE] - stats->reserve_free;
     stats->reserve = l->frames - l->ordinary;
     stats->claimed = by_state[LABYRINTH_HEAD];
-    stats->mine = census_of(l, l->tenant, &runs);
+    stats->mine = frames_out(l, l->tenant, &runs);
     stats->in_transit = by_state[LABYRINTH_IN_TRANSIT];
     stats->quarantined = by_state[LABYRINTH_QUARANTINED];
     stats->mapped_bytes = l->mapped_bytes;
@@ -64,14 +64,14 @@ enum labyrinth_error labyrinth_count(struct labyrinth *l, struct labyrinth_stats
     return LABYRINTH_OK;
 }
 
-/* Whether a walk would come by this frame if free. */
+/* Whether a walk would find this frame if it is free. */
 static bool is_advised(const struct labyrinth *l, uint32_t pfn)
 {
     uint32_t group = pfn >> LABYRINTH_GROUP_ORDER;
     return group_may_be_free(l, group) && (l->span_shift < 0 || span_may_be_free(l, group >> l->span_shift));
 }
 
-/* Whether somebody is there to hold, or to have given, what this word says. */
+/* Whether the tenant in this word has a slot that is taken. */
 static bool is_tenanted(const struct labyrinth *l, uint64_t word)
 {
     uint64_t slot = (word & TENANT_FIELD) >> LABYRINTH_TENANT_SHIFT;
@@ -106,7 +106,7 @@ static const char *violation(const struct labyrinth *l, uint32_t pfn, uint64_t w
     for (uint32_t tail = pfn + 1; tail < end; tail++) {
         if (word_state(lv(&l->pages[tail].word)) != LABYRINTH_TAIL) {
             *found = tail;
-            return "all frames of a run behind its head must be TAIL";
+            return "all frames of a run after its head must be TAIL";
         }
     }
     return NULL;

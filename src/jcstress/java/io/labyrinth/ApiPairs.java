@@ -13,7 +13,7 @@ import org.openjdk.jcstress.infra.results.II_Result;
 import org.openjdk.jcstress.infra.results.ZZ_Result;
 
 /** The public methods, on one real labyrinth for all samples. */
-public class FacePairs {
+public class ApiPairs {
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
