@@ -13,31 +13,32 @@ import java.lang.ref.Reference;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the three faces are made of, {@link Labyrinth}, {@link Handles} and {@link Slab}: requests, passed to a page map
- * and a zone, and their failures.
+ * What the three faces ({@link Labyrinth}, {@link Handles} and {@link Slab}) have in common: it passes requests to a
+ * page map and a zone, and reports their failures.
  */
 abstract class Allocator {
 
     /*
-     * Of a closed labyrinth the page words have no state (Region), so all but a claim is stale, and only that failure
-     * asks whether it is closed; or that of the owner, as the words may be emptied between a look at the state and one
-     * at the owner. A claim looks at a field, as what is under way while closeNow() empties the words can write FREE
-     * into one afterwards.
+     * How a request finds out that the labyrinth has closed. The page words of a closed labyrinth have no state
+     * (Region), so every request except a claim is refused as stale. Only then is it asked whether the labyrinth has
+     * closed. The same holds for NotOwner, because the words may be emptied between the look at the state and the look
+     * at the owner. A claim looks at a field instead: a request that is under way while closeNow() empties the words
+     * can write FREE into a word afterwards.
      *
-     * A base class, and not an object that the faces hold, as each step from a face to a page word counts: a fence
-     * makes the compiler load final fields anew, so that a pair takes each step twice. One more cost it 0.6 ns of 8.4.
+     * This is a base class, not an object that the faces hold. A fence makes the compiler load final fields again, so a
+     * pair takes each step from a face to a page word twice: see lost-designs, "pair".
      *
-     * The hooks are for slabs. A call of one costs nothing, as the compiler knows which face it compiles for.
+     * The hooks are for slabs. A call of a hook costs nothing, because the compiler knows which face it compiles for.
      *
-     * Reference.reachabilityFence costs no instruction. Without it the collector could find this object dead while a
-     * call of it is still at work in the page map, as nothing else of it is needed by then.
+     * Reference.reachabilityFence costs no instruction. Without it the collector could find this object unreachable
+     * while one of its calls is still at work in the page map, which needs no other field by then.
      */
 
     final String name;
     final PageMap map;
     final Zone zone;
     final Region region;
-    /** Null unless claims are sampled: then the zone takes its slow path. */
+    /** Null unless claims are sampled. If they are, requests take the slow path. */
     final @Nullable Samples samples;
 
     Allocator(String name, PageMap map, Zone zone, Region region, @Nullable Samples samples) {
@@ -50,32 +51,32 @@ abstract class Allocator {
 
     // ------------------------------------------------------------------------------------------------ hooks
 
-    /** Bytes of a run. */
+    /** Size of a run in bytes. */
     long byteSize(int order) {
         return region.pageSize << order;
     }
 
-    /** Where a run begins: in bytes from the labyrinth's first frame on. */
+    /** Start of a run, in bytes from the start of the labyrinth's first frame. */
     long offset(long handle, String verb) {
         return PageWord.pfn(handle) * region.pageSize;
     }
 
-    /** The memory of a run for as long as the labyrinth lives. */
+    /** The memory of a run; the segment lives as long as the labyrinth. */
     MemorySegment segment(long handle, int order) {
         return region.shared(PageWord.pfn(handle), order);
     }
 
-    /** The memory of a run for as long as {@code arena} lives. */
+    /** The memory of a run; the segment lives as long as {@code arena}. */
     MemorySegment segment(long handle, int order, Arena arena) {
         return region.run(PageWord.pfn(handle), order, arena);
     }
 
-    /** For whom nothing was found; 0: nothing more can be done. */
+    /** A last try for a request that found nothing. 0: nothing more can be done. */
     long claimMore(int gfp, Thread me) {
         return 0;
     }
 
-    /** What a search is told of the request. */
+    /** The flags that the search gets, from the flags of the request. */
     int searched(int gfp) {
         return gfp;
     }
@@ -84,7 +85,7 @@ abstract class Allocator {
         segment(handle, order).fill((byte) 0);
     }
 
-    /** The refusal as it is told, or that the labyrinth has closed. */
+    /** The refusal as the caller gets it. Throws Closed instead if the labyrinth has closed. */
     LabyrinthException told(LabyrinthException refusal) {
         if (refusal instanceof LabyrinthException.Stale || refusal instanceof LabyrinthException.NotOwner) {
             checkOpen();
@@ -95,7 +96,7 @@ abstract class Allocator {
     // ------------------------------------------------------------------------------------------------ requests
 
     long claim(int gfp, int order, Thread me) {
-        boolean zeroed = GfpFlags.isZeroed(gfp);    // asked before, as behind the claim each call can run out of stack
+        boolean zeroed = GfpFlags.isZeroed(gfp);    // before the claim: after it each call can run out of stack
         try {
             long handle = zone.claim(searched(gfp), order, me);
             if (handle == 0) {
@@ -120,7 +121,7 @@ abstract class Allocator {
         }
     }
 
-    /** What most requests are spared. */
+    /** The rest of a claim, which most requests do not need. */
     private void finish(long handle, int order, boolean zeroed) {
         if (zeroed && handle != 0) {
             zero(handle, order);
@@ -133,7 +134,7 @@ abstract class Allocator {
         }
     }
 
-    /** {@code flags}, here and below: what an EXCLUSIVE run of this face was claimed with. */
+    /** {@code flags}, here and below: the flags with which this face claims EXCLUSIVE runs. */
     void free(long handle, Thread me, long flags) {
         try {
             if (map.release(handle, me, flags)) {
@@ -156,7 +157,7 @@ abstract class Allocator {
         }
     }
 
-    /** The word of a run whose ticket this is. */
+    /** The word of the run that the ticket is for. */
     long inTransit(long ticket) {
         try {
             return map.inTransit(ticket);
@@ -174,7 +175,7 @@ abstract class Allocator {
                 try {
                     finishAccept(handle);
                 } catch (Error unseen) {
-                    // For want of stack: the ticket is accepted, and a handler that does nothing takes none.
+                    // Out of stack. The ticket is accepted; a handler that does nothing needs no stack.
                 }
             }
             return handle;
@@ -185,7 +186,7 @@ abstract class Allocator {
         }
     }
 
-    /** As in {@link #finish}: who accepts while its labyrinth closes has a run whose memory may be gone. */
+    /** As in {@link #finish}: a run that is accepted while the labyrinth closes may have lost its memory. */
     private void finishAccept(long handle) {
         checkOpen();
         if (samples != null) {
@@ -195,17 +196,17 @@ abstract class Allocator {
 
     long acceptAndTell(long ticket, Thread me, long flags) {
         long word = map.inTransit(ticket);
-        long giver = map.lvOwner(PageWord.pfn(ticket));    // still, as an owner word is never cleared
+        long giver = map.lvOwner(PageWord.pfn(ticket));    // still there: an owner word is never cleared
         long handle = map.accept(ticket, me, flags);
         try {
             Flight.handedOver(name, PageWord.pfn(ticket), PageWord.order(word), PageWord.threadId(giver));
         } catch (Error untold) {
-            // For want of stack: the ticket is accepted, and a handler that does nothing takes none.
+            // Out of stack. The ticket is accepted; a handler that does nothing needs no stack.
         }
         return handle;
     }
 
-    /** The word of a live run that this thread may touch. */
+    /** The word of a live run. Refuses a run that this thread may not touch. */
     long checked(long handle, String verb, Thread me) {
         try {
             return map.checked(handle, verb, me);

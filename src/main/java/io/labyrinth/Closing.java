@@ -10,35 +10,37 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The end of a labyrinth. Each step of it may fail, by the system's refusal or by an error; what is done stays done,
- * and the next close goes on.
+ * The end of a labyrinth. Each step may fail, by a refusal of the system or by an error. What is done stays done, and
+ * the next close goes on from there.
  */
 final class Closing {
 
     /*
-     * The only transitions, each by a thread that has the labyrinth's monitor:
+     * The only transitions, each by a thread that holds the labyrinth's monitor:
      *
-     *   OPEN -> ENDED     nothing is out, or closeNow() was called, and the shared arena of the frames is closed: the
-     *                     point of no return. Before it a failure leaves the labyrinth as it was. From here on every
+     *   OPEN -> ENDED     Nothing is out, or closeNow() was called, and the shared arena of the frames is closed. This
+     *                     is the point of no return. A failure before it leaves the labyrinth as it was. After it every
      *                     call is refused as Closed, whatever else fails.
-     *   ENDED -> CLOSED   nothing is mapped but what is to stay reserved, nothing is locked, no file is open, no slab
+     *   ENDED -> CLOSED   Nothing is mapped except what must stay reserved, nothing is locked, no file is open, no slab
      *                     is known, and the tenant's slot is given up.
      *
-     * How far a labyrinth in ENDED is, its parts know, each by itself: a mapping (Mapping), a slab's words, the file. A
-     * part that fails keeps no other from its end; but for the tenant's slot, which is given up only when nobody of
-     * this process can reach the words any more.
+     * Each part of a labyrinth in ENDED knows by itself how far it is: a mapping (Mapping), a slab's words, the file. A
+     * part that fails does not keep another part from its end. The tenant's slot is the exception: it is given up only
+     * when nobody in this process can reach the words any more.
      *
-     * What a late access may still reach is decided before the words are emptied, which tell it, and is remembered.
+     * keepsAddresses says what a late access may still reach. It is decided before the words are emptied, because only
+     * the words show what is out, and it is remembered.
      *
-     * To close needs some heap and stack. The heap that a step needs it takes before its system call. The stack is made
-     * sure of first: an error inside of Arena.close() would leave an arena that is closed and says that it is not.
+     * A close needs some heap and some stack. Each step takes its heap before its system call. The close checks first
+     * that there is enough stack: an error inside Arena.close() would leave an arena that is closed and says that it is
+     * open.
      */
 
     private static final int OPEN = 0;
     private static final int ENDED = 1;
     private static final int CLOSED = 2;
 
-    /** Calls deep, of some 100 bytes each: several times what is needed, a small part of any thread's stack. */
+    /** A depth in calls of about 100 bytes each: several times what a close needs, a small part of any stack. */
     private static final int DEPTH = 400;
 
     private static final Logger LOG = LoggerFactory.getLogger(Closing.class);
@@ -54,9 +56,9 @@ final class Closing {
     /** Runs that were out when the labyrinth ended. */
     private int runsOut;
     private boolean keepsAddresses;
-    /** Whether that is known. */
+    /** Whether {@link #keepsAddresses} is decided. */
     private boolean isDecided;
-    /** Whether a close that was refused, and then struck by an error, may have left frames QUARANTINED. */
+    /** Whether a refused close that was then struck by an error may have left frames QUARANTINED. */
     private volatile boolean owesUndo;
 
     Closing(Allocator labyrinth, Slabs slabs, PageMapScan scan) {
@@ -69,17 +71,17 @@ final class Closing {
     }
 
     /**
-     * Goes on from wherever the last close came to. For one thread at a time.
+     * Goes on from where the last close stopped. For one thread at a time.
      *
-     * @param now although frames are out
-     * @return the runs that were out; 0 if all was done before
+     * @param now closes although frames are out
+     * @return the number of runs that were out; 0 if all was done before
      */
     int close(boolean now) {
         try {
             if (state == OPEN && region.isOpen()) {
                 end(now);
             } else if (state == OPEN) {
-                // An error struck inside of the arena's close: perhaps not all threads know of it.
+                // An error struck inside the arena's close: perhaps some threads have not seen the close.
                 keepsAddresses = true;
                 isDecided = true;
                 state = ENDED;
@@ -101,7 +103,7 @@ final class Closing {
         map.orphans.mend(map);
         slabs.shrinkAtLast();
         try {
-            // Of a shared labyrinth the others go on claiming, and what this process claims to the last is swept.
+            // In a shared labyrinth other tenants go on claiming. A sweep frees what this process claims until the end.
             List<PageMapScan.Seen> out = region.file == null ? scan.drain(now) : scan.out();
             if (!out.isEmpty() && !now) {
                 throw new LabyrinthException.FramesOut("labyrinth=" + labyrinth.name + " cannot close: "
@@ -117,27 +119,27 @@ final class Closing {
             region.endAccess(labyrinth.name);
             state = ENDED;
         } catch (Throwable e) {
-            owesUndo = true;    // by a store: where a call fails, somebody else will do it
+            owesUndo = true;    // a store cannot fail; if undo() fails, a later call does it
             try {
                 undo();
             } catch (Throwable owed) {
-                // It is owed still; what is told is why the close failed.
+                // The undo is still owed. The caller gets the reason why the close failed.
             }
             throw e;
         }
     }
 
-    /** What slabs have, and a line for each place, where claims are sampled; else nothing. */
+    /** What slabs hold, and, if claims are sampled, a line for each place in the code. */
     private String details(List<PageMapScan.Seen> out) {
         return Owner.places(out, map, labyrinth.samples) + slabs.describe();
     }
 
-    /** Where the stack has not so much left, it ends here, and not where that harms. */
+    /** Checks the stack: if too little is left, StackOverflowError strikes here, where it does no harm. */
     private static int reserve(int depth, long a, long b) {
         return depth == 0 ? (int) (a ^ b) : reserve(depth - 1, b + depth, a) + depth;
     }
 
-    /** The close is refused, unless the arena is closed all the same: then the next close goes on. */
+    /** Undoes a close that failed. If the arena is closed all the same, undoes nothing, and the next close goes on. */
     private void undo() {
         if (region.isOpen()) {
             runsOut = 0;
@@ -150,7 +152,7 @@ final class Closing {
         owesUndo = false;
     }
 
-    /** For whoever looks at all words. */
+    /** Called before each pass over all words. */
     void undoIfOwed() {
         if (owesUndo) {
             synchronized (labyrinth) {
@@ -180,8 +182,9 @@ final class Closing {
     }
 
     /**
-     * Of a shared labyrinth, frames may be out that were claimed since. Once the arena is closed no more are: its
-     * handshake lets every thread see that the zone is watched. (What claims are refused then is marked as orphan.)
+     * Other threads of this process may have claimed frames of a shared labyrinth since end(). Once the arena is closed
+     * no more frames go out: its handshake lets every thread see zone.slowPath. A claim that is refused then marks its
+     * run as an orphan.
      */
     private void decide() {
         if (!isDecided) {
@@ -197,7 +200,7 @@ final class Closing {
                 LOG.warn("labyrinth={} refused about {} requests that did not say NOWARN: more frames or a larger"
                         + " reserve?", labyrinth.name, zone.refusedUnexpectedly());
             } catch (OutOfMemoryError untold) {
-                // It is closed all the same.
+                // The labyrinth is closed; only the warning is lost.
             }
         }
     }

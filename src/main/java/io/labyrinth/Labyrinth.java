@@ -31,7 +31,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A maze of locked page frames: the user-space counterpart of {@code alloc_pages(GFP_ATOMIC)}.
+ * A pool of locked page frames: the user-space counterpart of {@code alloc_pages(GFP_ATOMIC)}.
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(1024).reserve(64).open()) {
@@ -43,41 +43,42 @@ import org.jspecify.annotations.Nullable;
  * }
  * }
  *
- * <p>All pages are mapped, faulted in and locked when the labyrinth opens. After that an allocation never sleeps, calls
- * the system, or triggers reclaim or GC; it looks at a bounded number of places, and where it finds nothing it returns
- * {@code null}. A run of 2^order frames is aligned to its size within the labyrinth; in memory up to 2 MiB, if the
- * labyrinth has 2 MiB or more and is not shared, and else to a page.
+ * <p>All pages are mapped, faulted in and locked when the labyrinth opens. After that an allocation never sleeps, makes
+ * no system call, and triggers neither reclaim nor GC. It looks at a bounded number of places. If it finds nothing, it
+ * returns {@code null}. A closed labyrinth refuses every request with {@link LabyrinthException.Closed}.
  *
- * <p><b>Threads.</b> All methods may be called by any thread, platform or virtual, at any time. Allocation is
- * lock-free, freeing an EXCLUSIVE frame is wait-free: a thread that is frozen anywhere stops no other.
+ * <p><b>Alignment.</b> The pfn of a run is a multiple of 2^order. In a labyrinth of at least 2 MiB that is not shared,
+ * the address of a run is aligned to the run's size, up to 2 MiB. In any other it is aligned to a page.
+ *
+ * <p><b>Threads.</b> Any thread, platform or virtual, may call any method at any time. Allocation is lock-free. Freeing
+ * an EXCLUSIVE frame is wait-free. A thread that is frozen at any point of either stops no other thread.
  *
  * <p><b>Contents.</b> Without {@link Gfp#ZERO} a frame holds what its last owner left there.
  *
- * <p>There are two faces to it: this one, with a {@link Frame} for each run,
- * and {@link #handles()}, with a {@code long}.
+ * <p>A labyrinth has two faces. This class makes a {@link Frame} for each run; {@link #handles()} makes a {@code long}.
  */
 public final class Labyrinth extends Allocator implements AutoCloseable {
 
     /*
-     * A frame is built before it is claimed: between the claim and the return nothing may throw, and a constructor can
-     * (OutOfMemoryError). Where that costs a garbage Frame for a null, escape analysis usually removes it.
+     * A Frame is built before its run is claimed: between claim and return nothing may throw, and a constructor can
+     * (OutOfMemoryError). If the claim finds nothing, the Frame is garbage; escape analysis usually removes it.
      */
 
-    // Literals, as this class must initialise where native access is denied, to say so; PageWord, whose numbers come
-    // with the bindings, does not there. A test compares these with the header.
+    // Literals: this class must initialise even where native access is denied, to report that. PageWord takes its
+    // numbers from the bindings, so it cannot initialise there. A test compares these numbers with the header.
 
     /** Highest order of a run: 2^10 frames, 4 MiB of 4 KiB pages, as in the kernel's buddy allocator. */
     public static final int MAX_ORDER = 10;
 
-    /** Most frames of a labyrinth: 2^24, 64 GiB of 4 KiB pages; the width of a pfn in a handle. */
+    /** Most frames of a labyrinth: 2^24, 64 GiB of 4 KiB pages. A pfn has 24 bits in a handle. */
     public static final int MAX_FRAMES = 1 << 24;
 
     private static final long DEFAULT_BYTES = 4L << 20;
 
-    /** Frames of one row of the labyrinth's picture. */
+    /** Frames in one row of the labyrinth's picture. */
     public static final int ROW_FRAMES = 512;
 
-    /** Whose lines on top of a stack say nothing about who claimed. */
+    /** Classes whose lines on top of a stack do not say which code claimed. */
     private static final Set<String> OWN = Stream.of(Samples.class, Allocator.class, Labyrinth.class,
             Handles.class, Ticket.class, FrameArena.class, Slab.class, SlabPages.class).map(Class::getName)
             .collect(Collectors.toSet());
@@ -88,7 +89,7 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
     private final Closing closing;
     final Slabs slabs = new Slabs(this);
 
-    /** @param sampleClaims 1 claim in so many, or 0 for none */
+    /** @param sampleClaims N samples 1 claim in N; 0 samples none */
     private Labyrinth(String name, PageMap map, Zone zone, Region region, long firstGeneration, int sampleClaims) {
         super(name, map, zone, region, sampleClaims == 0 ? null : new Samples(map.frames, sampleClaims, OWN));
         zone.slowPath = samples != null;
@@ -96,26 +97,24 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
         this.scan = new PageMapScan(map);
         this.handles = new Handles(this);
         this.closing = new Closing(this, slabs, scan);
-        checkOpen();    // links what the first null would link, perhaps without the memory for it
+        checkOpen();    // links now what the first null would link, when memory may be short
     }
 
-    /**
-     * Starts to describe a labyrinth.
-     *
-     * @param name for messages, logs and metrics
-     */
+    /** @param name used in messages, logs and metrics */
     public static Builder builder(String name) {
         return new Builder(name);
     }
 
     /**
-     * Joins a shared labyrinth that another process, or this one, has opened; as a tenant of its own, whose frames are
-     * returned when this process ends, however it ends. The pages must be locked.
+     * Attaches to a shared labyrinth that another process, or this one, has opened. Each attachment is a tenant of its
+     * own. If this process ends, however it ends, a sweep by another tenant returns this tenant's frames. The pages
+     * must be locked. Calls the system, and blocks while the pages are mapped and locked.
      *
-     * @param path of its file, or {@code /proc/PID/fd/N} of its memfd: {@link #sharedPath}
-     * @throws LabyrinthException.NotALabyrinth  if the file is none, or not complete, or damaged
-     * @throws LabyrinthException.InvalidRequest if it is on no memory file system, or of another provider's
-     * @throws LabyrinthException.NoVacancy      if 254 tenants that live have it open
+     * @param path path of the file, or {@code /proc/PID/fd/N} of the memfd: see {@link #sharedPath}
+     * @throws LabyrinthException.NotALabyrinth  if the file is not a labyrinth, is not complete, or is damaged
+     * @throws LabyrinthException.InvalidRequest if the file is not on a memory file system, or if the path is not of
+     *                                           the default file system provider
+     * @throws LabyrinthException.NoVacancy      if 254 live tenants have it open
      * @throws LabyrinthException.MapRefused     if the file cannot be opened or mapped
      * @throws LabyrinthException.LockRefused    if the lock limit is too low
      */
@@ -123,7 +122,7 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
         return attach(path, Locking.REQUIRED);
     }
 
-    /** As {@link #attach(Path)}, with a choice about the lock. */
+    /** As {@link #attach(Path)}; {@code locking} says whether the pages must be locked. */
     public static Labyrinth attach(Path path, Locking locking) {
         Objects.requireNonNull(locking, "locking");
         Machine.requireNativeAccess();
@@ -139,7 +138,7 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
         }
     }
 
-    /** As {@link #attach(Path)}, by a descriptor that this process has got from another, and keeps. */
+    /** As {@link #attach(Path, Locking)}, by a descriptor that another process has sent. The caller still owns it. */
     public static Labyrinth attach(int fd, Locking locking) {
         return attach(Path.of("/proc/self/fd/" + fd), locking);
     }
@@ -174,12 +173,12 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
     }
 
     /**
-     * By which other processes of this machine may attach: the path of the file, or that of the memfd below this
-     * process's {@code /proc/PID/fd}, which needs the right to look into this process. The pid is the one by which the
-     * mounted {@code /proc} has this process.
+     * The path by which other processes of this machine attach: the path of the file, or that of the memfd below this
+     * process's {@code /proc/PID/fd}. To open the latter, a process needs the right to look into this process. The pid
+     * is the one that the mounted {@code /proc} has for this process.
      *
      * @throws LabyrinthException.InvalidRequest if the labyrinth is not shared
-     * @throws LabyrinthException.MapRefused     if {@code /proc} does not show this process's own file there
+     * @throws LabyrinthException.MapRefused     if {@code /proc} does not show this process's own file at that path
      * @throws LabyrinthException.Closed         if it is a memfd, and the labyrinth is closed
      */
     public Path sharedPath() {
@@ -190,12 +189,12 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
         return region.file.sharedPath();
     }
 
-    /** As it was given to the builder. */
+    /** The name that was given to the builder. */
     public String name() {
         return name;
     }
 
-    /** Size of a frame in bytes: that of an OS page. */
+    /** Size of a frame in bytes: the size of an OS page. */
     public long frameSize() {
         return region.pageSize;
     }
@@ -206,14 +205,17 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
     }
 
     /**
-     * Allocates a run of 2^order frames for the calling thread. Lock-free. Makes no system call, and allocates nothing
-     * on the heap but the {@link Frame}, which escape analysis removes where it does not escape. Looks at no more than
-     * 3 (frames + groups) + 2,000 words of the page map (a group is 64 frames), usually at 1; with {@link Gfp#ATOMIC}
-     * at no more than 3,500 for orders up to 6. Once after an error (StackOverflowError, say) that struck inside an
-     * earlier call, a request that finds nothing mends what that left, and looks at every frame once more.
+     * Allocates a run of 2^order frames for the calling thread. Lock-free; makes no system call. The {@link Frame} is
+     * its only object on the heap, and escape analysis removes a Frame that does not escape.
      *
-     * @return the frame; {@code null} if nothing was found: with NOWAIT and no other thread at work, exactly if no free
-     *         aligned run of this order exists outside of the reserve
+     * <p>Usually looks at 1 word of the page map; at most at 3 (frames + groups) + 2,000 words, where a group is 64
+     * frames. With {@link Gfp#ATOMIC}, looks at most at 3,500 words for orders up to 6. There is one exception: an
+     * error (such as StackOverflowError) that struck inside an earlier call may have left orphans. Then the first
+     * request that finds nothing frees the orphans and looks at every frame once more.
+     *
+     * @param order the run has 2^order frames: 0 to {@link #MAX_ORDER}
+     * @return the frame, or {@code null} if nothing was found. If no other thread is at work, NOWAIT gets {@code null}
+     *         exactly when no free aligned run of this order exists outside the reserve
      * @throws LabyrinthException.InvalidRequest if the order is not within 0 to {@link #MAX_ORDER}
      * @throws LabyrinthException.Closed         if the labyrinth is closed
      */
@@ -232,9 +234,12 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
     }
 
     /**
-     * The frame of a ticket that came as a number, from another process say; now the calling thread's. One CAS.
+     * Accepts a ticket that came as a number, for example from another process. The calling thread becomes the frame's
+     * owner. One CAS; makes no system call.
      *
-     * @throws LabyrinthException.Stale   if it was accepted before, or its giver has died and was swept
+     * @param ticket {@link Ticket#handle()}
+     * @throws LabyrinthException.Stale   if it was accepted before, or if the tenant that gave it has died and was
+     *                                    swept
      * @throws LabyrinthException.Foreign if this labyrinth has no such frame
      */
     public Frame accept(long ticket) {
@@ -245,14 +250,14 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
         return frame;
     }
 
-    /** The raw face: {@code long} handles, no objects, every check of this one. */
+    /** The raw face: {@code long} handles instead of objects, with the same checks. */
     public Handles handles() {
         return handles;
     }
 
     /**
-     * An arena for any code of {@code java.lang.foreign}, whose memory is this labyrinth's frames. The flags say how it
-     * takes them, and, with {@link Gfp#EXCLUSIVE}, that it is the calling thread's alone.
+     * An arena whose memory is this labyrinth's frames, for any code that uses {@code java.lang.foreign}. The flags say
+     * how the arena claims its frames. With {@link Gfp#EXCLUSIVE} only the calling thread may use the arena.
      *
      * @throws LabyrinthException.Closed if the labyrinth is closed
      */
@@ -262,8 +267,8 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
     }
 
     /**
-     * {@link #slab(int, int)} for up to 2^14 objects, somewhat fewer where the size is no power of two: with more, a
-     * pair costs a nanosecond or two more.
+     * {@link #slab(int, int)} for up to 2^14 objects, or somewhat fewer if the size is not a power of two. In a slab
+     * for more objects, an allocation and its free cost 1 to 2 ns more.
      */
     public Slab slab(int size) {
         checkOpen();
@@ -271,13 +276,15 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
     }
 
     /**
-     * Objects smaller than a page, in frames of this labyrinth, taken as they are needed. May call the system, for
-     * their words: about 22 bytes for each object that may be out at once, locked if the labyrinth is.
+     * A slab: objects smaller than a page, in frames of this labyrinth. The slab claims frames when it needs them. This
+     * call may call the system, to map the objects' words: about 22 bytes for each object that may be out at once,
+     * locked if the labyrinth is locked.
      *
-     * @param size    of each object in bytes, 16 to 2,048; rounded up to a multiple of 16
-     * @param objects that there may be at most; rounded up to whole frames, and no more than the labyrinth has
-     * @throws LabyrinthException.InvalidRequest if one of them is not within its limits
-     * @throws LabyrinthException.MapRefused     if the system has not so much memory to give
+     * @param size    size of an object in bytes, 16 to 2,048; rounded up to a multiple of 16
+     * @param objects most objects that may be out at once; rounded up to whole frames; at most what all frames of the
+     *                labyrinth hold
+     * @throws LabyrinthException.InvalidRequest if the size or the number of objects is not within its limits
+     * @throws LabyrinthException.MapRefused     if the system does not give that much memory
      * @throws LabyrinthException.LockRefused    if locking is REQUIRED and the lock limit is too low
      * @throws LabyrinthException.Closed         if the labyrinth is closed
      */
@@ -287,7 +294,7 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
     }
 
     /**
-     * Gives those frames back that slabs keep and no object of which is out: {@link Slab#shrink}, for all of them.
+     * Frees the frames of which no object is out, in all slabs: {@link Slab#shrink} for each slab.
      *
      * @return the number of frames freed
      */
@@ -307,19 +314,20 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
         }
     }
 
-    /** Frames outside of the reserve that are free: a part of {@link #stats}, at half the cost. */
+    /** Free frames outside the reserve: a part of {@link #stats}, at half the cost. */
     int free() {
         return pass(scan::free);
     }
 
-    /** Counts. Looks at every page word twice; safe while others allocate, exact at rest. */
+    /** Counts frames by state. Looks at every page word twice. Safe while others allocate; exact when none does. */
     public LabyrinthStats stats() {
         return pass(() -> LabyrinthStats.of(name, scan.count(firstGeneration), zone, region));
     }
 
     /**
-     * Checks every invariant of a labyrinth at rest from the page words alone: runs tile it, each is aligned, a claimed
-     * one has an owner, and what is free can be found; and those of its slabs. Meaningless while others allocate.
+     * Checks every invariant of a labyrinth at rest, and of its slabs, from the page words alone: the runs tile the
+     * labyrinth, each run is aligned, each claimed run has an owner, and a search finds each free run. The result means
+     * nothing while other threads allocate.
      *
      * @throws AssertionError that names the first violation
      */
@@ -335,39 +343,40 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
     }
 
     /**
-     * The state of each frame, one character a frame in pfn order: {@code .} free, {@code r} free in the reserve,
-     * {@code E} exclusive, {@code S} claimed and not exclusive, {@code T} in transit, {@code Q} quarantined.
+     * The state of each frame, one character for each frame, in the order of pfns: {@code .} free, {@code r} free in
+     * the reserve, {@code E} EXCLUSIVE, {@code S} claimed and not EXCLUSIVE, {@code T} in transit, {@code Q}
+     * quarantined.
      */
     public String picture() {
         return pass(scan::picture);
     }
 
-    /** All runs as they are now, in one pass: who has what, and what could be had. Safe while others allocate. */
+    /** All runs, read in one pass: the owner of each claimed run, and what is free. Safe while others allocate. */
     public LabyrinthMap map() {
         return pass(() -> new LabyrinthMap(name, map, region.pageSize, firstGeneration,
                 region.file == null ? List.of() : region.file.tenants()));
     }
 
     /**
-     * Who holds what, now, most frames first; of a shared labyrinth, what this process's threads hold. Looks at every
-     * page word; safe while others allocate, exact at rest. When and where is told of claims that were sampled:
-     * {@link Builder#sampleClaims}. Who holds the objects of a slab, {@link Slab#owners} says.
+     * The owners and what each holds, most frames first. In a shared labyrinth these are the threads of this process.
+     * Looks at every page word. Safe while other threads allocate; exact when none does. Sampled claims also have their
+     * time and stack: {@link Builder#sampleClaims}. {@link Slab#owners} says who holds the objects of a slab.
      */
     public List<Owner> owners() {
         return pass(() -> Owner.of(scan.out(), map, samples));
     }
 
     /**
-     * Calls the listener when free frames become scarce, and when there are enough again; the reserve does not count.
-     * An own daemon thread looks at the page words every {@code interval}, and calls it; a request has no part in that,
-     * costs nothing more, and is not told of: what comes and goes between two looks is not seen.
+     * Calls the listener when free frames become scarce, and again when there are enough. The frames of the reserve do
+     * not count. A daemon thread of its own looks at the page words every {@code interval} and calls the listener.
+     * Requests cost nothing more. A change that comes and goes between two looks is not seen.
      *
-     * @param low      LOW is told when no more than so many frames are free: 0 at least, less than {@code high}
-     * @param high     HIGH is told, after LOW, when so many are free
-     * @param interval a look reads one word of each run
-     * @param listener with the figures of that look; if it throws, that is logged, and the looks go on
-     * @return close it to end the looks; they end with the labyrinth, too
-     * @throws LabyrinthException.InvalidRequest if the marks or the interval mean nothing
+     * @param low      LOW is reported when at most this many frames are free; at least 0, less than {@code high}
+     * @param high     HIGH is reported, after LOW, when at least this many frames are free
+     * @param interval time from one look to the next; a look reads one word of each run
+     * @param listener gets the figures of the look; if it throws, that is logged, and the looks go on
+     * @return an object to end the looks with: close it. They also end when the labyrinth closes
+     * @throws LabyrinthException.InvalidRequest if a mark or the interval is not within its limits
      */
     public Watermarks watermarks(int low, int high, Duration interval,
             BiConsumer<Watermarks.Mark, LabyrinthStats> listener) {
@@ -378,19 +387,21 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
     }
 
     /**
-     * Frees EXCLUSIVE frames whose owner thread has ended. Lock-free; never taken by an allocation itself. A frame that
-     * is not EXCLUSIVE may be used and freed by any thread, so the end of the one that claimed it means nothing.
+     * Frees EXCLUSIVE frames whose owner thread has ended. Lock-free; looks at every page word. No allocation does this
+     * by itself. Any thread may use and free a frame that is not EXCLUSIVE, so such a frame stays out when the thread
+     * that claimed it ends.
      *
-     * <p>Whether a platform thread lives is asked of the module {@code java.management}. Where that is missing, in a
-     * trimmed runtime image, the frames of platform threads stay out, and a warning says so.
+     * <p>The module {@code java.management} says whether a platform thread is alive. If that module is missing (in a
+     * trimmed runtime image), the frames of platform threads stay out, and a warning says so.
      *
-     * <p>In a shared labyrinth also all that processes had which have died: frames of either kind, tickets that nobody
-     * accepted, half-made runs. That asks the kernel about each tenant, and looks at every frame for each dead one. One
-     * that was killed, and whose forked child lives on, is known to be dead in its own pid namespace alone, once
-     * somebody has waited for it; elsewhere only when the child has ended.
+     * <p>In a shared labyrinth the sweep also frees all that dead processes had: frames of either kind, tickets that
+     * nobody accepted, and half-made runs. The sweep asks the kernel about each tenant, and looks at every frame for
+     * each dead tenant. If a killed process has a forked child that is still alive, the process is known to be dead
+     * only within its own pid namespace, and only after its parent has waited for it. Elsewhere it is known to be dead
+     * when the child has ended.
      *
      * @return the number of frames freed
-     * @throws LabyrinthException.MapRefused if the kernel cannot say who lives: a sandbox without byte locks
+     * @throws LabyrinthException.MapRefused if the kernel cannot say who is alive, as in a sandbox without byte locks
      */
     public int sweepDeadOwners() {
         return pass(() -> {
@@ -402,15 +413,18 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
     }
 
     /**
-     * Unlocks and unmaps. Refused while frames or tickets are out, without any change, but that slabs have given back
-     * the frames of which no object is out; while it finds out, others may be told that nothing is free. May call the
-     * system, and handshakes with every thread. Closing again does nothing, but go on with what was refused.
-     * (The page map's addresses, emptied, stay reserved until this object is unreachable:
-     * late calls are refused by them.)
+     * Unlocks and unmaps all memory. Refused while frames or tickets are out. A refusal changes nothing, except that
+     * slabs have freed the frames of which no object is out. While the close looks for frames that are out, requests of
+     * other threads may get {@code null}. Calls the system, and does a handshake with every thread of the JVM. May
+     * block: one thread closes at a time.
      *
-     * @throws LabyrinthException.FramesOut    with who holds what
-     * @throws LabyrinthException.CloseRefused if the system would not give all of it back, or the heap is full: once
-     *                                         there is room, close it again
+     * <p>Closing a closed labyrinth does nothing. After {@code CloseRefused} the next close goes on where this one
+     * stopped. The addresses of the page map stay reserved, without memory, until this object is unreachable: by them a
+     * late call is recognized and refused.
+     *
+     * @throws LabyrinthException.FramesOut    if frames or tickets are out: the message says who holds what
+     * @throws LabyrinthException.CloseRefused if the system did not take all of it back, or if the heap is full: close
+     *                                         again once there is room
      */
     @Override
     public void close() {
@@ -418,14 +432,14 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
     }
 
     /**
-     * Closes although frames are out. Their handles, frames and tickets are refused from now on, and segments of frames
-     * that are not EXCLUSIVE are dead. The segments of EXCLUSIVE ones are their owners', and cannot be killed from
-     * here: they read as zeros. Therefore, if anything was out, the frames' addresses stay reserved for good; their
-     * memory and their lock are given back.
+     * Closes although frames are out. From now on their handles, frames and tickets are refused, and the segments of
+     * frames that are not EXCLUSIVE are dead. Only its owner thread can end the segment of an EXCLUSIVE frame, so such
+     * a segment stays alive and reads as zeros. Therefore, if anything was out, the addresses of the frames stay
+     * reserved for good. Their memory and their lock are given back. Calls the system, as {@link #close} does.
      *
      * @return the number of runs that were out; 0 if it was closed before
      * @throws LabyrinthException.FramesOut    if native code or a channel is using a segment right now;
-     *                                         nothing has changed
+     *                                         then nothing has changed
      * @throws LabyrinthException.CloseRefused as for {@link #close}
      */
     public int closeNow() {
@@ -442,16 +456,19 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
                 + (map.frames - map.ordinary);
     }
 
-    /** By bytes, as the lock limit counts them: usually 8 MiB, whatever a page has. */
+    /** A fixed number of bytes, because the lock limit counts bytes: usually 8 MiB, whatever the size of a page. */
     static int defaultFrames(long pageSize) {
         return (int) Math.max(1, DEFAULT_BYTES / pageSize);
     }
 
-    /** Describes a labyrinth and opens it. Not for several threads at once. */
+    /**
+     * Describes a labyrinth and opens it. A value outside of its limits is refused with
+     * {@link LabyrinthException.InvalidRequest}. Not safe for use by several threads at once.
+     */
     public static final class Builder {
 
         private final String name;
-        /** 0: the default, which depends on the page's size. */
+        /** 0: the default, which depends on the size of a page. */
         private int frames;
         private int reserve;
         private Locking locking = Locking.REQUIRED;
@@ -464,8 +481,8 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
         }
 
         /**
-         * Frames in all, the reserve included: 1 to {@link #MAX_FRAMES}. Default: 4 MiB of them, which 8 MiB of lock
-         * limit allow; 1,024 of 4 KiB, 256 of 16 KiB.
+         * Number of all frames, the reserve included: 1 to {@link #MAX_FRAMES}. Default: as many as 4 MiB hold (1,024
+         * of 4 KiB, 256 of 16 KiB), because the usual lock limit of 8 MiB allows that.
          */
         public Builder frames(long frames) {
             if (frames < 1 || frames > MAX_FRAMES) {
@@ -476,27 +493,30 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
             return this;
         }
 
-        /** Frames that only {@link Gfp#HIGH} requests can have: 0, the default, to less than all. */
+        /** Frames that only {@link Gfp#HIGH} requests can have: at least 0, less than all frames. Default: 0. */
         public Builder reserve(long reserve) {
             if (reserve < 0 || reserve >= MAX_FRAMES) {
                 throw new LabyrinthException.InvalidRequest("reserve=" + reserve + " limit=" + (MAX_FRAMES - 1)
-                        + ": the reserve is a part of the frames, 0 at least");
+                        + ": the reserve is a part of the frames, at least 0");
             }
             this.reserve = (int) reserve;
             return this;
         }
 
-        /** Whether the pages must be locked. Default {@link Locking#REQUIRED}. */
+        /** Whether the pages must be locked. Default: {@link Locking#REQUIRED}. */
         public Builder locking(Locking locking) {
             this.locking = Objects.requireNonNull(locking);
             return this;
         }
 
         /**
-         * Notes time and stack of 1 claim or accepted ticket in {@code every}, picked by chance, for
-         * {@link Labyrinth#owners} and for the message of a {@code close()} that is refused. Each claim then takes some
-         * 3 ns more, a sampled one some microseconds and about 1 KiB of heap, as long as its frame is not sampled anew;
-         * and the labyrinth takes 4 bytes of heap a frame, a slab 4 an object. Default: none, at no cost. 1 notes all.
+         * Samples claims and accepted tickets: 1 in {@code every}, picked at random, has its time and stack recorded.
+         * {@link Labyrinth#owners} and the message of a refused {@code close()} show them. 1 samples all. Default:
+         * none, at no cost.
+         *
+         * <p>With sampling each claim takes about 3 ns more. A sampled claim takes some microseconds, and about 1 KiB
+         * of heap until the same frame is sampled again. The labyrinth takes 4 bytes of heap for each frame, and a slab
+         * 4 bytes for each object.
          */
         public Builder sampleClaims(int every) {
             if (every < 1) {
@@ -508,11 +528,12 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
         }
 
         /**
-         * Shares the labyrinth with other processes, by a new file on a memory file system ({@code /dev/shm}), for its
-         * user alone. The file stays when all have closed it: whoever is the last removes it. A process that may write
-         * to it can do anything to its frames; whoever cuts it short kills all others: {@link #memfd} cannot be cut.
+         * Shares the labyrinth with other processes by a new file on a memory file system ({@code /dev/shm}). Only the
+         * same user can open the file. The file stays when all tenants have closed it; its last user has to remove it.
+         * A process that can write to the file can do anything to the frames. A process that truncates the file kills
+         * all others; a {@link #memfd} cannot be truncated.
          *
-         * @throws LabyrinthException.InvalidRequest if the path is of a file system that is not the kernel's
+         * @throws LabyrinthException.InvalidRequest if the path is not of the default file system provider
          */
         public Builder shared(Path path) {
             this.path = MemoryFile.requireDefault(Objects.requireNonNull(path, "path"));
@@ -520,7 +541,7 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
             return this;
         }
 
-        /** Shares the labyrinth by a memfd, which is sealed against being cut, and goes with the last who has it. */
+        /** Shares the labyrinth by a memfd, sealed against truncation. The memfd ends when its last user closes it. */
         public Builder memfd() {
             this.shared = true;
             this.path = null;
@@ -528,12 +549,12 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
         }
 
         /**
-         * Maps, faults in and locks the pages. Blocks, for about 0.3 s a GiB.
-         * On failure nothing stays mapped or locked.
+         * Maps, faults in and locks the pages. Calls the system and blocks: about 0.3 s for each GiB.
+         * After a failure nothing stays mapped or locked.
          *
-         * @throws LabyrinthException.InvalidRequest     if the reserve is not less than the frames, or the file is on
-         *                                               no memory file system
-         * @throws LabyrinthException.MapRefused         if the system has not so much memory or address space to give
+         * @throws LabyrinthException.InvalidRequest     if the reserve is not less than the frames, or if the file is
+         *                                               not on a memory file system
+         * @throws LabyrinthException.MapRefused         if the system does not give that much memory or address space
          * @throws LabyrinthException.LockRefused        if locking is REQUIRED and the lock limit is too low
          * @throws LabyrinthException.NativeAccessDenied if the JVM does not let the library call native code
          * @throws LabyrinthException.UnsupportedSystem  if this is not Linux
@@ -547,8 +568,8 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
             }
             try {
                 WarmUp.ensure();
-                // Generations of different labyrinths begin at random, so that a handle of one is as good as always
-                // stale in another; below 2^32, so that no more than 1/256 of the lives are given away.
+                // The first generation is random, so that a handle of one labyrinth is almost always stale in another.
+                // It is below about 2^32, so that at most 1/256 of the 2^40 lives are lost.
                 long firstGeneration = 1 + ThreadLocalRandom.current().nextLong(1L << 32);
                 return shared ? openShared(frames, firstGeneration) : openPrivate(frames, firstGeneration);
             } catch (OutOfMemoryError e) {

@@ -6,34 +6,37 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
-/** What a {@link Frame} and a {@link SlabObject} are: one life of a run, with a segment that dies with it. */
+/** What {@link Frame} and {@link SlabObject} have in common: one life of a run, and a segment that dies with it. */
 abstract class Lease implements AutoCloseable {
 
     /*
-     * The arena and the segment are made when they are first asked for: a frame that only passes through has neither.
-     * Escape analysis removes all three objects where they stay within one compiled method; a Frame that escapes is 40
-     * bytes. The arena is closed before the frame is freed, as the next owner may be writing to it a nanosecond later.
+     * The first call of memory() makes the arena and the segment, so a frame that only passes through has neither.
+     * Escape analysis removes all three objects if they stay within one compiled method. A Frame that escapes takes 40
+     * bytes. The arena is closed before the frame is freed, because the next owner may write to the frame a nanosecond
+     * later.
      *
-     * An EXCLUSIVE run's life is ended by its owner, through this object, or after the owner's own end (the FRAMED flag
-     * of its word keeps the raw face away: there, a freed run's segment would live on); so the owner needs no look at
-     * the page map to know that it has not. (Looking cost 3 ns, and made segment() too large to be inlined, and with it
-     * 160 bytes a frame.) To end it, the page map is asked all the same, and `ended` is set before: a
-     * StackOverflowError right behind the release must not leave a descriptor that still makes segments. One that
-     * strikes right before the release leaves the run out, and this descriptor good for close() alone.
+     * Only two things end the life of an EXCLUSIVE run: its owner, through this object, or a sweep after the owner
+     * thread has ended. The raw face cannot end it, because the word has the FRAMED flag; if it could, the segment of a
+     * freed run would live on. So the owner knows without a look at the page map that the life has not ended: see
+     * lost-designs, "pair".
+     *
+     * At the end of the life the page map still checks the handle. `ended` is set before that: a StackOverflowError
+     * just after the release must not leave a descriptor that still makes segments. If the error strikes just before
+     * the release, the run stays out, and only close() of this descriptor still works.
      */
 
     static final long FLAGS = PageWord.EXCLUSIVE | PageWord.FRAMED;
 
     final Allocator allocator;
-    /** A byte, and so is `ended`: with them an escaped Frame is 40 bytes, with an int it is 48. */
+    /** A byte, as `ended` is: so an escaped Frame takes 40 bytes. See lost-designs, "pair". */
     final byte order;
     /** The thread that the run is EXCLUSIVE to; null if it is not EXCLUSIVE. */
     final @Nullable Thread owner;
-    /** 0 until the claim that this object was made for has succeeded; before that it is nobody's. */
+    /** 0 until the claim that this object was made for has succeeded. */
     long handle;
     private @Nullable Arena arena;
     private @Nullable MemorySegment segment;
-    /** Written by the owner alone; means nothing where there is none. */
+    /** Written by the owner alone. Means nothing in a run that is not EXCLUSIVE. */
     private boolean ended;
 
     Lease(Allocator allocator, int order, @Nullable Thread owner) {
@@ -42,7 +45,7 @@ abstract class Lease implements AutoCloseable {
         this.owner = owner;
     }
 
-    /** Of an EXCLUSIVE run, the same object each time. */
+    /** The run's segment; for an EXCLUSIVE run, the same object each time. */
     final MemorySegment memory() {
         MemorySegment made = segment;
         if (made == null) {
@@ -57,7 +60,7 @@ abstract class Lease implements AutoCloseable {
         return made;
     }
 
-    /** The segment of a run that is not EXCLUSIVE; any other's is refused here. */
+    /** The segment of a run that is not EXCLUSIVE. Refuses an EXCLUSIVE run. */
     private MemorySegment unowned() {
         long word;
         try {
@@ -71,7 +74,7 @@ abstract class Lease implements AutoCloseable {
         return allocator.segment(handle, order);
     }
 
-    /** Whether only the owner may touch, free or pass it on. */
+    /** Whether only the owner may touch it, free it or hand it off. */
     public final boolean isExclusive() {
         return owner != null;
     }
@@ -79,7 +82,7 @@ abstract class Lease implements AutoCloseable {
     @Override
     public abstract void close();
 
-    /** Ends this life. */
+    /** Ends this life: first the segment, then the run. */
     final void end() {
         Thread me = Thread.currentThread();
         endAccess(me);
@@ -87,11 +90,12 @@ abstract class Lease implements AutoCloseable {
     }
 
     /**
-     * Kills the segment, if there is one: first, as the next owner may have the run a nanosecond after its release.
+     * Ends the segment, if there is one. This comes before the release: the next owner may have the run a nanosecond
+     * after it.
      */
     final void endAccess(Thread me) {
         if (owner != me) {
-            return;    // not EXCLUSIVE; or another thread's, which the page map is about to refuse
+            return;    // not EXCLUSIVE; or EXCLUSIVE to another thread, and the page map is about to refuse this one
         }
         Arena confined = arena;
         if (confined != null) {
@@ -101,7 +105,7 @@ abstract class Lease implements AutoCloseable {
                 if (confined.scope().isAlive()) {
                     throw e;
                 }
-                // It was closed before: by a call that ran out of stack on its way back.
+                // It was closed before: by a call that ran out of stack after the close.
             }
             arena = null;
             segment = null;

@@ -64,7 +64,7 @@ class FaultsTest {
     void refusesReservesThatNoLabyrinthHas(long reserve) {
         assertThatThrownBy(() -> Labyrinth.builder("refused").reserve(reserve))
                 .isExactlyInstanceOf(InvalidRequest.class)
-                .hasMessageContainingAll("reserve=" + reserve, "limit=" + (Labyrinth.MAX_FRAMES - 1), "0 at least");
+                .hasMessageContainingAll("reserve=" + reserve, "limit=" + (Labyrinth.MAX_FRAMES - 1), "at least 0");
     }
 
     @ParameterizedTest

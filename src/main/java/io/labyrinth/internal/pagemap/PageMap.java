@@ -17,50 +17,50 @@ import org.jspecify.annotations.Nullable;
 /**
  * The page map: the table of page words, and every atomic step on it. The only file with {@link VarHandle}s.
  *
- * <p>Access modes are in the names, as in JCTools: {@code lv} acquire load, {@code so} release store, {@code cas}
- * compare-and-set.
+ * <p>The prefix of a name is the access mode, as in JCTools: {@code lv} acquire load, {@code so} release store,
+ * {@code cas} compare-and-set.
  */
 public final class PageMap {
 
     /*
-     * Why one CAS is enough, for any order. The words tile the labyrinth with runs (native/labyrinth.h), a run's state
-     * is that of its head's word, and a TAIL is never looked at for itself. Whoever moves a head from FREE to HEAD has
-     * the whole run: nobody else can write to any of its words until it writes FREE again. So a run of 2^10 frames
-     * costs what a frame costs, and what is split or joined is split or joined by its owner, with release stores.
+     * Why one CAS is enough, for any order. The words tile the labyrinth with runs (native/labyrinth.h). A run's state
+     * is in its head's word, and no decision depends on a TAIL. The thread that moves a head from FREE to HEAD has the
+     * whole run: nobody else writes to any of its words until that thread writes FREE again. So a run of 2^10 frames
+     * costs what a frame costs. Only its owner splits or joins a run, with release stores.
      *
      * At every instant of a split or a join, the run of the first head covers all that its owner holds, or the halves
-     * are HEADs of their own: a sweep that finds the owner gone can give back what it sees (rule: the first head
-     * covers; a HEAD inside of it is a TAIL that was not written yet).
+     * are HEADs of their own. So a sweep that finds the owner gone can give back what it sees. (The rule: the first
+     * head covers; a HEAD inside its run is a TAIL that was not written yet.)
      *
-     * Why nothing is lost on the way: see Orphans. What a claim returns is made before its CAS; behind it everything is
-     * in a try block, whose handler marks what is claimed by then, and makes no call.
+     * Why nothing is lost on the way: see Orphans. A claim makes what it returns before its CAS. Everything after the
+     * CAS is in a try block. Its handler marks what is claimed by then, and makes no call.
      *
      * Why releases need no fence: see `labyrinth_advice` in the header. Why a release of an EXCLUSIVE run is a store:
      * only its owner may change the word, and the owner is one thread.
      *
-     * Why the owner word has bits of the generation: a sweep may see HEAD of a new claim before the new owner's id, and
-     * the old id there could be that of a dead thread. A virtual owner leaves virtualOwners before it releases: a sweep
-     * that sees its id and no thread knows that it is leaving.
+     * Why the owner word has bits of the generation: a sweep may see the HEAD of a new claim before the new owner's id,
+     * and the old id there could be the id of a dead thread. A virtual owner leaves virtualOwners before it releases: a
+     * sweep that sees its id and no thread knows that the owner is leaving.
      */
 
     /**
-     * Not withInvokeExactBehavior: all its calls are in lv, so and cas, in the exact types, and the check of that
-     * alone made a frame pair too large for C2 to inline as a whole (NodeCountInliningCutoff; 16.2 ns instead of 13.6).
+     * Without withInvokeExactBehavior, whose check makes a frame pair too large for C2 to inline. All calls are in lv,
+     * so and cas, in the exact types. See lost-designs, "pair", here and below.
      */
     private static final VarHandle WORD = ValueLayout.JAVA_LONG.varHandle();
-    /** Given the word's address, so that one mask does for both: with a mask of its own a pair took 7.8 ns, not 7.3. */
+    /** Gets the address of the word, not of the owner: so one mask does for both. */
     private static final VarHandle OWNER = labyrinth_page.layout().varHandle(groupElement("owner"));
 
     /**
-     * All memory, as one constant: an access is one instruction and no check of bounds or liveness that is not ours.
-     * Through a segment of each labyrinth's own a pair took 28 ns instead of 17, and grew too large to be inlined.
+     * All memory, as one constant: an access is one instruction, and the only checks of bounds and life are the ones
+     * that this class makes. C2 can inline a pair that goes through a constant segment.
      */
     @SuppressWarnings("restricted")
     private static final MemorySegment MEMORY = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
 
     /**
-     * All that an address can be: positive and a multiple of 8. With this mask the compiler knows as much, and leaves
-     * out the VarHandle's own checks; without it a handle pair was 15.6 ns, and its code too large to be inlined.
+     * Every address is positive and a multiple of 8. With this mask the compiler knows that, and leaves out the
+     * VarHandle's own checks; with those checks a handle pair is too large to be inlined.
      */
     private static final long ADDRESS = (1L << 62) - Long.BYTES;
 
@@ -70,22 +70,22 @@ public final class PageMap {
 
     public static final int GROUP_ORDER = Native.LABYRINTH_GROUP_ORDER();
 
-    /** Who claims through this map, in its place within the word. */
+    /** The tenant that claims through this map, shifted to its place in the word. */
     final long tenant;
     public final int frames;
-    /** Frames below this one are for everybody; the rest is the reserve. */
+    /** Number of frames outside the reserve. The frames from this pfn on are the reserve. */
     public final int ordinary;
     public final int groups;
-    /** log2 of the groups in a span, or -1 where there are so few groups that spans would not pay. */
+    /** log2 of the groups in a span; -1 if there are too few groups for spans. */
     public final int spanShift;
     public final int spans;
 
-    /** Keeps the table mapped as long as this object is reachable, the labyrinth closed or not. */
+    /** Keeps the table mapped as long as this object is reachable, even if the labyrinth is closed. */
     private final MemorySegment table;
     private final long pages;
     private final long advice;
 
-    /** Who, where the owner is a virtual thread: nothing else can tell whether one is alive. 4 bytes a frame. */
+    /** The virtual threads that own runs: only the Thread object says whether one is alive. 4 bytes for each frame. */
     public final @Nullable Thread[] virtualOwners;
     public final Orphans orphans;
 
@@ -93,7 +93,7 @@ public final class PageMap {
         this(memory, frames, reserve, PageWord.TENANT, new Thread[frames], new Orphans(frames));
     }
 
-    /** With the heap part of another map of the same words. Memory: {@link Geometry#bytesFor}, 64-byte aligned. */
+    /** Shares the heap part of another map of the same words. Memory: {@link Geometry#bytesFor}, 64-byte aligned. */
     public PageMap(MemorySegment memory, int frames, int reserve, long tenant, @Nullable Thread[] virtual,
             Orphans orphans) {
         this.tenant = tenant;
@@ -110,7 +110,7 @@ public final class PageMap {
         this.orphans = orphans;
     }
 
-    /** Tiles the labyrinth with the largest free runs that fit. Before publication: nobody else looks yet. */
+    /** Tiles the labyrinth with the largest free runs that fit. Before publication: no other thread looks yet. */
     public void tile(long generation) {
         int pfn = 0;
         while (pfn < frames) {
@@ -185,14 +185,14 @@ public final class PageMap {
     /**
      * Claims the run if it is free, of this order, and in the life that the hint names: one CAS. Wait-free.
      *
-     * @param hint the handle that the claim makes; within the labyrinth, but otherwise as wrong as can be
+     * @param hint the handle that the claim makes; its pfn is within the labyrinth, and all else may be wrong
      */
     public boolean claimHinted(long hint, int order, long flags, Thread me) {
         long held = tenant == PageWord.TENANT ? flags | PageWord.TENANT : flags | tenant;    // see release
         return claim(PageWord.pfn(hint), PageWord.free(hint, order), held, me);
     }
 
-    /** Claims this order out of the free run seen as {@code word}, of this order or larger. 0 if it was lost. */
+    /** Claims a run of this order from the free run seen as {@code word}, of this order or larger. 0 if it was lost. */
     public long claimSeen(int pfn, long word, int order, long flags, Thread me) {
         if (PageWord.order(word) != order) {
             return claimAndSplit(pfn, word, order, flags | tenant, me);
@@ -201,7 +201,7 @@ public final class PageMap {
         return PageWord.fits(pfn, word, ordinary, frames) && claim(pfn, word, flags | tenant, me) ? handle : 0;
     }
 
-    /** Claims the run whose head was seen as {@code word}, FREE. Wait-free. False if that is no longer so. */
+    /** Claims the run whose head was seen as {@code word}, which is FREE. Wait-free. False if the word has changed. */
     private boolean claim(int pfn, long word, long held, Thread me) {
         long owner = PageWord.owner(me, word);
         long claimed = PageWord.claimed(word, held);
@@ -219,7 +219,7 @@ public final class PageMap {
         return true;
     }
 
-    /** Signs. A virtual thread is noted only where a sweep will ask for it, and where it leaves itself: see leave. */
+    /** Signs. A virtual thread is noted only for an EXCLUSIVE run: a sweep asks for it there, and leave removes it. */
     private void own(int pfn, long at, long head, long owner, Thread me) {
         if (me.isVirtual() && PageWord.isExclusive(head)) {
             virtualOwners[pfn] = me;
@@ -239,7 +239,7 @@ public final class PageMap {
             return 0;
         }
         long split = 0;
-        int splitOff = pfn;    // or the upper half, while it is a HEAD of its own
+        int splitOff = pfn;    // the upper half instead, while it is a HEAD of its own
         try {
             while (PageWord.order(head) > order) {
                 int half = PageWord.order(head) - 1;
@@ -267,15 +267,15 @@ public final class PageMap {
     }
 
     /**
-     * Claims the run of this order at {@code pfn} out of smaller free runs: each of their heads, ascending, by CAS; all
-     * or none. Lock-free, at most 2^order CAS.
+     * Claims the run of this order at {@code pfn} from smaller free runs: each of their heads by CAS, in ascending
+     * order; all or none. Lock-free, at most 2^order CAS.
      *
-     * @return the handle, or 0 if a frame of it is not free or was lost on the way: then all is as it was
+     * @return the handle; 0 if one of its frames is not free or was lost to another thread: then all is as it was
      */
     public long claimAndJoin(int pfn, int order, long flags, Thread me) {
         int end = pfn + (1 << order);
         int from = pfn;
-        int to = pfn;    // [from, to) is claimed, by heads of their own, each noted, or by the first of them
+        int to = pfn;    // [from, to) is claimed: by heads of their own, each noted, or by the first head alone
         try {
             while (to < end) {
                 long word = lvWord(to);
@@ -302,7 +302,7 @@ public final class PageMap {
             // From here the first head covers all; the others become TAILs in any order.
             long first = lvWord(pfn);
             soWord(pfn, PageWord.resized(first, order));
-            to = pfn + 1;    // one mark will do: the mender hides the heads
+            to = pfn + 1;    // one mark is enough: the mender hides the heads
             hideHeads(pfn, end);
             long handle = PageWord.handle(first, pfn);
             own(pfn, wordAt(pfn), first, PageWord.owner(me, first), me);
@@ -318,7 +318,7 @@ public final class PageMap {
         }
     }
 
-    /** HEADs behind the first become TAILs of it: for the owner of all frames from {@code pfn} to {@code end}. */
+    /** HEADs after the first become its TAILs. Only for the owner of all frames from {@code pfn} to {@code end}. */
     void hideHeads(int pfn, int end) {
         for (int inner = pfn + 1; inner < end; inner++) {
             long word = lvWord(inner);
@@ -331,18 +331,18 @@ public final class PageMap {
     // ------------------------------------------------------------------------------------------------ give up
 
     /**
-     * Frees the run: wait-free for an EXCLUSIVE one, one CAS otherwise.
+     * Frees the run: wait-free for an EXCLUSIVE run, one CAS otherwise.
      *
-     * @param flags that an EXCLUSIVE run must have been claimed with
-     * @return whether it is outside of the reserve: for the caller, who so needs no comparison of its own
-     * @throws LabyrinthException if the handle is not that of a live run, or the run is another thread's
+     * @param flags the flags that an EXCLUSIVE run must have been claimed with
+     * @return whether the run is outside the reserve; so the caller need not compare again
+     * @throws LabyrinthException if the handle does not name a live run, or if the run is EXCLUSIVE to another thread
      */
     public boolean release(long handle, Thread me, long flags) {
         boolean isOrdinary = PageWord.pfn(handle) < ordinary;
         int pfn = isOrdinary ? PageWord.pfn(handle) : inBounds(handle, "free");
         long at = wordAt(pfn);
         long word = lv(at);
-        long held = flags | PageWord.TENANT;    // nobody else's, and a constant: with the field a pair took 8.2 ns
+        long held = flags | PageWord.TENANT;    // no shared tenant has this number; a constant is faster than the field
         if (PageWord.isLiveExclusive(word, handle, held)) {
             leave(pfn, at, handle, me, "free", PageWord.releasedExclusive(word, held));
         } else {
@@ -357,7 +357,7 @@ public final class PageMap {
         return isOrdinary;
     }
 
-    /** Out of line: as a part of each close() it kept C2 from inlining that, and an object pair took 28 ns, not 11. */
+    /** Out of line, because C2 must inline each close(): see lost-designs, "slabs". */
     private void releaseOther(int pfn, long at, long word, long handle, Thread me, long held) {
         if (PageWord.isLiveExclusive(word, handle, held)) {
             leave(pfn, at, handle, me, "free", PageWord.releasedExclusive(word, held));
@@ -372,7 +372,7 @@ public final class PageMap {
     }
 
     /**
-     * Ends this life of the run and puts it in transit: wait-free for an EXCLUSIVE one, one CAS otherwise.
+     * Ends this life of the run and puts the run in transit: wait-free for an EXCLUSIVE run, one CAS otherwise.
      *
      * @return the ticket: a handle of the next life
      */
@@ -399,8 +399,8 @@ public final class PageMap {
     }
 
     /**
-     * Whoever knows the handle, once. A ticket is known before its accepter has signed; until then it is no handle: the
-     * signature would come late, over that of the run's next owner, who then could not leave.
+     * For any thread that knows the handle, once. A ticket is known before its accepter has signed. Until then it is no
+     * handle: the late signature would overwrite that of the run's next owner, and that owner could not leave.
      */
     private void leaveShared(long at, long word, long handle, String verb, long target) {
         if (!PageWord.isSigned(word, lvOwnerAt(at))) {
@@ -411,7 +411,7 @@ public final class PageMap {
         }
     }
 
-    /** The owner's last step: the word is its own, so a store will do. */
+    /** The owner's last step. Nobody else may change the word, so a store is enough. */
     private void leave(int pfn, long at, long handle, Thread me, String verb, long target) {
         long owner = PageWord.owner(me, handle);
         long signed = lvOwnerAt(at);
@@ -435,7 +435,7 @@ public final class PageMap {
         }
     }
 
-    /** The word of the run that the ticket is for; it keeps order and flags until the ticket is accepted. */
+    /** The word of the run that the ticket is for. It keeps order and flags until the ticket is accepted. */
     public long inTransit(long ticket) {
         long word = lvWord(inBounds(ticket, "accept"));
         if (PageWord.state(word) != IN_TRANSIT || !PageWord.sameGeneration(word, ticket)) {
@@ -445,7 +445,7 @@ public final class PageMap {
         return word;
     }
 
-    /** The new owner of a run in transit, once: one CAS. */
+    /** Makes the thread the owner of a run in transit. Succeeds once; one CAS. */
     public long accept(long ticket, Thread me, long flags) {
         long word = inTransit(ticket);
         int pfn = PageWord.pfn(ticket);
@@ -459,7 +459,7 @@ public final class PageMap {
         } catch (Throwable outOfStack) {
             boolean good = false;
             try {
-                good = casWord(pfn, head, word);    // the ticket is, again
+                good = casWord(pfn, head, word);    // the ticket is good again
             } finally {
                 if (!good) {
                     orphans.marks[pfn] = (char) (Orphans.ORPHAN | word >>> Orphans.GENERATION_AT & Orphans.GENERATION);
@@ -471,9 +471,9 @@ public final class PageMap {
         return ticket;
     }
 
-    /** Takes the run from an owner that is known to be gone. False if the run moved on, or is the mender's to take. */
+    /** Frees the run of an owner that is known to be gone. False if the word has changed, or if the mender frees it. */
     public boolean reclaim(int pfn, long word) {
-        // virtualOwners keeps the dead thread until the next virtual one comes: to clear it here could race with that.
+        // virtualOwners keeps the dead thread until the next virtual owner: to clear it here could race with that one.
         if (orphans.isMarked(pfn, word) || !takeBack(pfn, word)) {
             return false;
         }
@@ -487,8 +487,8 @@ public final class PageMap {
     }
 
     /**
-     * Takes the run back from a tenant that has died, perhaps half-way through a split or a join: its HEADs inside of
-     * the run become TAILs before the run is anybody's. By CAS each, as others may sweep, and free what is shared.
+     * Frees the run of a tenant that has died, perhaps half-way through a split or a join: its HEADs inside the run
+     * become TAILs before the run is FREE. Each by CAS, because others may sweep or free a run that is not EXCLUSIVE.
      */
     boolean evict(int pfn, long word) {
         for (int inner = pfn + 1; inner < endOf(pfn, word); inner++) {
@@ -500,17 +500,17 @@ public final class PageMap {
         return takeBack(pfn, word);
     }
 
-    /** Without advice. By CAS for a orphan, too: a sweep may be at it, if its owner had signed and has ended. */
+    /** Without advice. An orphan, too, needs a CAS: if its owner signed and has ended, a sweep may be at work on it. */
     boolean takeBack(int pfn, long word) {
         return casWord(pfn, word, PageWord.released(word));
     }
 
-    /** FREE to QUARANTINED, so that nobody claims it any more: a labyrinth closes by claiming all there is. */
+    /** FREE to QUARANTINED, so that nobody claims it any more: a labyrinth that closes takes all its free runs. */
     public boolean quarantine(int pfn, long word) {
         return casWord(pfn, word, PageWord.quarantined(word));
     }
 
-    /** Undoes {@link #quarantine}; a frame whose generations are used up stays. */
+    /** Undoes {@link #quarantine}. A frame whose generations are used up stays QUARANTINED. */
     public void reopen(int pfn, long word) {
         if (PageWord.state(word) == QUARANTINED && PageWord.generation(word) != PageWord.LAST_GENERATION) {
             casWord(pfn, word, PageWord.first(PageWord.generation(word), PageWord.FREE, PageWord.order(word)));
@@ -520,7 +520,7 @@ public final class PageMap {
 
     // ------------------------------------------------------------------------------------------------ advice
 
-    /** After a word became FREE: group first, then span, as the one who clears looks at them the other way round. */
+    /** After a word became FREE: first the group, then the span. A thread that clears looks at the span first. */
     void advise(int pfn) {
         int group = pfn >> GROUP_ORDER;
         so(adviceAt(group), 1L);
@@ -547,19 +547,19 @@ public final class PageMap {
         return pfn;
     }
 
-    /** Processes that share the map write to it, and no word of theirs may lead this one out of the mapping. */
+    /** Other processes write to a shared map. No word of theirs may lead this process out of the mapping. */
     public void requireWithin(long handle, long word, String verb) {
         if (!PageWord.fits(PageWord.pfn(handle), word, ordinary, frames)) {
             throw Refusals.noRun(verb, handle, word, frames);
         }
     }
 
-    /** Where the run that the word heads ends, or the labyrinth if that is earlier. */
+    /** End of the run that the word heads, or end of the labyrinth if that is earlier. */
     int endOf(int pfn, long word) {
         return Math.min(frames, pfn + PageWord.frames(word));
     }
 
-    /** The word of the run that the handle names, alive and, if EXCLUSIVE, this thread's. */
+    /** The word of the live run that the handle names. Refuses a run that is EXCLUSIVE to another thread. */
     public long checked(long handle, String verb, Thread me) {
         int pfn = inBounds(handle, verb);
         long word = lvWord(pfn);
@@ -577,7 +577,7 @@ public final class PageMap {
         return word;
     }
 
-    /** The owner word of the live run that the handle names; for any thread. */
+    /** The owner word of the live run that the handle names. Any thread may ask. */
     public long ownerOf(long handle) {
         int pfn = inBounds(handle, "owner");
         long owner = lvOwner(pfn);
@@ -588,12 +588,12 @@ public final class PageMap {
         return owner;
     }
 
-    /** The virtual thread that owns the run, if it still does; meaningful only after {@link #lvOwner} of the claim. */
+    /** The virtual thread that owns the run, if it still does. Means something only after {@link #lvOwner}. */
     public @Nullable Thread virtualOwner(int pfn) {
         return virtualOwners[pfn];
     }
 
-    /** The 16 bytes of {@code struct labyrinth_page}, not to be written. */
+    /** The 16 bytes of {@code struct labyrinth_page}, read-only. */
     public MemorySegment descriptor(int pfn) {
         return table.asSlice(pfn * PAGE_BYTES, PAGE_BYTES, Long.BYTES).asReadOnly();
     }
