@@ -246,7 +246,7 @@ public final class Libc {
         return result.value() == 0 ? result : Result.of(-1, (int) result.value());    // it returns errno
     }
 
-    /** Size and free bytes of the file's file system. A size of 0: there is no limit, or the system does not tell it. */
+    /** Size and free bytes of the file's file system. A size of 0: there is no limit, or the system tells none. */
     static long[] room(int fd) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment room = statvfs.allocate(arena);
