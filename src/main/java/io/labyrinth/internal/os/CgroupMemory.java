@@ -17,7 +17,7 @@ public record CgroupMemory(long room, @Nullable Path limit, long bytes, long use
     /*
      * A charge beyond the limit first reclaims. So only what cannot be reclaimed counts as used. Memory that could be
      * swapped counts as used, too: a labyrinth must not push its neighbours out to a disk, and the heap of its own JVM
-     * is one of them. The labyrinth itself cannot be swapped. The following cannot be reclaimed:
+     * is one of them. The labyrinth itself cannot be swapped. So this counts as used:
      *
      *   anonymous memory, and shared memory (tmpfs, memfd), which the kernel counts only as "file" or "cache";
      *   locked memory, which is a part of those two, and of the page cache;
