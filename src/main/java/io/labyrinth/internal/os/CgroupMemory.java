@@ -5,36 +5,38 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The tightest memory limit among the process's cgroups and those above them.
+ * The tightest memory limit of the process's cgroups and of the cgroups above them.
  *
- * @param room  bytes that can still be charged below it; {@code Long.MAX_VALUE}: there is no limit
- * @param limit its file; null if there is none
- * @param bytes what the file says
+ * @param room  bytes that can still be charged below the limit. {@code Long.MAX_VALUE}: there is no limit
+ * @param limit the file of the limit. Null if there is none
+ * @param bytes the limit, as the file says it
  * @param used  bytes that are charged there and cannot be reclaimed
  */
 public record CgroupMemory(long room, @Nullable Path limit, long bytes, long used) {
 
     /*
-     * A charge beyond the limit first reclaims. What cannot be reclaimed is what counts as used; without swap, as a
-     * labyrinth is not to push its neighbours, the heap of its own JVM among them, out to a disk; nor can it be
-     * swapped itself. That is
+     * A charge beyond the limit first reclaims. So only what cannot be reclaimed counts as used. Memory that could be
+     * swapped counts as used, too: a labyrinth must not push its neighbours out to a disk, and the heap of its own JVM
+     * is one of them. The labyrinth itself cannot be swapped. So this counts as used:
      *
-     *   anonymous memory, and shared memory (tmpfs, memfd), of which the kernel says only "file" or "cache";
+     *   anonymous memory, and shared memory (tmpfs, memfd), which the kernel counts only as "file" or "cache";
      *   locked memory, which is a part of those two, and of the page cache;
-     *   and the kernel's own: stacks, page tables, socket buffers, the slabs that cannot shrink.
+     *   the kernel's own memory: stacks, page tables, socket buffers, the slabs that cannot shrink.
      *
-     * The lists that reclaim works on tell the same without counting anything twice: a page is on one of the anonymous
-     * lists (shared memory is on them, too), one of the file lists, or the unevictable one. Either sum may lag behind,
-     * so the larger one counts. Where all that is charged is known as well (memory.current), all of it but the file
-     * lists and the slabs that can shrink counts, if that is more: so nothing is overlooked that a later kernel adds.
+     * The kernel's lists for reclaim tell the same, and count nothing twice. A page is on one of the anonymous lists
+     * (shared memory is on them, too), on one of the file lists, or on the unevictable list. Either sum may lag, so the
+     * larger one counts. If the sum of all charges is known as well (memory.current), there is a third figure: all
+     * charges except the file lists and the slabs that can shrink. It counts if it is more. So nothing is overlooked
+     * that a later kernel adds.
      *
-     * The first version tells of the kernel's own part in one sum (memory.kmem.usage_in_bytes), most of which can
-     * shrink as a rule: the entries and inodes of files that were looked at. Seen: a search through all files charged
-     * 5.7 MiB there, and to empty the cgroup gave all but 8 KiB of it back. So that sum would refuse what fits, and the
-     * kernel's own part is left out: of what cannot shrink, the page tables, we count our own (Machine.overhead).
+     * The first version of cgroups tells the kernel's own memory as one sum (memory.kmem.usage_in_bytes). Most of it
+     * can shrink as a rule: the entries and inodes of files that were looked at. Seen: a search through all files
+     * charged 5.7 MiB there, and emptying the cgroup gave all but 8 KiB of it back. With that sum, memory that fits
+     * would be refused. So the kernel's own memory is left out. Its page tables cannot shrink. Those of the labyrinth
+     * are counted elsewhere (Machine.overhead).
      *
-     * memory.high of the second version is no limit at which the kernel kills: above it every allocation is slowed
-     * down until enough is reclaimed, and of locked memory nothing ever is. So it counts as a limit.
+     * The kernel does not kill at memory.high of the second version. Above it every allocation is slowed down until
+     * enough is reclaimed, and locked memory is never reclaimed. So it counts as a limit.
      */
 
     private static final CgroupMemory NONE = new CgroupMemory(Long.MAX_VALUE, null, 0, 0);
@@ -95,7 +97,7 @@ public record CgroupMemory(long room, @Nullable Path limit, long bytes, long use
                 - bytes(stat, "slab_reclaimable "));
     }
 
-    /** Without the kernel's own part. */
+    /** Without the kernel's own memory. */
     private static long usedOfFirst(Path at) {
         String stat = Machine.text(at.resolve("memory.stat"));
         return stat.isEmpty() ? number(at.resolve("memory.usage_in_bytes")).orElse(0L)
@@ -103,7 +105,7 @@ public record CgroupMemory(long room, @Nullable Path limit, long bytes, long use
                         + bytes(stat, "total_active_anon ") + bytes(stat, "total_unevictable "));
     }
 
-    /** What {@code stat} says of a key; 0 where it says nothing. */
+    /** What {@code stat} says of a key. 0 if it says nothing. */
     private static long bytes(String stat, String key) {
         int at = stat.startsWith(key) ? 0 : stat.indexOf("\n" + key) + 1;
         if (at == 0 && !stat.startsWith(key)) {
@@ -115,7 +117,7 @@ public record CgroupMemory(long room, @Nullable Path limit, long bytes, long use
 
     private static Optional<Long> number(Path file) {
         String text = Machine.text(file).strip();
-        // The first version says "no limit" with a number close to 2^63, the second with "max".
+        // "No limit" is a number close to 2^63 in the first version, and "max" in the second.
         return text.matches("\\d{1,18}") ? Optional.of(Long.valueOf(text)) : Optional.empty();
     }
 

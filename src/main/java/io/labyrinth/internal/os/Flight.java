@@ -4,31 +4,31 @@ import io.labyrinth.internal.pagemap.PageWord;
 import io.labyrinth.internal.pagemap.Zone;
 
 /**
- * What flight recordings are told. All that touches {@code jdk.jfr} is in {@link FlightEvents}, which is not loaded
- * where that module is missing.
+ * What a flight recording is told. Everything that touches {@code jdk.jfr} is in {@link FlightEvents}, which is not
+ * loaded if that module is missing.
  */
 public final class Flight {
 
     /*
-     * Until a recording has been started in this JVM, each of these is one load and one branch, on paths that are cold
-     * or that have a CAS to pay for, and allocates nothing, compiled or not. (An event that is made before it is asked
-     * whether it is wanted is only free once it is compiled, and a refusal must allocate nothing on a full heap.)
-     * EventType.isEnabled() would be as fast, but to have an EventType starts up half of the recorder.
+     * Until a recording has been started in this JVM, each method here costs one load and one branch. Its callers are
+     * cold, or pay for a CAS anyway. It allocates nothing, compiled or not. (An event object that is made before the
+     * check costs nothing only after compilation, and a refusal must allocate nothing on a full heap.)
+     * EventType.isEnabled() would be as fast, but to make an EventType starts half of the recorder.
      */
 
-    /** A constant for the compiler: without the module nothing of this is left. */
+    /** A constant for the compiler: without the module it leaves out everything here. */
     static final boolean PRESENT = ModuleLayer.boot().findModule("jdk.jfr")
             .filter(Flight.class.getModule()::canRead).isPresent();
 
     private Flight() {
     }
 
-    /** Whether this JVM has ever recorded; which events are wanted is asked for each. */
+    /** Whether this JVM has ever recorded. Each event checks by itself whether it is enabled. */
     public static boolean isOn() {
         return PRESENT && FlightEvents.isOn();
     }
 
-    /** For the claims of a labyrinth. */
+    /** The listener for the claims of a labyrinth. */
     public static Zone.Listener ofClaims(String labyrinth) {
         return new Zone.Listener() {
             @Override

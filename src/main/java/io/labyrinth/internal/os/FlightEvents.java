@@ -14,8 +14,9 @@ import jdk.jfr.Throttle;
 import jdk.jfr.Timespan;
 
 /**
- * The events, off unless a recording asks for them, as {@code labyrinth.jfc} in the jar's root does. One that cannot be
- * told for want of memory is not told: what it is about has happened all the same.
+ * The events of flight recordings. They are off unless a recording enables them, as {@code labyrinth.jfc} in the root
+ * of the jar does. If an event cannot be recorded for want of heap, it is left out and the error is not thrown: what
+ * the event reports has happened all the same.
  */
 public final class FlightEvents {
 
@@ -51,7 +52,7 @@ public final class FlightEvents {
                 event.commit();
             }
         } catch (OutOfMemoryError untold) {
-            // See above.
+            // Left out: see the class comment.
         }
     }
 
@@ -83,7 +84,7 @@ public final class FlightEvents {
                 event.commit();
             }
         } catch (OutOfMemoryError untold) {
-            // See above.
+            // Left out: see the class comment.
         }
     }
 
@@ -116,7 +117,7 @@ public final class FlightEvents {
                 event.commit();
             }
         } catch (OutOfMemoryError untold) {
-            // See above.
+            // Left out: see the class comment.
         }
     }
 
@@ -153,7 +154,7 @@ public final class FlightEvents {
                 event.commit();
             }
         } catch (OutOfMemoryError untold) {
-            // See above.
+            // Left out: see the class comment.
         }
     }
 
@@ -187,7 +188,7 @@ public final class FlightEvents {
                 event.commit();
             }
         } catch (OutOfMemoryError untold) {
-            // See above.
+            // Left out: see the class comment.
         }
     }
 
@@ -216,7 +217,7 @@ public final class FlightEvents {
                 event.commit();
             }
         } catch (OutOfMemoryError untold) {
-            // See above.
+            // Left out: see the class comment.
         }
     }
 }

@@ -17,8 +17,8 @@ import java.util.function.IntPredicate;
 import java.util.zip.CRC32;
 
 /**
- * The header of a shared labyrinth's file, as {@code native/labyrinth.h} has it: what one process writes, all others
- * check, and nobody changes.
+ * The header of a shared labyrinth's file, as {@code native/labyrinth.h} defines it. One process writes it, all others
+ * check it, and nobody changes it.
  */
 public record Header(String name, int frames, int reserve, long pageSize, long fileBytes, long tenantsOffset,
         long pageMapOffset, long framesOffset, long firstGeneration) {
@@ -30,7 +30,7 @@ public record Header(String name, int frames, int reserve, long pageSize, long f
     private static final long CRC_FROM = labyrinth_header.version$offset();
     private static final long TENANT_BYTES = Native.LABYRINTH_TENANTS() * labyrinth_tenant.sizeof();
 
-    /** The header, tenants, page map and frames behind one another, each from a page's beginning. */
+    /** The parts follow one another: header, tenants, page map, frames. Each one begins at a page. */
     public static Header plan(String name, int frames, int reserve, long pageSize, long firstGeneration) {
         if (name.getBytes(StandardCharsets.UTF_8).length >= Native.LABYRINTH_NAME_BYTES()) {
             throw new LabyrinthException.InvalidRequest("name=" + name + " limit="
@@ -48,7 +48,7 @@ public record Header(String name, int frames, int reserve, long pageSize, long f
         return (bytes + pageSize - 1) / pageSize * pageSize;
     }
 
-    /** All of it but the magic, which says that all else is done: {@link #publish}. */
+    /** Writes the header without the magic. The magic says that everything is written: {@link #publish}. */
     public void write(MemorySegment memory) {
         memory.asSlice(0, BYTES).fill((byte) 0);
         labyrinth_header.version(memory, Native.LABYRINTH_VERSION());
@@ -65,21 +65,22 @@ public record Header(String name, int frames, int reserve, long pageSize, long f
         labyrinth_header.crc(memory, crc(memory));
     }
 
-    /** Release: whoever sees the magic sees all that was written before. */
+    /** Release: a process that sees the magic sees everything that was written before it. */
     public static void publish(MemorySegment memory) {
         PageMap.so(memory.address() + labyrinth_header.magic$offset(), MAGIC);
     }
 
     /**
-     * Reads and checks everything before anything of it is used, into memory that nobody else can change. By system
-     * calls: a file that is cut meanwhile is refused, and no fault. The caller checks the length last.
+     * Reads the header into memory that nobody else can change, and checks all of it before any of it is used. It is
+     * read by system calls, so a file that is cut meanwhile is refused and causes no fault. The caller checks the
+     * length last.
      *
-     * @throws LabyrinthException.NotALabyrinth that names the first field that is wrong
-     * @throws LabyrinthException.MapRefused    if it cannot be read
+     * @throws LabyrinthException.NotALabyrinth if a field is wrong. The message names the first one
+     * @throws LabyrinthException.MapRefused    if the file cannot be read
      */
     public static Header read(String path, int fd) {
         MemorySegment copy = Arena.ofAuto().allocate(labyrinth_header.layout());
-        // If the magic was there, so is all else: a later call sees what was stored before.
+        // If the magic is there, everything else was stored before it, and the second read sees it.
         readInto(path, fd, copy);
         long magic = labyrinth_header.magic(copy);
         if (magic == MAGIC) {
@@ -137,10 +138,10 @@ public record Header(String name, int frames, int reserve, long pageSize, long f
     }
 
     /**
-     * Who has a slot, as they wrote of themselves.
+     * The tenants of all slots that are taken, as each tenant describes itself there.
      *
-     * @param file   its beginning, up to the page map at least
-     * @param locked whether somebody has the lock of the slot's byte
+     * @param file   the beginning of the file, at least up to the page map
+     * @param locked whether any process has the lock of the slot's byte
      */
     public static List<Tenancy.Tenant> tenants(MemorySegment file, Header header, IntPredicate locked) {
         List<Tenancy.Tenant> tenants = new ArrayList<>();
@@ -155,7 +156,7 @@ public record Header(String name, int frames, int reserve, long pageSize, long f
         return List.copyOf(tenants);
     }
 
-    /** There is one layout: nothing lies between the parts, so that what is mapped is what will be unmapped. */
+    /** There is only one layout. Nothing lies between the parts, so exactly what is mapped will be unmapped. */
     private void checkLayout(String path) {
         Header planned = plan("", frames, reserve, pageSize, firstGeneration);
         check(path, tenantsOffset == planned.tenantsOffset, "tenants_offset", tenantsOffset, planned.tenantsOffset);
@@ -164,12 +165,12 @@ public record Header(String name, int frames, int reserve, long pageSize, long f
         check(path, fileBytes == planned.fileBytes, "file_bytes", fileBytes, planned.fileBytes);
     }
 
-    /** For when all else has been checked: until then, whoever has the file may have changed its length. */
+    /** Called after all other checks, because others may change the length until then. */
     public void checkLength(String path, long length) {
         check(path, length == fileBytes, "length", length, fileBytes);
     }
 
-    /** Acquire, through the mapping: what is read of the words from here on was written before the magic. */
+    /** Acquire, through the mapping: reads after this see the words that were written before the magic. */
     public void checkMapped(String path, long base) {
         long magic = PageMap.lv(base + labyrinth_header.magic$offset());
         check(path, magic == MAGIC, "magic", magic, MAGIC);
@@ -177,7 +178,7 @@ public record Header(String name, int frames, int reserve, long pageSize, long f
 
     private static void check(String path, boolean good, String field, long found, long wanted) {
         if (!good) {
-            // What has no magic may be anything, and nobody is told to remove that.
+            // A file without the magic may be any file. The message must not tell anybody to remove it.
             boolean known = !field.equals("magic");
             throw new LabyrinthException.NotALabyrinth("file=" + path + " " + field + "=" + found + " wanted=" + wanted
                     + (known ? ": damaged, or of another version or machine; attach to one that this version made here,"

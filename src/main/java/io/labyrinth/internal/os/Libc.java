@@ -18,20 +18,20 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The native functions, with their errno: the only file that makes native calls.
+ * The native functions, with their errno. This is the only file that makes native calls.
  *
- * <p>Handles are made here from the address and the descriptor that jextract gives, as only a handle of one's own can
+ * <p>The handles are made here, from the address and the descriptor that jextract gives: the handles of jextract do not
  * capture errno. None is {@code critical}: mmap and mlock block, and a critical call would hold up every safepoint.
  *
- * <p>To initialise this class needs the right to call native code, so whoever comes here has first called
- * {@link Machine#requireNativeAccess}, which is not a method of this class for that reason.
+ * <p>The initialiser of this class needs the right to call native code. So every caller has called
+ * {@link Machine#requireNativeAccess} before. For the same reason that method is not in this class.
  */
 public final class Libc {
 
     private static final MemoryLayout STATE = Linker.Option.captureStateLayout();
     private static final long ERRNO_AT = STATE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
 
-    /** The address as a number: an object for it would be made behind the call, where there may be no heap for it. */
+    /** Returns the address as a number. An object for it would be made after the call, when there may be no heap. */
     private static final MethodHandle MMAP = handle(Native.mmap$address(),
             Native.mmap$descriptor().changeReturnLayout(ValueLayout.JAVA_LONG));
     private static final MethodHandle MUNMAP = handle(Native.munmap$address(), Native.munmap$descriptor());
@@ -57,9 +57,9 @@ public final class Libc {
     private static final MethodHandle GETRLIMIT = handle(Native.getrlimit$address(), Native.getrlimit$descriptor());
 
     /*
-     * Symbols that an older libc lacks (glibc before 2.27, and fstat before 2.33): null there, and the system call is
-     * made by its number. What jextract gives for them is not touched, as it looks the symbol up at once, and fails;
-     * hence the descriptors.
+     * An older libc lacks these symbols (glibc before 2.27, and before 2.33 for fstat). There the handle is null, and
+     * the system call is made by its number. What jextract gives for these symbols is not used: it looks the symbol up
+     * at once, and fails. So the descriptors are written out here.
      */
     private static final @Nullable MethodHandle MLOCK2 = optional("mlock2",
             FunctionDescriptor.of(Native.C_INT, Native.C_POINTER, Native.C_LONG, Native.C_INT));
@@ -70,7 +70,7 @@ public final class Libc {
     private static final MethodHandle SYSCALL = variadic(Native.syscall.address(),
             Native.syscall.makeInvoker(Native.C_LONG, Native.C_LONG, Native.C_LONG).descriptor(), 1);
 
-    /** Of the system calls that may have to be made by number: x86-64 numbers them in its own way, others alike. */
+    /** The numbers of the optional system calls. x86-64 has numbers of its own. The other processors share theirs. */
     private enum Number {
         MLOCK2(325, 284), MEMFD_CREATE(319, 279), FSTAT(5, 80);
 
@@ -82,7 +82,7 @@ public final class Libc {
             this.generic = generic;
         }
 
-        /** -1: not known, and no system call has that number. */
+        /** -1 if the number is not known: no system call has the number -1. */
         long here() {
             return switch (System.getProperty("os.arch")) {
                 case "amd64", "x86_64" -> x86;
@@ -97,10 +97,10 @@ public final class Libc {
 
     /**
      * What a call returned, and errno if that was -1. mmap fails with -1 as well (MAP_FAILED), not with NULL. The
-     * object is made before the call, so that nothing fails behind it: whoever gets an error knows that there was none.
+     * object is made before the call, so nothing can fail after the call. If an error is thrown, no call was made.
      */
     public static final class Result {
-        /** For those who must look at it without a call, which could fail. */
+        /** A field, because some callers must read it without a call: an error may strike at any call. */
         public long value;
         private int errno;
         private boolean isMade;
@@ -108,7 +108,7 @@ public final class Libc {
         private Result() {
         }
 
-        /** Of a call that there was no need for. */
+        /** The result for a call that was not necessary. */
         static Result ofNothing() {
             return of(0, 0);
         }
@@ -146,7 +146,7 @@ public final class Libc {
         return Linker.nativeLinker().downcallHandle(address, descriptor, Linker.Option.captureCallState("errno"));
     }
 
-    /** All of these take one more argument, the third. */
+    /** For functions whose third argument is the first variadic one. */
     private static MethodHandle variadic(MemorySegment address, FunctionDescriptor descriptor) {
         return variadic(address, descriptor, 2);
     }
@@ -157,28 +157,28 @@ public final class Libc {
                 Linker.Option.firstVariadicArg(firstVariadic));
     }
 
-    /** Looked up as jextract's are. */
+    /** Looks the symbol up as jextract does. */
     private static @Nullable MethodHandle optional(String symbol, FunctionDescriptor descriptor) {
         return SymbolLookup.loaderLookup().or(Linker.nativeLinker().defaultLookup()).find(symbol)
                 .map(address -> handle(address, descriptor)).orElse(null);
     }
 
-    /** Fails with ENOSYS where the number is not known. */
+    /** Fails with ENOSYS if the number is not known. */
     private static Result systemCall(Number number, long first, long second, long third) {
         return call(state -> (long) SYSCALL.invokeExact(state, number.here(), first, second, third));
     }
 
-    /** Anonymous memory, readable and writable. */
+    /** Maps anonymous memory, readable and writable. */
     public static Result mmap(long address, long length, int flags) {
         return mmap(address, length, flags, -1);
     }
 
-    /** Of the file from its beginning, readable and writable. */
+    /** Maps the file from its beginning, readable and writable. */
     public static Result mmap(long address, long length, int flags, int fd) {
         return mmap(address, length, Native.PROT_READ() | Native.PROT_WRITE(), flags, fd);
     }
 
-    /** Of the file from its beginning, to be read. */
+    /** Maps the file from its beginning, only readable. */
     static Result mapToRead(long length, int fd) {
         return mmap(0, length, Native.PROT_READ(), Native.MAP_SHARED(), fd);
     }
@@ -188,7 +188,10 @@ public final class Libc {
         return call(state -> (long) MMAP.invokeExact(state, start, length, protection, flags, fd, 0L));
     }
 
-    /** Opens, for reading if the flags say no more, for the owner alone if it is new; it closes with exec. */
+    /**
+     * Opens a file. Without other flags it is opened for reading. A new file is the owner's alone (mode 0600). The
+     * descriptor closes with exec.
+     */
     public static Result open(String path, int flags) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment name = arena.allocateFrom(path);
@@ -196,12 +199,12 @@ public final class Libc {
         }
     }
 
-    /** For handlers, too: it throws before it calls, if at all, and only where heap or stack have come to an end. */
+    /** May be called in handlers. It throws only if heap or stack are exhausted, and then before the system call. */
     public static Result close(int fd) {
         return call(state -> (int) CLOSE.invokeExact(state, fd));
     }
 
-    /** An empty file without a name, in memory, whose length can be sealed. Linux 3.17. */
+    /** Makes an empty file in memory, without a name. Its length can be sealed. Needs Linux 3.17. */
     public static Result memfdCreate(String name) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment text = arena.allocateFrom(name);
@@ -221,7 +224,7 @@ public final class Libc {
         return call(state -> (long) LSEEK.invokeExact(state, fd, 0L, Native.SEEK_END()));
     }
 
-    /** Bytes of memory that the file has, or of the disk. */
+    /** Bytes of memory, or of the disk, that the file takes. */
     static Result allocated(int fd) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment stat = stat_blocks.allocate(arena);
@@ -232,18 +235,18 @@ public final class Libc {
         }
     }
 
-    /** Reads into all of {@code to}, from the file's beginning; returns the bytes that there were. */
+    /** Reads from the file's beginning, at most as many bytes as {@code to} has. Returns how many were read. */
     static Result read(int fd, MemorySegment to) {
         return call(state -> (long) PREAD.invokeExact(state, fd, to, to.byteSize(), 0L));
     }
 
-    /** Has the file system reserve these bytes of the file: then to touch them cannot fail for want of room. */
+    /** Makes the file system reserve these bytes of the file. Then an access to them cannot fail for want of room. */
     public static Result reserve(int fd, long from, long bytes) {
         Result result = call(state -> (int) FALLOCATE.invokeExact(state, fd, from, bytes));
         return result.value() == 0 ? result : Result.of(-1, (int) result.value());    // it returns errno
     }
 
-    /** Size and free bytes of the file's file system; a size of 0: no limit, or it would not say. */
+    /** Size and free bytes of the file's file system. A size of 0: there is no limit, or the system tells none. */
     static long[] room(int fd) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment room = statvfs.allocate(arena);
@@ -259,12 +262,12 @@ public final class Libc {
         return call(state -> (int) FCNTL_INT.invokeExact(state, fd, Native.F_ADD_SEALS(), seals));
     }
 
-    /** Fails with EINVAL where the file is on no memory file system. */
+    /** Fails with EINVAL if the file is not on a memory file system. */
     static Result seals(int fd) {
         return call(state -> (int) FCNTL_INT.invokeExact(state, fd, Native.F_GET_SEALS(), 0));
     }
 
-    /** Takes (F_WRLCK) or gives up (F_UNLCK) one byte's lock, for the open file description; never waits. */
+    /** Takes (F_WRLCK) or gives up (F_UNLCK) the lock of one byte, for the open file description. Never waits. */
     public static Result lockByte(int fd, int type, long at) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment lock = byteLock(arena, type, at);
@@ -272,7 +275,7 @@ public final class Libc {
         }
     }
 
-    /** 1 if another open file description has one byte's lock, 0 if none has. */
+    /** 1 if another open file description has the lock of this byte, 0 if none has. */
     static Result lockedByte(int fd, long at) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment lock = byteLock(arena, Native.F_WRLCK(), at);
@@ -281,7 +284,7 @@ public final class Libc {
         }
     }
 
-    /** Asks for a process of this pid, in this process's pid namespace; sends nothing. */
+    /** Asks whether this process's pid namespace has a process with this pid. Sends no signal. */
     static Result find(int pid) {
         return call(state -> (int) KILL.invokeExact(state, pid, 0));
     }
@@ -299,7 +302,7 @@ public final class Libc {
         return call(state -> (int) MUNMAP.invokeExact(state, MemorySegment.ofAddress(address), length));
     }
 
-    /** Moves a mapping to an address, over whatever is there. If it is refused, both are as they were. */
+    /** Moves a mapping to an address, over whatever is mapped there. If that is refused, both are as they were. */
     static Result move(long address, long length, long to) {
         return call(state -> (long) MREMAP.invokeExact(state, MemorySegment.ofAddress(address), length, length,
                 Native.MREMAP_MAYMOVE() | Native.MREMAP_FIXED(), to));
@@ -313,14 +316,14 @@ public final class Libc {
         return call(state -> (int) MLOCK.invokeExact(state, MemorySegment.ofAddress(address), length));
     }
 
-    /** Linux 4.4. */
+    /** Needs Linux 4.4. */
     static Result mlock2(long address, long length, int flags) {
         MethodHandle symbol = MLOCK2;
         return symbol == null ? systemCall(Number.MLOCK2, address, length, flags)
                 : call(state -> (int) symbol.invokeExact(state, MemorySegment.ofAddress(address), length, flags));
     }
 
-    /** Those of the optional ones that this libc lacks. */
+    /** The optional functions that this libc lacks. */
     public static List<String> missing() {
         List<String> missing = new ArrayList<>();
         if (MLOCK2 == null) {
@@ -344,7 +347,7 @@ public final class Libc {
         return Native.sysconf(Native._SC_PAGESIZE());
     }
 
-    /** Soft and hard limit of locked memory in bytes; negative: none. */
+    /** Soft and hard limit of locked memory, in bytes. A negative number means that there is no limit. */
     static long[] lockLimit() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment limit = rlimit.allocate(arena);

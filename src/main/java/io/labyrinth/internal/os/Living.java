@@ -9,17 +9,17 @@ import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Which platform threads live. Of a virtual thread the page map keeps the object, which can be asked. */
+/** Which platform threads live. For a virtual thread the page map keeps the thread's object, which tells it. */
 public final class Living {
 
     /*
-     * A thread is taken for dead if the JVM, asked for its id, knows none that is alive: ThreadMXBean.getThreadInfo. An
-     * id is never used again, and whoever has signed a page word has had one.
+     * A thread counts as dead if the JVM knows no living thread with its id: ThreadMXBean.getThreadInfo. An id is never
+     * used again, and every thread that has signed a page word has one.
      *
-     * A list of all threads is not enough. Thread.getAllStackTraces, ThreadGroup.enumerate and getAllThreadIds all
-     * leave out the threads that an agent of the JVM's tool interface runs, and such a thread may own frames as any
-     * other. So where the module java.management is missing nobody is taken for dead: a frame that stays out is a
-     * smaller evil than one with two owners.
+     * A list of all threads is not enough. Thread.getAllStackTraces, ThreadGroup.enumerate and getAllThreadIds leave
+     * out the threads that an agent of the JVM's tool interface runs. Such a thread may own frames like any other. So
+     * without the module java.management no thread counts as dead: a frame that stays out is a smaller evil than a
+     * frame with two owners.
      */
 
     private static final Logger LOG = LoggerFactory.getLogger(Living.class);
@@ -30,7 +30,7 @@ public final class Living {
     private Living() {
     }
 
-    /** Those of these platform threads that have ended. The caller has read their ids before. */
+    /** Those of these platform threads that have ended. The caller must have read their ids before. */
     public static Set<Long> endedOf(Set<Long> ids) {
         if (ids.isEmpty()) {
             return ids;
@@ -43,7 +43,7 @@ public final class Living {
         return Beans.endedOf(ids);
     }
 
-    /** Names of those that a list of threads shows, by id: for people. */
+    /** The threads that a list of threads shows, by id. For messages only: the list is not complete. */
     public static Map<Long, Thread> listed() {
         ThreadGroup root = Thread.currentThread().getThreadGroup();
         while (root.getParent() != null) {
@@ -62,7 +62,7 @@ public final class Living {
         return listed;
     }
 
-    /** Loaded only where its module is. */
+    /** Loaded only if its module is there. */
     private static final class Beans {
 
         static Set<Long> endedOf(Set<Long> ids) {

@@ -8,29 +8,30 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The kernel's word that a mapping is locked, beside what mlock returned: begun before the lock is asked for. It costs
- * two system calls for each 2 MiB of the mapping, and nothing by what else the process has mapped.
+ * Proves that a mapping is locked, in addition to the result of mlock. The proof begins before the lock is requested.
+ * It costs two system calls for each 2 MiB of the mapping. What else the process has mapped does not matter.
  */
 public final class LockProof {
 
     /*
-     * MADV_COLD (Linux 5.4) is the one piece of advice whose answer depends on the lock: EINVAL for a mapping that is
-     * VM_LOCKED, 0 for one that is not (mm/madvise.c: can_madv_lru_vma), and there it does no more than make pages
-     * candidates for a reclaim. So the same call has to answer 0 before the lock and EINVAL after it. A kernel, a
-     * sandbox or a filter that does not know it gives both times the same answer, whatever that is, and proves nothing.
+     * The answer to MADV_COLD (Linux 5.4) depends on the lock, and no other advice does this. The answer is EINVAL for
+     * a mapping that is VM_LOCKED, and 0 for one that is not (mm/madvise.c: can_madv_lru_vma). On an unlocked mapping
+     * it only makes pages candidates for a reclaim. So the same call must answer 0 before the lock and EINVAL after it.
+     * A kernel, a sandbox or a filter that does not know the advice gives the same answer both times. That proves
+     * nothing, whatever the answer is.
      *
-     * The lock is a flag of the mapping. That the pages are there is what mlock's own result says: it faults them in
-     * and fails if it cannot.
+     * The lock is a flag of the mapping. It does not say that the pages are present. The result of mlock says that: it
+     * faults the pages in, and fails if it cannot.
      *
-     * Without MADV_COLD the flag is looked up in /proc/self/smaps ("lo" of VmFlags), which has some 30 lines for each
-     * mapping of the process; they are read in a fixed buffer, up to ours. The figures there (Rss, Locked) are not
-     * asked: Linux 6.1 leaves out of them the huge pages that NUMA balancing has marked, and Locked is this process's
-     * share of a shared page.
+     * Without MADV_COLD the flag is looked up in /proc/self/smaps ("lo" of VmFlags). This file has about 30 lines for
+     * each mapping of the process. They are read in a fixed buffer, as far as this mapping. The figures there (Rss,
+     * Locked) are not used: Linux 6.1 leaves out of them the huge pages that NUMA balancing has marked, and Locked is
+     * only this process's share of a shared page.
      */
 
     private static final Logger LOG = LoggerFactory.getLogger(LockProof.class);
 
-    /** Asked for one by one: a system call that fails in the middle may have left several mappings of one. */
+    /** Each chunk is checked: a system call that fails in the middle may have split the mapping into several. */
     private static final long CHUNK = 2L << 20;
 
     private final long start;
@@ -42,16 +43,16 @@ public final class LockProof {
         this.start = start;
         this.end = start + length;
         this.pageSize = pageSize;
-        // Not so if all mappings of this process are born locked (mlockall(MCL_FUTURE)): unlocked it can be told.
+        // After mlockall(MCL_FUTURE) every new mapping is locked already. It is unlocked here, so that 0 can be seen.
         this.byAdvice = isUnlocked(start) || !Libc.munlock(start, length).failed() && isUnlocked(start);
     }
 
-    /** Before the lock is asked for. */
+    /** Begins a proof, before the lock is requested. */
     public static LockProof before(long start, long length, long pageSize) {
         return new LockProof(start, length, pageSize);
     }
 
-    /** After mlock has granted it: the bytes that are locked. */
+    /** The number of locked bytes, after mlock has granted the lock. */
     public long lockedBytes() {
         if (!byAdvice) {
             return bySmaps();
@@ -59,12 +60,12 @@ public final class LockProof {
         long locked = 0;
         for (long at = start; at < end; at += CHUNK) {
             long next = Math.min(at + CHUNK, end);
-            // Its last page as well: mlock goes from the start to the end, so where it stops within the piece, the last
-            // page is not locked. If the middle alone were unlocked, this would not tell; mlock leaves no such piece.
+            // The last page is checked as well: mlock goes from the start to the end. If it stops within the chunk, the
+            // last page is not locked. A chunk of which only the middle is unlocked would be missed. mlock leaves none.
             int first = errnoOfAdvice(at);
             int last = errnoOfAdvice(next - pageSize);
             if (first != 0 && first != Native.EINVAL() || last != 0 && last != Native.EINVAL()) {
-                return bySmaps();    // that was no answer
+                return bySmaps();    // another errno says nothing of the lock
             }
             locked += first != 0 && last != 0 ? next - at : 0;
         }
@@ -80,7 +81,7 @@ public final class LockProof {
     }
 
     private long bySmaps() {
-        // By its file descriptor, not by a channel, which an interrupt that the caller has pending would close.
+        // A stream, not a channel: a pending interrupt of the caller would close a channel.
         try (InputStream smaps = new FileInputStream("/proc/self/smaps")) {
             Smaps found = new Smaps(start, end);
             byte[] buffer = new byte[8192];
@@ -103,14 +104,14 @@ public final class LockProof {
 
         private final long start;
         private final long end;
-        /** Of the range that is looked for. */
+        /** Locked bytes in the range. */
         long locked;
-        /** No mapping from here on can be of the range. */
+        /** From here on, no mapping can overlap the range. */
         boolean isPast;
 
-        /** Where in the line the next byte is. */
+        /** The column of the next byte in its line. */
         private int column;
-        /** The address that is being read, while the line may be a mapping's first. */
+        /** The address that is being read, as long as the line may be the first one of a mapping. */
         private long address;
         private boolean isAddress;
         private long from;

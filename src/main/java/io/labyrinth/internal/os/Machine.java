@@ -13,13 +13,14 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What the machine allows this process, as the kernel tells it. Read anew each time; for opening and for the doctor.
+ * What the machine allows this process, as the kernel tells it. It is read anew each time, when a labyrinth opens and
+ * by the doctor command.
  */
 public final class Machine {
 
     private static final Path PROC = Path.of("/proc");
 
-    /** As of the last opening: to close needs it, and may have no heap to read a file. */
+    /** As the last opening found it. A close needs it, and may have no heap to read a file. */
     private static volatile boolean countsAllMemory;
 
     private Machine() {
@@ -31,23 +32,24 @@ public final class Machine {
         return Libc.pageSize();
     }
 
-    /** Soft limit of locked memory in bytes; {@code Long.MAX_VALUE}: unlimited. CAP_IPC_LOCK lifts it. */
+    /** Soft limit of locked memory in bytes. {@code Long.MAX_VALUE}: unlimited. CAP_IPC_LOCK lifts the limit. */
     public static long lockLimitSoft() {
         requireNativeAccess();
         return unsigned(Libc.lockLimit()[0]);
     }
 
-    /** Hard limit of locked memory in bytes, up to which the process may raise the soft one itself. */
+    /** Hard limit of locked memory in bytes. The process itself may raise the soft limit up to it. */
     public static long lockLimitHard() {
         requireNativeAccess();
         return unsigned(Libc.lockLimit()[1]);
     }
 
     /**
-     * Before the first native call, while nothing has failed to initialise yet.
+     * Checks the right to make native calls. It is called before the first native call, so no class has failed to
+     * initialise yet.
      *
      * @throws LabyrinthException.UnsupportedSystem  if this is not Linux
-     * @throws LabyrinthException.NativeAccessDenied with what grants it
+     * @throws LabyrinthException.NativeAccessDenied if there is no such right. The message says what grants it
      */
     @SuppressWarnings("restricted")
     public static void requireNativeAccess() {
@@ -64,7 +66,7 @@ public final class Machine {
         }
     }
 
-    /** The option reaches the modules of the boot layer, and all that are in none. */
+    /** The option reaches only the modules of the boot layer, and those that are in no layer. */
     private static String denied(Module module) {
         String name = module.isNamed() ? module.getName() : "ALL-UNNAMED";
         String fact = "native access is denied to module=" + name;
@@ -80,22 +82,23 @@ public final class Machine {
     }
 
     /**
-     * Whether the lock limit does not apply: CAP_IPC_LOCK (bit 14) is effective, and of the initial user namespace.
-     * That of another one, which root in a rootless container has, the kernel does not ask for (mm/mlock.c: capable).
+     * Whether the lock limit does not apply: CAP_IPC_LOCK (bit 14) is effective, and it is of the initial user
+     * namespace. Root in a rootless container has the capability of another namespace. The kernel ignores that one
+     * (mm/mlock.c: capable).
      */
     public static boolean mayLockAnything() {
         return hasLockCapability() && isInitialUserNamespace();
     }
 
-    /** Whether CAP_IPC_LOCK is effective, in whatever user namespace. */
+    /** Whether CAP_IPC_LOCK is effective, in any user namespace. */
     public static boolean hasLockCapability() {
         return status("CapEff:").map(hex -> (Long.parseUnsignedLong(hex, 16) & 1L << 14) != 0).orElse(false);
     }
 
     /**
-     * By the number of its inode, which is fixed in the kernel (PROC_USER_INIT_INO, 0xEFFFFFFD). Its map of user ids
-     * would not tell: another namespace can map all of them to themselves, too. Where there is no such file, the kernel
-     * has no user namespaces.
+     * Whether this is the initial user namespace. The number of its inode tells, which is fixed in the kernel
+     * (PROC_USER_INIT_INO, 0xEFFFFFFD). The map of user ids would not tell: another namespace, too, can map all ids to
+     * themselves. If there is no such file, the kernel has no user namespaces.
      */
     public static boolean isInitialUserNamespace() {
         try {
@@ -113,38 +116,38 @@ public final class Machine {
     }
 
     /**
-     * Memory in bytes that can be had without swapping: {@code MemAvailable}, or the same of those memory nodes alone
-     * that this process may use ({@code cpuset.mems}).
+     * Bytes of memory that are available without swapping: {@code MemAvailable}. If this process may not use all memory
+     * nodes ({@code cpuset.mems}), it is the same figure for the nodes that it may use.
      */
     public static long availableMemory() {
         return NodeMemory.here().available(pageSize());
     }
 
-    /** {@code 0}, or {@code 0 of 0-1} where the process may not use all memory nodes of the machine. */
+    /** {@code 0}, or {@code 0 of 0-1} if the process may not use all memory nodes of the machine. */
     public static String memoryNodes() {
         NodeMemory nodes = NodeMemory.here();
         return nodes.isRestricted() ? nodes.allowed() + " of " + nodes.all() : nodes.allowed();
     }
 
     /**
-     * Bytes left below the tightest memory limit of the process's cgroups ({@code memory.max}, {@code memory.high})
-     * that can be had without swapping; {@code Long.MAX_VALUE}: no limit.
+     * Bytes that are left, without swapping, below the tightest memory limit of the process's cgroups
+     * ({@code memory.max}, {@code memory.high}). {@code Long.MAX_VALUE}: no limit.
      */
     public static long cgroupRoom() {
         return CgroupMemory.tightest().room();
     }
 
-    /** {@code limit=512MiB used=100MiB of=/sys/fs/cgroup/memory.max}, what cannot be reclaimed being used. */
+    /** {@code limit=512MiB used=100MiB of=/sys/fs/cgroup/memory.max}. Used is what cannot be reclaimed. */
     public static String cgroupLimit() {
         return CgroupMemory.tightest().toString();
     }
 
-    /** Size of a huge page in bytes; 2 MiB where the kernel does not tell. */
+    /** Size of a huge page in bytes. 2 MiB if the kernel does not tell it. */
     public static long hugePageSize() {
         return HugePage.BYTES;
     }
 
-    /** Read once: it cannot change, and a slab's opening need not ask for it. */
+    /** The size cannot change, so it is read once. The opening of a slab does not read it again. */
     private static final class HugePage {
         private static final long BYTES = bytesOf(text(
                 Path.of("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")).strip());
@@ -155,11 +158,14 @@ public final class Machine {
         }
     }
 
-    /** Finds out before a page is touched whether there is memory for all: the kernel would kill, not refuse. */
+    /**
+     * Refuses if there is not enough memory. It must be called before a page is touched: the kernel does not refuse a
+     * page for want of memory, it kills.
+     */
     static void requireMemory(String name, long bytes) {
         countsAllMemory(text(PROC.resolve("sys/vm/overcommit_memory")).startsWith("2"));
         if (bytes == 0) {
-            return;    // of a file that has all of it, not even the overhead is new
+            return;    // a file that has all of its memory already: not even the overhead is new
         }
         long needed = bytes + overhead(bytes / Libc.pageSize(), Libc.pageSize());
         long available = availableMemory();
@@ -172,7 +178,7 @@ public final class Machine {
         }
     }
 
-    /** Whether the kernel refuses private memory for want of room, used or not: {@code vm.overcommit_memory=2}. */
+    /** Whether the kernel counts private memory even if it is never used: {@code vm.overcommit_memory=2}. */
     public static boolean countsAllMemory() {
         return countsAllMemory;
     }
@@ -182,8 +188,9 @@ public final class Machine {
     }
 
     /**
-     * Charged as well: the page tables, 8 bytes a page; the tree by which a file's pages are found, 9; and whatever
-     * this process allocates meanwhile. Without it the kernel was seen to kill within the last megabyte of 200.
+     * What the kernel charges in addition: 8 bytes a page for the page tables, 9 bytes a page for the tree that finds
+     * the pages of a file, and whatever this process allocates meanwhile. Without this allowance the kernel was seen to
+     * kill within the last megabyte of 200.
      */
     private static long overhead(long pages, long pageSize) {
         return pages * 17 + 64 * pageSize;
@@ -206,21 +213,21 @@ public final class Machine {
                 + bytes(cgroup.room()) + (cgroup.limit() == null ? "" : " " + cgroup);
     }
 
-    /** What this libc lacks of the functions that came late; their system calls are made by number. */
+    /** The optional functions that this libc lacks. Their system calls are made by number. */
     public static List<String> missingSymbols() {
         requireNativeAccess();
         return Libc.missing();
     }
 
     /**
-     * Tries out what an opening can do without, in ways that change nothing: which of {@code mlock2},
-     * {@code MADV_POPULATE_WRITE}, {@code MADV_COLD} and {@code memfd_create} the kernel, or a filter, refuses, and the
-     * errno.
+     * Tries the calls that an opening can do without: {@code mlock2}, {@code MADV_POPULATE_WRITE}, {@code MADV_COLD}
+     * and {@code memfd_create}. The tries change nothing. Returns the calls that the kernel or a filter refuses, each
+     * with the errno.
      */
     public static Map<String, String> missingCalls() {
         requireNativeAccess();
         Map<String, Libc.Result> tried = new LinkedHashMap<>();
-        // A limit of 0 refuses both; what refuses the one alone is no limit.
+        // A lock limit of 0 refuses both calls. If only mlock2 is refused, the limit is not the reason.
         if (!Libc.mlock(0, 0).failed()) {
             tried.put("mlock2", Libc.mlock2(0, 0, Native.MLOCK_ONFAULT()));
         }
@@ -242,10 +249,10 @@ public final class Machine {
 
     // ------------------------------------------------------------------------------------------------ the heap
 
-    /** The error itself, where there is no room for more than that. */
+    /** The exception for a heap that is too small. Throws the error itself if there is no heap for the exception. */
     public static LabyrinthException heapTooSmall(OutOfMemoryError error, long bytes, Object... what) {
         try {
-            StringBuilder text = new StringBuilder();    // a concatenation links itself first, and that takes heap, too
+            StringBuilder text = new StringBuilder();    // a concatenation takes heap when it links itself
             for (Object part : what) {
                 text.append(part);
             }
@@ -257,10 +264,10 @@ public final class Machine {
         }
     }
 
-    /** The same for a close. */
+    /** The same for a close that finds no heap. */
     public static LabyrinthException heapFull(String what, boolean isOpen, OutOfMemoryError error) {
         try {
-            // No concatenation, as above.
+            // No concatenation: see above.
             return new LabyrinthException.CloseRefused(new StringBuilder(what).append(" cannot close: the heap is full,"
                     + " limit=").append(bytes(Runtime.getRuntime().maxMemory())).append(": ")
                     .append(isOpen ? "it is as it was" : "nothing can be had from it any more").append("; make room, or"
@@ -284,7 +291,7 @@ public final class Machine {
                 + bytes(status("VmSize:").map(Machine::kilobytes).orElse(0L));
     }
 
-    /** {@code 4KiB}, {@code 8MiB}, {@code 1.5GiB}; {@code unlimited} for {@code Long.MAX_VALUE}. */
+    /** {@code 4KiB}, {@code 8MiB}, {@code 1.5GiB}. {@code unlimited} for {@code Long.MAX_VALUE}. */
     public static String bytes(long bytes) {
         if (bytes == Long.MAX_VALUE) {
             return "unlimited";
@@ -315,7 +322,7 @@ public final class Machine {
                 .findFirst();
     }
 
-    /** The file's text; empty where there is none or it may not be read. */
+    /** The file's text. Empty if there is no such file, or if it may not be read. */
     static String text(Path file) {
         try {
             return Files.readString(file);

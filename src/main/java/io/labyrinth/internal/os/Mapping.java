@@ -12,33 +12,36 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Memory that is this library's, from its mapping to its unmapping. The system may refuse to give it back; then the
- * memory is as it was, and the next call tries again. Whoever is done with it comes to {@link #GONE} once.
+ * Memory that this library has mapped, from the mapping to the unmapping. The system may refuse to take it back. Then
+ * the memory is as it was, and the next call tries again. {@link #GONE} is reached once and never left.
  */
 public final class Mapping implements Runnable {
 
     /*
-     * The only transitions, each behind the system call that makes it true:
+     * The only transitions. Each one follows the system call that makes it true:
      *
-     *   NONE -> MAPPED           this object is made before, as there may be no heap for it behind the call
-     *   MAPPED -> EMPTY          unlocked, without memory; the addresses read as zeros, and stay this library's
-     *                            (of a file that could not be unmapped, they lead to it, and nobody comes by there)
-     *   MAPPED, EMPTY -> GONE    unmapped: the addresses may be anybody's, and are never named again
+     *   NONE -> MAPPED           this object is made before the call: after the call there may be no heap for it
+     *   MAPPED -> EMPTY          unlocked, without memory: the addresses read as zeros, and no one else may have them
+     *                            (the addresses of a file that could not be unmapped lead to it; nobody uses them)
+     *   MAPPED, EMPTY -> GONE    unmapped: anybody may have the addresses now, and this library never names them again
      *
-     * A second munmap after GONE could hit whatever was mapped there since. So the state is written by a store right
-     * behind the call, with nothing between that could fail; and Libc throws only before it calls (see there).
+     * A second munmap after GONE could hit a mapping that was made there since. So a store writes the state directly
+     * after the call. Nothing stands between the call and the store that could fail. Libc throws only before it calls
+     * (see there).
      *
-     * Why a system refuses: to unlock or unmap a part of what the kernel keeps as one mapping, it has to split that,
-     * and there may be too many mappings (ENOMEM, vm.max_map_count). Neighbours of the same kind are one mapping to it,
-     * so this may happen to any. The other way to the same end, memory mapped over it, needs no split where the part
-     * lies at an end, and is tried second.
+     * Why the system refuses: the kernel may keep this memory and its neighbours of the same kind as one mapping. To
+     * unlock or unmap a part of it, the kernel has to split the mapping, and there may be too many mappings already
+     * (ENOMEM, vm.max_map_count). This may happen to any memory. New memory that is mapped over the part has the same
+     * effect, and it needs no split if the part lies at an end of the kernel's mapping. It is tried second.
      *
-     * Where the kernel counts all memory (vm.overcommit_memory=2), it may refuse memory for want of room. Before Linux
-     * 6.12 mmap(MAP_FIXED) has unmapped what was there by then, and would leave a hole that anybody may fill. So the
-     * new memory is mapped elsewhere there, and moved: mremap asks for no room, and does all of its checks first.
+     * If the kernel counts all memory (vm.overcommit_memory=2), it may refuse new memory for want of room. Before Linux
+     * 6.12, mmap(MAP_FIXED) has already unmapped the old memory when it refuses. It would leave a hole that anybody may
+     * fill. So with this setting the new memory is mapped elsewhere and then moved: mremap asks for no room, and it
+     * makes all of its checks first.
      *
-     * What nobody would ask for again (an opening failed, or the collector came) is kept in a list, and tried again
-     * whenever a labyrinth or a slab opens or closes. To enter the list takes no heap, which may be what is lacking.
+     * Some memory has no owner who would ask for its end again: its opening failed, or the garbage collector closed it.
+     * If its unmapping is refused, it is kept in a list, and tried again whenever a labyrinth or a slab opens or
+     * closes. To enter the list takes no heap, because the heap may be full.
      */
 
     private static final int NONE = 0;
@@ -50,7 +53,7 @@ public final class Mapping implements Runnable {
 
     private static final Path MAX_MAP_COUNT = Path.of("/proc/sys/vm/max_map_count");
 
-    /** To be unmapped when there is another chance, by {@link #next}. */
+    /** The list of what is still to be unmapped, linked by {@link #next}. */
     private static @Nullable Mapping left;
 
     private final String name;
@@ -60,20 +63,23 @@ public final class Mapping implements Runnable {
     private @Nullable Mapping next;
     private boolean isListed;
 
-    /** @param name whose it is, for messages */
+    /** @param name of the labyrinth, for messages */
     public Mapping(String name, long bytes) {
         this.name = name;
         this.bytes = bytes;
     }
 
-    /** It is mapped there now. */
+    /** Notes that the memory is mapped at {@code start} now. */
     Mapping at(long start) {
         address = start;
         state = MAPPED;
         return this;
     }
 
-    /** Maps the beginning of a file, to be written or only read. After the call nothing can fail, and none is made. */
+    /**
+     * Maps the beginning of a file, to write and read it or only to read it. After the system call nothing can fail: no
+     * other call is made.
+     */
     Libc.Result ofFile(int fd, boolean isWritten) {
         Libc.Result result =
                 isWritten ? Libc.mmap(0, bytes, Native.MAP_SHARED(), fd) : Libc.mapToRead(bytes, fd);
@@ -84,7 +90,7 @@ public final class Mapping implements Runnable {
         return result;
     }
 
-    /** Unmaps what lies outside of these bytes. Where that is refused, the rest is still this mapping. */
+    /** Unmaps what lies outside of these bytes. If that is refused, the rest still belongs to this mapping. */
     synchronized Libc.Result trimTo(long start, long length) {
         Libc.Result result = Libc.Result.ofNothing();
         if (address < start) {
@@ -112,18 +118,18 @@ public final class Mapping implements Runnable {
         return bytes;
     }
 
-    /** Its memory; it is unmapped when the last segment of it is unreachable. */
+    /** A segment of all its memory. The memory is unmapped when the last segment of it is unreachable. */
     @SuppressWarnings("restricted")
     MemorySegment whenUnreachable() {
         return MemorySegment.ofAddress(address).reinterpret(bytes, Arena.ofAuto(), memory -> run());
     }
 
-    /** Whether nothing of what was mapped there can be reached any more. */
+    /** Whether what was mapped there can no longer be accessed. */
     boolean isEmpty() {
         return state != MAPPED;
     }
 
-    /** Unlocks and empties private memory: what is read there from now on is zero. */
+    /** Unlocks and empties private memory: from now on it reads as zeros. */
     synchronized void empty() {
         if (state != MAPPED) {
             return;
@@ -142,10 +148,10 @@ public final class Mapping implements Runnable {
     }
 
     /**
-     * Puts private memory in the place of a file's, which reads as zeros; in one step, so that a thread that is late
-     * writes to the file or to nobody, and to no other mapping.
+     * Puts private memory, which reads as zeros, in the place of the file's. This is one step, so a late thread writes
+     * to the file or to the private memory, and never to another mapping.
      *
-     * @param behind replaced in the same step; it begins where this one ends
+     * @param behind is replaced in the same step; it begins where this mapping ends
      */
     synchronized void replace(@Nullable Mapping behind) {
         if (state != MAPPED) {
@@ -162,7 +168,7 @@ public final class Mapping implements Runnable {
         }
     }
 
-    /** Private memory in the place of these bytes; if it is refused, they are as they were. */
+    /** Puts private memory in the place of these bytes. If that is refused, they are as they were. */
     private Libc.Result over(long length) {
         if (!Machine.countsAllMemory()) {
             return Libc.mmap(address, length, ANONYMOUS | Native.MAP_FIXED());
@@ -179,12 +185,12 @@ public final class Mapping implements Runnable {
             return result;
         } finally {
             if (!moved) {
-                fresh.run();    // nothing, if it was refused
+                fresh.run();    // does nothing if its mmap was refused
             }
         }
     }
 
-    /** Unmaps, or at least gives lock and memory back, and throws. */
+    /** Unmaps the memory. If that is refused, it gives at least the lock and the memory back, and throws. */
     void unmap() {
         Libc.Result result = tryToUnmap();
         if (result != null) {
@@ -192,7 +198,7 @@ public final class Mapping implements Runnable {
         }
     }
 
-    /** What was refused, or null. */
+    /** Returns the refusal, or null if the memory is unmapped. */
     private synchronized Libc.@Nullable Result tryToUnmap() {
         if (state == NONE || state == GONE) {
             return null;
@@ -213,14 +219,18 @@ public final class Mapping implements Runnable {
         return result;
     }
 
-    /** Although it is still locked, which older kernels refuse. (What needs no split of a mapping, succeeds.) */
+    /**
+     * Gives the memory back although it is still locked. Older kernels do not know this advice. Others obey, because it
+     * needs no split of a mapping.
+     */
     private void giveMemoryBack() {
         Libc.madvise(address, bytes, Native.MADV_DONTNEED_LOCKED());
     }
 
     /**
-     * Unmaps, now or when there is another chance: for what nobody would ask for again. An error is taken as a refusal,
-     * and not thrown: this undoes what has failed, and that failure is the one to tell.
+     * Unmaps the memory, now or at the next opening or closing: for memory whose end nobody would ask for again. An
+     * error counts as a refusal and is not thrown: the caller undoes an opening that failed, and must report that
+     * failure instead.
      */
     @Override
     public void run() {
@@ -229,7 +239,7 @@ public final class Mapping implements Runnable {
                 return;
             }
         } catch (Throwable untold) {
-            // It is kept.
+            // Kept, as after a refusal.
         }
         keep(this);
     }
@@ -242,7 +252,7 @@ public final class Mapping implements Runnable {
         }
     }
 
-    /** Once more, whatever could not be unmapped; what cannot be now either stays in the list. */
+    /** Tries again to unmap what is in the list. What is refused again stays in the list. */
     static synchronized void unmapWhatIsLeft() {
         Mapping before = null;
         for (Mapping at = left; at != null; at = at.next) {
@@ -264,7 +274,7 @@ public final class Mapping implements Runnable {
                 + " again, which goes on from here");
     }
 
-    /** In one read: such a file has nothing behind its first byte for who asks byte by byte. */
+    /** Reads with one call: after a read of one byte, the next read of such a file returns nothing. */
     private static String mostMappings() {
         byte[] text = new byte[32];
         try (InputStream in = Files.newInputStream(MAX_MAP_COUNT)) {
@@ -274,7 +284,7 @@ public final class Mapping implements Runnable {
         }
     }
 
-    /** Any memory, for as long as it is there. */
+    /** A segment of any memory. It never ends, so the caller must know that the memory is still mapped. */
     public static MemorySegment segment(long address, long bytes) {
         return segment(address, bytes, Arena.global());
     }

@@ -8,13 +8,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 
-/** A file of a memory file system, as a shared labyrinth needs it: what it is, how it is found, and room for it. */
+/** The file of a shared labyrinth: what kind of file it must be, how others find it, and whether it has room. */
 public final class MemoryFile {
 
     private MemoryFile() {
     }
 
-    /** The file systems of other providers are not the kernel's. */
+    /** Refuses a path of another provider: its file system is not the kernel's. */
     public static Path requireDefault(Path path) {
         if (path.getFileSystem() != FileSystems.getDefault()) {
             throw new LabyrinthException.InvalidRequest("path=" + path + " is of the file system "
@@ -23,7 +23,7 @@ public final class MemoryFile {
         return path;
     }
 
-    /** The file behind a descriptor of this process. */
+    /** The path of a descriptor of this process. It leads to the open file. */
     private static Path link(int fd) {
         return Path.of("/proc/self/fd/" + fd);
     }
@@ -35,7 +35,10 @@ public final class MemoryFile {
         }
     }
 
-    /** Only memory file systems know seals; on any other the kernel would write the pages to a disk, lock or no. */
+    /**
+     * Refuses a file that is not on a memory file system. On another one the kernel would write the pages to a disk,
+     * even if they are locked. Only memory file systems know seals.
+     */
     static void require(int fd, String name) {
         Libc.Result seals = Libc.seals(fd);
         if (seals.failed() && seals.errno() == Native.EINVAL()) {
@@ -59,7 +62,7 @@ public final class MemoryFile {
         return length.value();
     }
 
-    /** Who has a file without a name has it by descriptor, and could cut it under the others. */
+    /** A file without a name must be sealed. Otherwise every process that has its descriptor could cut it. */
     static void requireSealed(int fd, String name) {
         int wanted = Native.F_SEAL_SHRINK() | Native.F_SEAL_GROW();
         if (hasName(fd, name)) {
@@ -87,10 +90,11 @@ public final class MemoryFile {
     }
 
     /**
-     * A path by which other processes can open what this descriptor has. The pid in it is what the mounted /proc calls
-     * this process, which need not be what the process calls itself: /proc may be of an outer pid namespace.
+     * A path by which other processes can open the file of this descriptor. The pid in it is the one that the mounted
+     * /proc gives this process. It may differ from the pid that the process itself sees, because /proc may be of an
+     * outer pid namespace.
      *
-     * @throws LabyrinthException.MapRefused if it would lead to another file, or to none
+     * @throws LabyrinthException.MapRefused if the path would lead to another file, or to none
      */
     static Path path(int fd, String name) {
         try {
@@ -108,7 +112,7 @@ public final class MemoryFile {
 
     // ------------------------------------------------------------------------------------------------ a look
 
-    /** Opens it for reading; waits for nobody, should it be a pipe by now. */
+    /** Opens the file for reading. Does not wait, even if the file has become a pipe meanwhile. */
     public static int lookAt(String name) {
         Libc.Result result = Libc.open(name, Native.O_NONBLOCK() | Native.O_NOCTTY());
         if (result.failed()) {
@@ -134,7 +138,10 @@ public final class MemoryFile {
 
     // ------------------------------------------------------------------------------------------------ room
 
-    /** Before a byte of it is taken, as for a moment a full file system is one that fails others. */
+    /**
+     * Refuses if the file system has not enough free bytes. It is called before a byte is taken: even a short time with
+     * a full file system would make other processes fail.
+     */
     static void requireRoom(int fd, String name, long bytes) {
         long[] room = Libc.room(fd);
         if (room[0] != 0 && bytes > room[1]) {
@@ -143,8 +150,8 @@ public final class MemoryFile {
     }
 
     /**
-     * Of the file, the bytes that have no memory yet. Not by SEEK_HOLE, for which pages are holes as well that were
-     * reserved and not touched.
+     * The bytes of the file that have no memory yet. SEEK_HOLE cannot tell them: it takes a page that is reserved and
+     * was never touched for a hole.
      */
     public static long missing(int fd, long bytes) {
         Libc.Result there = Libc.allocated(fd);
@@ -152,9 +159,9 @@ public final class MemoryFile {
     }
 
     /**
-     * Has the file system reserve all of the file, or nothing. Where it cannot (for a filter, or an older kernel), the
-     * pages are reserved when they are touched. A call that a signal interrupts reserves nothing, so the next ones ask
-     * for less; then, if there is no room, a part may stay reserved, and goes with the file.
+     * Makes the file system reserve the whole file, or nothing. If it cannot (because of a filter or an older kernel),
+     * the pages are reserved when they are touched. A call that a signal interrupts reserves nothing, so the next calls
+     * ask for less. If there is no room after that, a part may stay reserved until the file is removed.
      */
     static void reserve(int fd, String name, long bytes) {
         long most = bytes;

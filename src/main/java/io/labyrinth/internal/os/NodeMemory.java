@@ -3,15 +3,17 @@ package io.labyrinth.internal.os;
 import java.nio.file.Path;
 import java.util.BitSet;
 
-/** What the memory nodes have that this process may use: those of its cpuset. */
+/** The available memory of the memory nodes that this process may use: those of its cpuset. */
 public final class NodeMemory {
 
     /*
-     * MemAvailable is the whole machine's. Where the cpuset (cpuset.mems) names some of the nodes only, the kernel
-     * kills for want of memory on those, whatever the others have. For them the same is counted as the kernel counts
-     * for MemAvailable (mm/show_mem.c): what is free, less what is kept for others and up to the high watermark, and of
-     * the file pages and of what can be reclaimed of the kernel's own all but the half, or the low watermark if that is
-     * less.
+     * MemAvailable counts the whole machine. If the cpuset (cpuset.mems) names only some of the nodes, the kernel kills
+     * for want of memory on those nodes, whatever the others have. So this class counts for those nodes what the kernel
+     * counts for MemAvailable (mm/show_mem.c). It is the sum of
+     *
+     *   the free pages, minus the pages that are kept for others and those up to the high watermark;
+     *   the file pages, minus half of them, or minus the low watermark if that is less;
+     *   the kernel's own reclaimable pages, minus half of them, or minus the low watermark if that is less.
      */
 
     private final Path proc;
@@ -26,17 +28,17 @@ public final class NodeMemory {
         return new NodeMemory(Path.of("/proc"), Path.of("/sys/devices/system/node"));
     }
 
-    /** The nodes that this process may use, {@code 0-1,3}; "" if that is not told. */
+    /** The nodes that this process may use, {@code 0-1,3}. "" if the kernel does not tell them. */
     String allowed() {
         return Machine.field(proc.resolve("self/status"), "Mems_allowed_list:").orElse("");
     }
 
-    /** The nodes that have memory; "" where there are none to tell apart. */
+    /** The nodes that have memory. "" if the kernel does not know nodes. */
     String all() {
         return Machine.text(nodes.resolve("has_memory")).strip();
     }
 
-    /** Whether some of the machine's memory is out of bounds. */
+    /** Whether this process may not use some of the machine's nodes. */
     public boolean isRestricted() {
         return isRestricted(setOf(allowed()), setOf(all()));
     }
@@ -47,7 +49,7 @@ public final class NodeMemory {
         return !allowed.isEmpty() && !others.isEmpty();
     }
 
-    /** Bytes; {@code Long.MAX_VALUE} if that is not told. */
+    /** The available bytes. {@code Long.MAX_VALUE} if the kernel does not tell them. */
     public long available(long pageSize) {
         long machine = Machine.field(proc.resolve("meminfo"), "MemAvailable:").map(Machine::kilobytes)
                 .orElse(Long.MAX_VALUE);
@@ -80,7 +82,7 @@ public final class NodeMemory {
                 .map(line -> Machine.kilobytes(line.substring(key.length()).strip())).orElse(0L);
     }
 
-    /** {@code 0-1,3}. Nonsense is nothing. */
+    /** Parses {@code 0-1,3}. Parts of another form are ignored. */
     static BitSet setOf(String list) {
         BitSet set = new BitSet();
         for (String range : list.split(",")) {
@@ -93,11 +95,11 @@ public final class NodeMemory {
         return set;
     }
 
-    /** Pages of the zones of some nodes, as /proc/zoneinfo has them. */
+    /** Sums of pages over the zones of some nodes, from /proc/zoneinfo. */
     private static final class Zones {
 
         private long low;
-        /** For others, and up to the high watermark. */
+        /** Pages that are kept for others, and pages up to the high watermark. */
         private long kept;
 
         private boolean counts;

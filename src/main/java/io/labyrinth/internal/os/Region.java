@@ -8,38 +8,40 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The mapped memory: frames, and behind them the page map. All that is asked of the system is asked here, through
- * {@link Libc}, when a labyrinth or a slab opens and when it closes; an allocation or a free asks for nothing.
+ * The mapped memory: the frames and the page map. Every request for memory goes from here to the system, through
+ * {@link Libc}. There are such requests only when a labyrinth or a slab opens or closes. An allocation or a free makes
+ * none.
  */
 public final class Region {
 
     /*
-     * Opening: map, and make it resident (Residency). Both the frames and the page map are locked: an allocation must
-     * not fault either.
+     * Opening: the memory is mapped and made resident (Residency). Both the frames and the page map are locked, because
+     * an allocation must not fault either.
      *
-     * Closing: the shared arena of the frames is closed, which costs a handshake with all threads; after it nobody is
+     * Closing: the shared arena of the frames is closed. This costs a handshake with all threads. After it no thread is
      * inside an access to a frame that is not EXCLUSIVE, and the frames are unmapped. The segments of EXCLUSIVE frames
-     * have arenas of their own, so with any frame out the frames' memory is only given back, and their addresses are
-     * kept: a late access reads zeros, and harms nobody. The system may refuse each step; Mapping knows how far it is.
+     * have arenas of their own. So if any frame is out, the memory of the frames is only given back, and their
+     * addresses are kept: a late access reads zeros and harms nobody. The system may refuse each step. Mapping knows
+     * which steps are done.
      *
-     * The page map is reached without an arena (PageMap.MEMORY), so it stays mapped as long as anybody can reach its
-     * PageMap, in an arena that the collector closes. From the close on it reads as zeros: a word of 0 is in no state,
-     * so that every late call is refused by the words themselves, and the hot path needs no check for it.
+     * The page map is accessed without an arena (PageMap.MEMORY). So it stays mapped as long as its PageMap is
+     * reachable: its segment has an arena that the garbage collector closes. From the close on it reads as zeros. A
+     * word of 0 is in no state, so the words themselves refuse every late call, and the hot path needs no check for it.
      */
 
-    /** Runs are aligned so in memory at least, where the labyrinth is as large, whatever a huge page has. */
+    /** The least alignment of a mapping that has at least so many bytes, whatever the size of a huge page is. */
     private static final long ALIGNED = 2L << 20;
 
     public final long pageSize;
     /** Bytes of this mapping that the kernel says are locked, asked once after opening. */
     public final long lockedBytes;
-    /** Of what slabs have of their own, mapped and locked. Written by who has this object's monitor. */
+    /** Bytes that slabs have mapped and locked for themselves. Only a thread with this object's monitor writes them. */
     private volatile long moreMapped;
     private volatile long moreLocked;
     public final MemorySegment frames;
     public final MemorySegment metadata;
 
-    /** Of a shared labyrinth. */
+    /** Null if the labyrinth is private. */
     public final @Nullable SharedFile file;
 
     private final Locking locking;
@@ -47,7 +49,7 @@ public final class Region {
     private final Arena arena;
     private final long start;
     private final Mapping frameMemory;
-    /** In front of a shared labyrinth's frames, and behind those of others. */
+    /** In a shared labyrinth it lies before the frames, in a private one after them. */
     private final Mapping metadataMemory;
 
     private Region(long pageSize, Mapping frameMemory, Mapping metadataMemory, Locking locking, long lockedBytes) {
@@ -78,9 +80,10 @@ public final class Region {
     }
 
     /**
-     * Maps, faults in and locks. Blocks, for about 0.3 s a GiB. On failure nothing stays mapped or locked.
+     * Maps the memory, faults it in and locks it. Blocks for about 0.3 s for each GiB. On failure nothing stays mapped
+     * or locked.
      *
-     * @param metadata what the page map needs, in bytes, for so many frames
+     * @param metadata bytes that the page map needs for so many frames
      */
     public static Region open(String name, int frames, long metadata, Locking locking) {
         Mapping.unmapWhatIsLeft();
@@ -106,7 +109,7 @@ public final class Region {
         }
     }
 
-    /** The same for a file's mapping. On failure that is unmapped; the file stays the caller's. */
+    /** Does the same for the mapping of a file. On failure the mapping is unmapped. The caller still owns the file. */
     public static Region share(SharedFile file, Locking locking) {
         Header header = file.header;
         Mapping frameMemory = file.frames;
@@ -125,13 +128,13 @@ public final class Region {
         }
     }
 
-    /** What nobody has had yet, or will ask for again. */
+    /** For mappings that nobody has used yet. No caller would ask for their end again, so it throws nothing. */
     private static void unmap(Mapping frameMemory, Mapping metadataMemory) {
         frameMemory.run();
         metadataMemory.run();
     }
 
-    /** More memory under the same lock, zeroed. On failure nothing stays. */
+    /** Maps more memory, zeroed, with the same locking. On failure nothing stays mapped or locked. */
     public More more(String name, long bytes) {
         Mapping.unmapWhatIsLeft();
         long length = (bytes + pageSize - 1) / pageSize * pageSize;
@@ -152,7 +155,7 @@ public final class Region {
         }
     }
 
-    /** Memory beside the labyrinth's own. Its addresses stay as long as {@code memory} can be reached. */
+    /** Memory in addition to the labyrinth's own. It stays mapped as long as {@code memory} is reachable. */
     public static final class More {
         public final MemorySegment memory;
         private final Mapping mapping;
@@ -167,14 +170,15 @@ public final class Region {
     }
 
     /**
-     * Unlocks and empties what {@link #more} has given: from now on it reads as zeros. Again only where it was refused.
+     * Unlocks and empties memory from {@link #more}: from now on it reads as zeros. After a refusal it may be called
+     * again.
      */
     public void giveBack(More more) {
         more.mapping.empty();
         discount(more);
     }
 
-    /** Unmaps it, before anybody had any of it. */
+    /** Unmaps memory that nobody has used yet. */
     public void discard(More more) {
         discount(more);
         more.mapping.run();
@@ -182,7 +186,7 @@ public final class Region {
 
     private void discount(More more) {
         long length = more.mapping.bytes();
-        synchronized (this) {    // and no call, which an error could strike half-way
+        synchronized (this) {    // no call in here: an error could strike at it, half-way through
             if (more.counts) {
                 moreMapped -= length;
                 moreLocked -= more.locked;
@@ -191,17 +195,17 @@ public final class Region {
         }
     }
 
-    /** Bytes that are mapped, those of slabs among them. */
+    /** Mapped bytes, including those of slabs. */
     public long mappedBytes() {
         return frameMemory.bytes() + metadataBytes();
     }
 
-    /** Of these, what is not frames: the page map, a file's header and tenants, and slabs' words. */
+    /** The mapped bytes that are not frames: the page map, the header and the tenants of a file, the words of slabs. */
     public long metadataBytes() {
         return metadataMemory.bytes() + moreMapped;
     }
 
-    /** Of these, what was locked when it was mapped. */
+    /** The mapped bytes that were locked when they were mapped. */
     public long lockedBytes() {
         return lockedBytes + moreLocked;
     }
@@ -209,10 +213,10 @@ public final class Region {
     private static long map(String name, long length) {
         long alignment = alignment(length, Machine.hugePageSize());
         long padded = alignment == 0 ? length : Math.addExact(length, alignment);
-        Mapping all = new Mapping(name, padded);    // before, as behind the call there may be no heap
+        Mapping all = new Mapping(name, padded);    // made before the call: after it there may be no heap
         Libc.Result result = Libc.mmap(0, padded, Native.MAP_PRIVATE() | Native.MAP_ANONYMOUS());
         if (result.failed() && alignment > ALIGNED) {
-            // Where a huge page has 32 or 512 MiB, the limit may have room for the frames, and not for that as well.
+            // A huge page may have 32 or 512 MiB. The limit may have room for the frames, and not for that as well.
             alignment = ALIGNED;
             padded = length + alignment;
             all = new Mapping(name, padded);
@@ -227,7 +231,7 @@ public final class Region {
         long aligned = (result.value() + alignment - 1) / alignment * alignment;
         all.at(result.value());
         try {
-            // Can fail: the kernel may have merged the mapping with its neighbour's, and may not split it again.
+            // This can fail: the kernel may have merged the mapping with its neighbour, and may not split it again.
             Libc.Result trim = all.trimTo(aligned, length);
             if (trim.failed()) {
                 throw mapRefused(name, length, trim);
@@ -240,8 +244,9 @@ public final class Region {
     }
 
     /**
-     * So that huge pages fit: their size; of a mapping that has none, the largest power of two in it. 0: any page will
-     * do, as for slabs and the smallest labyrinths. Costs address space alone, and only until it is trimmed.
+     * The alignment with which huge pages fit. It is the size of a huge page, or, if the mapping is smaller, the
+     * largest power of two that is not larger than the mapping. 0: any page will do (slabs and the smallest
+     * labyrinths). The alignment costs only address space, and only until the mapping is trimmed.
      */
     public static long alignment(long length, long hugePage) {
         return length < ALIGNED ? 0 : Math.min(Math.max(hugePage, ALIGNED), Long.highestOneBit(length));
@@ -253,12 +258,12 @@ public final class Region {
                 + ": ask for fewer frames, or raise the limit (ulimit -v, vm.max_map_count, vm.overcommit_memory)");
     }
 
-    /** The memory of a run, for as long as {@code arena} lives. */
+    /** The memory of a run. The segment ends with {@code arena}. */
     public MemorySegment run(int pfn, int order, Arena arena) {
         return Mapping.segment(address(pfn), pageSize << order, arena);
     }
 
-    /** The memory of a run, for as long as the labyrinth lives. */
+    /** The memory of a run. The segment ends when the labyrinth closes. */
     public MemorySegment shared(int pfn, int order) {
         return frames.asSlice(pfn * pageSize, pageSize << order);
     }
@@ -272,10 +277,10 @@ public final class Region {
     }
 
     /**
-     * Ends all access: {@link #isOpen} says so from here on. Handshakes with every thread.
+     * Ends all access to the frames. From then on {@link #isOpen} is false. This is a handshake with every thread.
      *
-     * @throws LabyrinthException.FramesOut if native code or a channel is using a segment right now; nothing has
-     *                                      changed then
+     * @throws LabyrinthException.FramesOut if native code or a channel is using a segment right now. Then nothing has
+     *                                      changed
      */
     public void endAccess(String name) {
         try {
@@ -289,10 +294,10 @@ public final class Region {
     }
 
     /**
-     * Nothing stays locked, nor any memory in use. May call the system. What the system refuses is tried again by the
-     * next call; what was done before is not.
+     * Gives all memory back: afterwards none is locked and none is in use. If the system refuses a step, the next call
+     * tries that step again. It does not repeat a step that is done.
      *
-     * @param keepAddresses of the frames, as a late access may still come
+     * @param keepAddresses whether the addresses of the frames are kept, because a late access may still come
      * @throws LabyrinthException.CloseRefused if something is left to do
      */
     public void giveBack(boolean keepAddresses) {
@@ -315,14 +320,17 @@ public final class Region {
             try {
                 metadataMemory.empty();
             } finally {
-                if (!metadataMemory.isEmpty()) {    // then at least they say what they would
+                if (!metadataMemory.isEmpty()) {    // refused: the words must still read as zeros
                     Mapping.segment(metadataMemory.address(), metadataMemory.bytes()).fill((byte) 0);
                 }
             }
         }
     }
 
-    /** Who is late may not write to frames that are others' by then: those go in the same step as the words. */
+    /**
+     * A late access must not write to frames that belong to others by then. So the frames are replaced in the same step
+     * as the words.
+     */
     private void giveBackShared(boolean keepAddresses) {
         try {
             metadataMemory.replace(keepAddresses ? frameMemory : null);
@@ -333,17 +341,17 @@ public final class Region {
         }
     }
 
-    /** Whether nobody of this process can write to the words any more, nor to a frame. */
+    /** Whether no thread of this process can write to the words or to a frame any more. */
     public boolean isOutOfReach() {
         return metadataMemory.isEmpty();
     }
 
-    /** Unmaps all of it, before anybody had any of it. Throws nothing: see {@link Mapping#run}. */
+    /** Unmaps all memory, before anybody has used it. Throws nothing: see {@link Mapping#run}. */
     public void discard() {
         try {
             arena.close();
         } catch (Throwable untold) {
-            // Nobody has a segment of it that this could end.
+            // Nobody has a segment that had to be ended.
         }
         unmap(frameMemory, metadataMemory);
     }

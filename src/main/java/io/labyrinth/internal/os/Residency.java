@@ -12,29 +12,30 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Makes a mapping resident: advised, locked, faulted in on all cores, and the lock proved. */
+/** Makes a mapping resident: advises the kernel, locks the pages, faults them in on all cores, and proves the lock. */
 public final class Residency {
 
     /*
-     * Advise, reserve the lock, fault in on all cores, lock, prove it.
+     * The order of the steps: advise, reserve the lock, fault in on all cores, lock, prove the lock.
      *
-     * mlock2(MLOCK_ONFAULT) comes before the first fault: it says within microseconds whether the limit allows the
+     * mlock2(MLOCK_ONFAULT) comes before the first fault. It says within microseconds whether the limit allows the
      * lock, and leaves the faults to all cores. It is an optimisation, and its refusal means nothing: the libc, the
-     * kernel or a filter (seccomp) may not know it, and a filter may answer as a limit does. Then mlock is asked at
-     * once, and its answer counts; if it grants the lock, it has faulted in everything on one core. The mlock at the
-     * end finds all pages present; it is what turns "locked when touched" into "locked", and its result is the
-     * kernel's word for it. MAP_POPULATE and MAP_LOCKED are not used: they fail silently.
+     * kernel or a filter (seccomp) may not know it, and a filter may answer as a limit does. After a refusal mlock is
+     * called at once, and its answer counts. If mlock grants the lock, it has faulted in everything on one core.
+     *
+     * The mlock at the end finds all pages present. It turns "locked when touched" into "locked", and its result is the
+     * kernel's statement that they are locked. MAP_POPULATE and MAP_LOCKED are not used: they fail silently.
      */
 
     private static final Logger LOG = LoggerFactory.getLogger(Residency.class);
 
-    /** Faulted in by one thread at a time: large enough to amortise the call, small enough to balance the threads. */
+    /** What one call faults in: large enough to amortise the call, small enough to balance the threads. */
     private static final long CHUNK = 32L << 20;
 
     private Residency() {
     }
 
-    /** Returns the bytes that are locked. Where they are {@code shared}, others may be at work in them. */
+    /** Returns the number of locked bytes. If the memory is {@code shared}, other processes may be using it. */
     static long make(String name, long start, long length, long pageSize, Locking locking, boolean shared) {
         advise(start, length);
         long since = System.nanoTime();
@@ -56,7 +57,7 @@ public final class Residency {
         return locked;
     }
 
-    /** Advice that the kernel may lack changes nothing that is promised, so its errors are only logged. */
+    /** The kernel may not know the advice. Nothing that is promised depends on it, so errors are only logged. */
     private static void advise(long start, long length) {
         int[] all = {Native.MADV_HUGEPAGE(), Native.MADV_DONTFORK(), Native.MADV_DONTDUMP()};
         for (int advice : all) {
@@ -75,7 +76,7 @@ public final class Residency {
         return !result.failed();
     }
 
-    /** False if it was refused and need not be granted. */
+    /** False if the lock was refused and is not required. */
     private static boolean lock(String name, long start, long length, Locking locking) {
         Libc.Result result = Libc.mlock(start, length);
         if (!result.failed()) {
@@ -110,7 +111,7 @@ public final class Residency {
             start(helpers, Math.min(chunks, Runtime.getRuntime().availableProcessors()) - 1, work);
             work.run();
         } finally {
-            // Whatever went wrong, nobody may still be writing to these addresses when they are unmapped.
+            // On failure the caller unmaps these addresses. No helper may write to them then.
             next.set(chunks);
             joinAll(helpers);
         }
@@ -124,7 +125,7 @@ public final class Residency {
         }
     }
 
-    /** As many as the system lets there be: with fewer it only takes longer. */
+    /** Starts at most {@code wanted} helpers. The system may allow fewer. Then it only takes longer. */
     private static void start(List<Thread> helpers, int wanted, Runnable work) {
         try {
             while (helpers.size() < wanted) {
@@ -135,7 +136,7 @@ public final class Residency {
         }
     }
 
-    /** An interrupt is kept for later. */
+    /** Waits for all threads. An interrupt does not end the wait, and is kept for the caller. */
     private static void joinAll(List<Thread> threads) {
         boolean interrupted = false;
         for (Thread thread : threads) {
@@ -158,13 +159,14 @@ public final class Residency {
         if (!result.failed()) {
             return 0;
         }
-        // The kernel says EINVAL where it does not know the advice (before 5.14); the others are a filter's answers.
+        // EINVAL: the kernel does not know the advice (before 5.14). ENOSYS and EPERM are the answers of a filter.
         if (result.errno() != Native.EINVAL() && result.errno() != Native.ENOSYS()
                 && result.errno() != Native.EPERM()) {
             return result.errno();
         }
-        // One by one. A file's page is there once it is read (by a load that no compiler leaves out), and others
-        // may be at work in it. A page of our own has to be written: it is new, so a zero changes nothing.
+        // Page by page. A page of a file is present after a read (by a load that no compiler leaves out). It must not
+        // be written, because other processes may be using it. A private page has to be written. It is new, so a zero
+        // changes nothing.
         MemorySegment chunk = Mapping.segment(from, length);
         for (long at = 0; at < length; at += pageSize) {
             if (shared) {

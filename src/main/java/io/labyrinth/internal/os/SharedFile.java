@@ -16,41 +16,47 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The file of a shared labyrinth: made or checked, mapped once as a whole, with a slot in it that is this process's
- * while it lives. Whatever can go wrong with a file that others wrote goes wrong here, before anything of it is used.
+ * The file of a shared labyrinth. It is made or checked, and mapped once as a whole. This process has a slot in it as
+ * long as it lives. A file that others wrote may be wrong in any way. It is refused here, before anything of it is
+ * used.
  */
 public final class SharedFile {
 
     /*
-     * Alive is who holds the kernel's lock on its slot's byte (native/labyrinth.h). The lock belongs to the open file
-     * description, so each labyrinth that attaches opens the file anew, even by a descriptor that it already has; else
-     * two of them would share their locks. (The older locks, which belong to the process, are lost when the process
-     * closes any descriptor of the file.) A child that was forked has a copy, and keeps the lock of a parent that has
-     * died; then the parent's pid tells (Tenancy), and a slot's second byte keeps sweepers and newcomers apart.
+     * A tenant is alive if it holds the kernel's lock on the byte of its slot (native/labyrinth.h). The lock belongs to
+     * the open file description. So each labyrinth that attaches opens the file anew, even if it already has a
+     * descriptor of it. Otherwise two labyrinths would share their locks. (The older kind of lock belongs to the
+     * process. It is lost when the process closes any descriptor of the file.)
+     *
+     * A forked child has a copy of the descriptor and keeps the lock of a parent that has died. Then the parent's pid
+     * tells that it is dead (Tenancy). The second byte of the slot keeps sweepers and newcomers apart.
      */
 
     private static final Logger LOG = LoggerFactory.getLogger(SharedFile.class);
 
     public final Header header;
-    /** Of the whole mapping; 0 until it is mapped. */
+    /** The address of the whole mapping. 0 until it is mapped. */
     public long base;
-    /** Its parts, made before it is mapped, as after that there may be no heap: the frames, and all before them. */
+    /**
+     * The two parts of the mapping: the frames, and all that lies before them. Both objects are made before the file is
+     * mapped: after that there may be no heap for them.
+     */
     final Mapping frames;
     final Mapping metadata;
     /** For messages. */
     public final String path;
 
-    /** The file's name, by which anybody finds it; null where it has none. */
+    /** The file's name, by which every process finds it. Null if it has none. */
     private final @Nullable Path named;
     /** -1 once it is closed. */
     private int fd;
-    /** This process's, from {@link #enter} to {@link #leave}; 0 before and after. */
+    /** The slot of this process, from {@link #enter} to {@link #leave}. 0 before and after. */
     private int slot;
-    /** The slot that it was then, until its lock is given up. */
+    /** The slot that this process has left, until its lock is given up. */
     private int toUnlock;
-    /** The words, mapped once more, while this process leaves. */
+    /** A second mapping of the words, while this process leaves. */
     private final Mapping again;
-    /** By byte: locks that were taken for a moment, and could not be given up after it. */
+    /** For each byte: whether its lock was taken for a moment and could not be given up again. */
     private final boolean[] stillLocked = new boolean[2 * Native.LABYRINTH_TENANTS()];
 
     private SharedFile(String path, @Nullable Path named, int fd, Header header) {
@@ -64,9 +70,9 @@ public final class SharedFile {
     }
 
     /**
-     * Makes the file, as long as it will be, with room for all of its pages; none is faulted in yet.
+     * Makes the file with its final length, and with room for all of its pages. No page is faulted in yet.
      *
-     * @param path null: in memory, without a name
+     * @param path null: a file in memory, without a name
      */
     public static SharedFile create(@Nullable Path path, Header header) {
         String name = path == null ? "memfd:" + header.name() : path.toString();
@@ -92,7 +98,7 @@ public final class SharedFile {
         }
     }
 
-    /** Opens and checks what another process has made, in the order of native/labyrinth.h. */
+    /** Opens a file that another process has made, and checks it in the order that native/labyrinth.h gives. */
     public static SharedFile open(Path path) {
         String name = MemoryFile.requireDefault(path).toString();
         int fd = MemoryFile.checked(Libc.open(name, Native.O_RDWR() | Native.O_NOCTTY()), "open", name);
@@ -104,7 +110,7 @@ public final class SharedFile {
             header.checkLength(name, MemoryFile.length(fd, name));
             Machine.requireMemory(header.name(), MemoryFile.missing(fd, header.fileBytes()));
             MemoryFile.reserve(fd, name, header.fileBytes());
-            // A link of somebody's descriptor goes with that one; this process's own stays.
+            // A path below /proc ends with the descriptor that it names. The link of this process's own stays.
             boolean isNamed = !path.startsWith("/proc") && MemoryFile.hasName(fd, name);
             return new SharedFile(name, isNamed ? path.toAbsolutePath() : null, fd, header).map();
         } catch (Throwable e) {
@@ -113,7 +119,7 @@ public final class SharedFile {
         }
     }
 
-    /** By which other processes may open it now: its name, or the link of this process's descriptor. */
+    /** The path by which other processes can open the file now: its name, or the link of this process's descriptor. */
     public synchronized Path sharedPath() {
         if (named != null) {
             return named;
@@ -140,9 +146,10 @@ public final class SharedFile {
     /**
      * Takes a slot.
      *
-     * @param evict takes back what the tenant (in its place within the word) had; see {@link #sweep}
-     * @return this tenant, in its place within the word
-     * @throws LabyrinthException.NoVacancy if each slot has a tenant that lives
+     * @param evict takes back what a dead tenant had, as in {@link #sweep}. The tenant's number is given in its place
+     *              within the word
+     * @return the number of this tenant, in its place within the word
+     * @throws LabyrinthException.NoVacancy if each slot has a living tenant
      */
     public synchronized long enter(LongToIntFunction evict) {
         for (int candidate = Native.LABYRINTH_FIRST_TENANT(); candidate < Native.LABYRINTH_TENANTS(); candidate++) {
@@ -158,7 +165,7 @@ public final class SharedFile {
                         return PageWord.tenant(candidate);
                     }
                 } finally {
-                    unlock(sweepAt(candidate));    // harms nobody who has it: it is given up for this description
+                    unlock(sweepAt(candidate));    // another holder keeps its lock: this ends only this description's
                     if (slot != candidate) {
                         unlock(lockAt(candidate));
                     }
@@ -167,20 +174,21 @@ public final class SharedFile {
         }
         int limit = Native.LABYRINTH_TENANTS() - Native.LABYRINTH_FIRST_TENANT();
         throw new LabyrinthException.NoVacancy("file=" + path + " tenants=" + limit + " limit=" + limit
-                + ": each is a process that lives, or left a forked child that does, or is just being swept; end one, or"
-                + " try again");
+                + ": each is a living process, or left a living forked child, or is being swept; end one, or try"
+                + " again");
     }
 
-    /** Whether no forked child has the frames: else a tenant's death is not theirs (Tenancy). */
+    /** Whether no forked child gets the frames. A child that has them may outlive its parent (Tenancy). */
     private boolean isKeptFromChildren() {
         return !Libc.madvise(base, header.fileBytes(), Native.MADV_DONTFORK()).failed();
     }
 
     /**
-     * Takes back what tenants had that have died. One that another process is just sweeping is left to it.
+     * Takes back what dead tenants had. A tenant that another process is sweeping is left to that process.
      *
-     * @param evict takes back what the tenant (in its place within the word) had, and returns the frames
-     * @throws LabyrinthException.MapRefused if the kernel cannot say who lives
+     * @param evict takes back what a dead tenant had, and returns the number of frames. The tenant's number is given in
+     *              its place within the word
+     * @throws LabyrinthException.MapRefused if the kernel cannot say which tenants live
      */
     public synchronized int sweep(LongToIntFunction evict) {
         int freed = 0;
@@ -212,7 +220,7 @@ public final class SharedFile {
         }
     }
 
-    /** Looks at all again, as without this lock somebody may have swept it, or a new tenant may have come. */
+    /** Checks everything again: before this lock was taken, another may have swept the slot, or entered it. */
     private int sweepSlot(int other, boolean locked, LongToIntFunction evict) {
         if (!lock(sweepAt(other))) {
             return 0;
@@ -230,11 +238,12 @@ public final class SharedFile {
     }
 
     /**
-     * Leaves the slot, swept like that of the dead: nothing of this process can reach the words any more, as other
-     * memory stands where they were mapped ({@link Region#giveBack}); so what was claimed to the last moment is seen.
+     * Sweeps this process's slot like the slot of a dead tenant, and leaves it. No thread of this process can reach the
+     * words any more: other memory stands where they were mapped ({@link Region#giveBack}). So the sweep sees all
+     * claims, up to the last moment.
      *
-     * <p>Where that fails, for want of memory say, the slot is as that of a process that has died: its lock is given up
-     * all the same, and what it had is for the next sweep. Called again, it does what is left to do.
+     * <p>If the sweep fails, for example for want of memory, the slot looks like that of a dead tenant: its lock is
+     * given up all the same, and the next sweep takes back what it had. A second call does what is left to do.
      *
      * @throws LabyrinthException.CloseRefused if something is left to do
      */
@@ -246,7 +255,7 @@ public final class SharedFile {
         } finally {
             if (slot != 0) {
                 toUnlock = slot;
-                slot = 0;    // before it is unlocked: from then on it may be another's
+                slot = 0;    // before the unlock: after it another process may have the slot
             }
             try {
                 close();
@@ -271,8 +280,8 @@ public final class SharedFile {
     }
 
     /**
-     * And unlocks, by itself: whatever still maps the file, and each child that was forked and has not gone yet, has
-     * the same open file description, so the lock would not end with the descriptor.
+     * Unlocks the slot, then closes the descriptor. The lock does not end with the descriptor: whatever still maps the
+     * file has the same open file description, and so has each forked child that still lives.
      */
     private void close() {
         if (toUnlock != 0) {
@@ -285,18 +294,18 @@ public final class SharedFile {
             toUnlock = 0;
         }
         if (fd != -1) {
-            Libc.close(fd);    // Linux closes, whatever it answers
+            Libc.close(fd);    // Linux closes it, whatever the call returns
             fd = -1;
         }
     }
 
-    /** Who has a slot. */
+    /** The tenants of all slots that are taken. */
     public synchronized List<Tenancy.Tenant> tenants() {
         return Header.tenants(Mapping.segment(base, header.framesOffset()), header,
                 number -> number == slot || isLocked(fd, path, number));
     }
 
-    /** Whether another open file description has the lock on a tenant's byte. */
+    /** Whether another open file description has the lock on the byte of a tenant. */
     public static boolean isLocked(int fd, String path, int number) {
         Libc.Result result = Libc.lockedByte(fd, lockAt(number));
         if (result.failed()) {
@@ -305,24 +314,24 @@ public final class SharedFile {
         return result.value() != 0;
     }
 
-    /** Takes back what {@code tenant} has in the words. */
+    /** Takes back what {@code tenant} has claimed in the words. */
     public interface Sweeper {
         void evict(MemorySegment words, long tenant);
     }
 
     /**
-     * The file, and its name if this process has made it, where an opening failed half-way. No refusal of the system is
-     * thrown: the opening's failure is the one to tell.
+     * Closes and unmaps the file after an opening has failed half-way, and removes its name if this process has made
+     * it. A refusal of the system is not thrown: the caller must report why the opening failed.
      */
     public synchronized void discard(boolean created) {
         try {
             if (slot != 0) {
-                unlock(lockAt(slot));    // else the lock goes with the descriptor
+                unlock(lockAt(slot));    // if that is refused, the lock ends with the descriptor
             }
         } finally {
             Libc.close(fd);
             fd = -1;
-            frames.run();    // nothing, if the region has done so
+            frames.run();    // does nothing if the region has done it
             metadata.run();
         }
         if (created && named != null) {
@@ -338,7 +347,7 @@ public final class SharedFile {
         }
     }
 
-    /** False if another open file description has this byte's lock: these two errors say so, and no other does. */
+    /** False if another open file description has this byte's lock. Only EAGAIN and EACCES say so. */
     private boolean lock(long at) {
         Libc.Result result = Libc.lockByte(fd, Native.F_WRLCK(), at);
         if (result.failed() && result.errno() != Native.EAGAIN() && result.errno() != Native.EACCES()) {
@@ -347,7 +356,7 @@ public final class SharedFile {
         return !result.failed();
     }
 
-    /** Remembered before, as the call may fail by an error, too: {@link #retryUnlock}. */
+    /** Noted before the call, because an error may strike in it, too. {@link #retryUnlock} tries again. */
     private void unlock(long at) {
         stillLocked[indexOf(at)] = true;
         if (!Libc.lockByte(fd, Native.F_UNLCK(), at).failed()) {

@@ -8,19 +8,21 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * What a tenant writes of itself into its slot, and what that says of its life: the second sign of death
+ * What a tenant writes into its slot about itself, and what that says about its life. This is the second sign of death
  * (native/labyrinth.h), for a tenant whose lock a forked child keeps.
  */
 public final class Tenancy {
 
     /*
-     * A wrong "it has ended" would give a living process's frames to others, so whatever is in doubt says nothing: a
-     * pid of another namespace, one that is no pid, an answer other than ESRCH (EPERM is that of a living process of
-     * another user, or of a filter). The start of the process is not compared: it is told in the reader's own clock,
-     * and a pid that was given anew only delays the sweep.
+     * A wrong "it has ended" would give the frames of a living process to others. So nothing doubtful counts as an end:
+     * not a pid of another namespace, not a number that is no pid, and no answer other than ESRCH. (EPERM is the answer
+     * for a living process of another user, or the answer of a filter.)
+     *
+     * The start time of the process is not compared: the system tells it in the reader's own clock. A pid that was
+     * given to a new process only delays the sweep.
      */
 
-    /** As it wrote of itself. Alive is false only of one that has died for certain. */
+    /** A tenant as it describes itself. {@code alive} is false only if it has certainly died. */
     public record Tenant(int number, long pid, long since, boolean alive) {
     }
 
@@ -30,9 +32,10 @@ public final class Tenancy {
     }
 
     /**
-     * Of this process, in a slot that is its own from now on.
+     * Describes this process in a slot that is its own from now on.
      *
-     * @param isKeptFromChildren whether no forked child has its frames; else its pid is not to tell of its death
+     * @param isKeptFromChildren whether no forked child gets its frames. If children get them, the end of its pid must
+     *                           not count as its death
      */
     public static void write(MemorySegment slot, boolean isKeptFromChildren) {
         labyrinth_tenant.pid_namespace(slot, 0);
@@ -41,7 +44,7 @@ public final class Tenancy {
         labyrinth_tenant.pid_namespace(slot, isKeptFromChildren ? namespace() : 0);
     }
 
-    /** Whether the process that wrote this slot has ended for certain. */
+    /** Whether the process that wrote this slot has certainly ended. */
     public static boolean hasEnded(MemorySegment slot) {
         long namespace = labyrinth_tenant.pid_namespace(slot);
         long pid = labyrinth_tenant.pid(slot);
@@ -52,7 +55,7 @@ public final class Tenancy {
         return found.failed() && found.errno() == Native.ESRCH();
     }
 
-    /** The inode of this process's pid namespace, which no other has while a process is in this one; 0: not known. */
+    /** The inode of this process's pid namespace, 0 if not known. As long as a process lives in it, no other has it. */
     private static long namespace() {
         try {
             return (long) Files.getAttribute(NAMESPACE, "unix:ino");
