@@ -12,7 +12,10 @@ import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.slf4j.Logger;
 
-/** Where a labyrinth cannot begin: another system, a module layer without the right to native calls. */
+/**
+ * Environments in which no labyrinth can open: another operating system, or a module layer without the right to native
+ * calls.
+ */
 class PlatformTest {
 
     @Test
