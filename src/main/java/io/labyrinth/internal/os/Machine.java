@@ -83,8 +83,8 @@ public final class Machine {
 
     /**
      * Whether the lock limit does not apply: CAP_IPC_LOCK (bit 14) is effective, and it is of the initial user
-     * namespace. Root in a rootless container has the capability of another namespace. The kernel ignores that one
-     * (mm/mlock.c: capable).
+     * namespace. Root in a rootless container has the capability only in another namespace, and there the kernel does
+     * not ask for it (mm/mlock.c: capable).
      */
     public static boolean mayLockAnything() {
         return hasLockCapability() && isInitialUserNamespace();
