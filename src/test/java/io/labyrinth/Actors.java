@@ -6,8 +6,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
 /**
- * Threads that make their calls one at a time, so that what each call must come to can be told beforehand: the one that
- * asks, a platform thread and a virtual one. The last two can end, and others take their places.
+ * Threads that make their calls one at a time, so a test can say beforehand what each call must return: the thread that
+ * runs the test, a platform thread and a virtual thread. The last two can end, and new ones take their places.
  */
 final class Actors {
 

@@ -10,7 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 
-/** A process that answers each line with one. One that dies, or does not answer in time, is started anew. */
+/** A process that answers each line with one line. If it dies, or does not answer in time, a new one is started. */
 final class Answers implements AutoCloseable {
 
     /** For what takes a few milliseconds, or some hundred on a busy machine. */

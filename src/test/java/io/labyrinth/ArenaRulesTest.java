@@ -28,7 +28,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** What {@link Arena} promises, asked of the JDK's arenas and of a labyrinth's alike: no test knows which it has. */
+/**
+ * What {@link Arena} promises. The same tests run on the JDK's arenas and on a labyrinth's arenas. No test knows which
+ * kind it has.
+ */
 class ArenaRulesTest {
 
     private static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;

@@ -23,11 +23,12 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Calls with hostile arguments, by the right and the wrong threads, on live and ended frames, tickets and handles, on
- * an open and a closed labyrinth. What each must come to is told beforehand; a refused one must leave every page word
- * as it was, and after each the labyrinth must look as the model does.
+ * Calls with hostile arguments: by the right and by wrong threads, on live and ended frames, tickets and handles, on an
+ * open and on a closed labyrinth. The model says beforehand what each call must return. A refused call must leave every
+ * page word as it was. After each call the labyrinth must look as the model does.
  *
- * <p>A target for Jazzer, which makes the bytes that say what is called, and learns from what the calls reach.
+ * <p>This is a target for Jazzer. Jazzer makes the bytes that choose the calls, and learns from the code that the calls
+ * reach.
  */
 public final class Arguments {
 

@@ -18,8 +18,8 @@ import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The part of {@link Arguments} for what needs no history: flags, the builder, watermarks; and for arenas and slabs,
- * which are made, used, and ended in one call, in labyrinths of their own.
+ * The part of {@link Arguments} that needs no history: flags, the builder and watermarks. Arenas and slabs are here,
+ * too. One call makes them, uses them and ends them, in a labyrinth of its own.
  */
 final class ArgumentsAlone {
 

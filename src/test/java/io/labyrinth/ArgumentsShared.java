@@ -14,7 +14,7 @@ import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** The part of {@link Arguments} for what names files, descriptors and places of a shared labyrinth. */
+/** The part of {@link Arguments} for the files, descriptors and offsets of a shared labyrinth. */
 final class ArgumentsShared {
 
     private static final int FRAMES = 8;

@@ -18,7 +18,10 @@ import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@link Arguments}, as Jazzer finds them: by what their calls reach in the page map and around it. */
+/**
+ * Runs {@link Arguments} with Jazzer, which finds arguments by the code that the calls reach in and around the page
+ * map.
+ */
 class ArgumentsTest {
 
     private static final String JAZZER = "com.code_intelligence.jazzer.Jazzer";

@@ -33,7 +33,7 @@ import org.junit.jupiter.api.io.TempDirFactory;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Buffers over frames, with real files and sockets: what they can do, and what they are refused. */
+/** Buffers over frames, with real files and sockets: what they can do, and what is refused. */
 class BuffersTest {
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;

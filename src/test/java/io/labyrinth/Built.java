@@ -3,7 +3,10 @@ package io.labyrinth;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** What the build makes of C for the tests of Java: {@code make -C native for-java}, called by Maven before them. */
+/**
+ * The C programs that the Java tests need. {@code make -C native for-java} builds them. Maven calls it before the
+ * tests.
+ */
 public final class Built {
 
     private static final Path FOLDER = Path.of("target", "native").toAbsolutePath();

@@ -1,6 +1,6 @@
 package io.labyrinth;
 
-/** What {@link Arguments} calls. */
+/** A call that {@link Arguments} makes. */
 enum Call {
     ALLOC, ALLOC_HANDLE, FRAME_CLOSE, FRAME_HAND_OFF, FRAME_SEGMENT, SEGMENT_ACCESS, FRAME_LOOK, TICKET_ACCEPT, FREE,
     HAND_OFF, ACCEPT, HANDLE_LOOK, HANDLE_SEGMENT, ACCESS, STATS, SWEEP, THREAD_ENDS, CLOSE, CLOSE_NOW, BUILDER, GFP,

@@ -6,7 +6,9 @@ import java.util.EnumMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Calls made: how often each was taken and how often refused, and what led up to the present one. */
+/**
+ * The calls that were made: how often each call succeeded and was refused, and which calls came before the last one.
+ */
 final class CallLog {
 
     /** A call that is under test. */

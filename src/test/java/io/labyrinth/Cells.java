@@ -3,8 +3,8 @@ package io.labyrinth;
 import java.util.concurrent.atomic.AtomicLongArray;
 
 /**
- * The page map's memory, where {@link LincheckTest} can see it: lv, so and cas of the shipped class end here, for words
- * and owners, and all else of it runs as it is.
+ * The memory of the page map in a form that {@link LincheckTest} can see. lv, so and cas of the shipped class end here,
+ * for page words and owner words. All other code of that class runs unchanged.
  */
 public final class Cells {
 

@@ -24,7 +24,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The memory limit of a cgroup: found before a page is touched, as behind it the kernel kills, and does not refuse. */
+/**
+ * The memory limit of a cgroup is found before a page is touched. Above the limit the kernel kills instead of refusing.
+ */
 class CgroupTest {
 
     private static final String PROPERTY = "opening: refused before a page is touched if the cgroup has no room";

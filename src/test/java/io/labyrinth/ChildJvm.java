@@ -13,7 +13,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A second JVM, for what a test cannot do to its own: lower limits, other flags, an exhausted heap. It runs with the
- * classes of this one, from the class path (which starts in half the time) or as the named module, patched.
+ * classes of this JVM, either from the class path (which starts in half the time) or as the patched named module.
  */
 public final class ChildJvm {
 

@@ -7,8 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * One labyrinth that a test closes, by one of the ways to open and to close one; and what must hold when it could not
- * be closed, when it could, and behind that.
+ * One labyrinth that a test closes, for each way to open one and each way to close one. It knows what must hold if the
+ * close failed, if it succeeded, and after that.
  */
 final class ClosingCase {
 

@@ -6,10 +6,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 
-/**
- * What a labyrinth that has closed must have left as it was: what is locked, which files are open, and what is mapped
- * of files.
- */
+/** The state that a closed labyrinth must leave unchanged: locked memory, open files, and mappings of files. */
 record ClosingState(long lockedKilobytes, long descriptors, List<String> mappedFiles) {
 
     static ClosingState now() {

@@ -7,9 +7,9 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
 /**
- * Closing, where any step of it goes wrong: what {@link OpeningTest} is for the other end. Each failure is typed;
- * before the point of no return the labyrinth is as it was, behind it nobody has anything of it; and the next close
- * goes on, until nothing of it is mapped, locked or open, nor a tenant that seems to live.
+ * Closes a labyrinth while any step of the close fails. {@link OpeningTest} does the same for the opening. Each failure
+ * is typed. Before the point of no return the labyrinth is as it was. After it nobody can use anything of it. The next
+ * close goes on, until nothing is mapped, locked or open and no tenant seems to live.
  */
 class ClosingTest {
 

@@ -7,7 +7,10 @@ import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** What is optional is optional: the core in a JVM that has the modules that it requires, its own, and no other. */
+/**
+ * What is optional is optional: the core runs in a JVM that has only the core's module and the modules that it
+ * requires.
+ */
 class CoreAloneTest {
 
     @Test

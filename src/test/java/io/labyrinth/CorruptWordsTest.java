@@ -19,8 +19,8 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
 /**
- * Any bytes in page words, owner words and advice, as a process that shares the map could write them: each call gives a
- * typed answer or a sensible count, ends, and touches nothing outside of the map.
+ * Arbitrary bytes in page words, owner words and advice, as another process that shares the map could write them. Each
+ * call returns a typed answer or a plausible count, ends, and touches nothing outside of the map.
  */
 class CorruptWordsTest {
 

@@ -6,8 +6,8 @@ import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All that one thread of an ownership stress does with the labyrinth: takes, stamps, passes on, accepts, checks and
- * frees; believes nothing; and keeps the books. One thread's at a time.
+ * Everything that one thread of an ownership stress does with the labyrinth: it takes, stamps, passes on, accepts,
+ * checks and frees runs. It trusts no answer, and counts what it does. Only one thread uses it at a time.
  */
 final class Courier {
 

@@ -6,7 +6,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
-/** The threads of an ownership stress, by what they are after. */
+/** The threads of an ownership stress, each kind with its own task. */
 final class Crowd {
 
     /*

@@ -17,7 +17,7 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** In a process that has many mappings, none of them Labyrinth's: nothing that opens looks at them. */
+/** In a process with many mappings of other code, no opening looks at those mappings. */
 class CrowdedTest {
 
     private static final int FOREIGN = 60_000;

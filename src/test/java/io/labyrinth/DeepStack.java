@@ -6,8 +6,8 @@ import java.lang.foreign.ValueLayout;
 import java.util.List;
 
 /**
- * A program for {@link NothingLostTest}: takes each step at each depth of the stack, from where it cannot even begin to
- * where it always succeeds, and looks each time for what was lost.
+ * A program for {@link NothingLostTest}. It runs each step at each depth of the stack: from the depth at which the step
+ * cannot begin to the depth at which it always succeeds. Each time it looks for what was lost.
  */
 final class DeepStack {
 

@@ -4,7 +4,10 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
-/** Two threads that do at the same moment what only one of them can have done: amid the crowd, in its labyrinth. */
+/**
+ * Two threads do something at the same moment that only one of them can succeed at. They do so in the labyrinth of the
+ * crowd, while the crowd runs.
+ */
 final class Duels {
 
     private static final int ROUNDS = 4096;

@@ -23,7 +23,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Misuse: each refusal is typed, says fact, limit and remedy, and leaves every word of the map as it was. */
+/**
+ * Misuse: each refusal is typed, says the fact, the limit and the remedy, and leaves every word of the map as it was.
+ */
 class FaultsTest {
 
     private static final Gfp SHARED = Gfp.NOWAIT;

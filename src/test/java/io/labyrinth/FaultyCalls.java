@@ -10,8 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * What {@code src/test/native/faults.c} offers: system calls that fail when they are told to, and a storm of signals.
- * For child JVMs, which call something here before the bindings are initialised: so these functions come before libc's.
+ * The functions of {@code src/test/native/faults.c}: system calls that fail on request, and a storm of signals. They
+ * are for child JVMs. A child calls one of them before the bindings are initialised, so these functions are found
+ * before those of libc.
  */
 @SuppressWarnings("restricted")
 final class FaultyCalls {

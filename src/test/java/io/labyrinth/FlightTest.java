@@ -22,7 +22,8 @@ import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.Test;
 
 /**
- * What a flight recording has of a labyrinth. In JVMs of their own: one that has recorded is not as it was before.
+ * What a flight recording shows of a labyrinth. The tests run in child JVMs, because a JVM that has recorded once is
+ * not as before.
  */
 class FlightTest {
 

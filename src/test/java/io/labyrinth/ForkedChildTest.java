@@ -17,7 +17,10 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** A child that was forked has a copy of its parent's lock: who lives is then told by the pid. C's twin is in shared.c. */
+/**
+ * A forked child has a copy of its parent's lock. Then the pid tells whether the parent lives. The twin in C is in
+ * shared.c.
+ */
 class ForkedChildTest {
 
     private static final Gfp EXCLUSIVE = Gfp.NOWAIT.with(Gfp.EXCLUSIVE);

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What an arena on frames does with its labyrinth; the rules of every arena are in {@link ArenaRulesTest}. */
+/** What an arena on frames does with its labyrinth. The rules for every arena are in {@link ArenaRulesTest}. */
 class FrameArenaTest {
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;

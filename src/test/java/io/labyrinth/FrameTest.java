@@ -19,7 +19,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** What a frame lets whom do, and until when. */
+/** What a frame allows, to which thread, and until when. */
 class FrameTest {
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;

@@ -6,9 +6,10 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
- * A program for {@link FrozenThreadTest}: a thread takes each step, and stops in front of the first store, load or
- * compare-and-set that it makes on a word of the map, then of the second, and so on. Each time the others get what
- * there is, hand it over, sweep, and give it back, before the thread goes on or after it; and nothing is lost.
+ * A program for {@link FrozenThreadTest}. A thread runs each step and stops before the first load, store or
+ * compare-and-set that it makes on a word of the map. In the next round it stops before the second one, and so on. Each
+ * time the other threads take what is free, hand it over, sweep, and give it back: while the thread is stopped, or
+ * after it has gone on. Nothing may be lost.
  */
 final class FrozenAnywhere {
 

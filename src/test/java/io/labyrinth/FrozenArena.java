@@ -7,9 +7,9 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
- * A program for {@link FrameArenaTest}: a thread allocates from an arena, or closes it, and stops in front of the first
- * call that the arena makes, then of the second, and so on. Each time another thread allocates from the same arena or
- * closes it meanwhile; afterwards no two segments overlap, and all frames are back.
+ * A program for {@link FrameArenaTest}. A thread allocates from an arena, or closes it, and stops before the first call
+ * that the arena makes. In the next round it stops before the second one, and so on. Each time another thread allocates
+ * from the same arena or closes it meanwhile. Afterwards no two segments overlap, and all frames are back.
  */
 final class FrozenArena {
 

@@ -4,9 +4,10 @@ import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
- * A program for {@link SharedCloseTest}: a thread allocates a frame or accepts a ticket, and stops in front of the
- * first store, load or compare-and-set that it makes on a word of the map, then of the second, and so on. Each time its
- * labyrinth closes before it goes on. Whatever it gets then is no frame; and nothing is lost to the other tenant.
+ * A program for {@link SharedCloseTest}. A thread allocates a frame or accepts a ticket, and stops before the first
+ * load, store or compare-and-set that it makes on a word of the map. In the next round it stops before the second one,
+ * and so on. Each time its labyrinth closes before the thread goes on. Then the thread must not get a frame, and
+ * nothing may be lost for the other tenant.
  */
 final class FrozenClose {
 

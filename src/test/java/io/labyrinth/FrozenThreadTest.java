@@ -20,8 +20,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /**
- * A thread frozen between two of its steps stops no other, and nobody gets what it holds. One test stops real threads,
- * by hooks; in the others the state that such a thread leaves is written by hand, word by word, and all else is exact.
+ * A thread that is frozen between two of its steps stops no other thread, and nobody gets what it holds. One test stops
+ * real threads, by hooks. The others write by hand, word by word, the state that such a thread leaves. There everything
+ * else is exact.
  */
 class FrozenThreadTest {
 

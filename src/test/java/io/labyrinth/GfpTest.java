@@ -12,7 +12,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The request flags: what can be said, and what is refused with the reason. */
+/** The request flags: which combinations are allowed, and which are refused with the reason. */
 class GfpTest {
 
     private static final List<Gfp> ALL = List.of(Gfp.HIGH, Gfp.ZERO, Gfp.EXCLUSIVE, Gfp.NOMEMALLOC, Gfp.NOWARN,

@@ -13,8 +13,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * What the guide says is so, as far as a program can tell: its examples run, its links lead somewhere, the tests that
- * it names exist, the flags that it lists are the flags, and every refusal has its section.
+ * The guide is true, as far as a program can check: its examples run, its links lead somewhere, the tests that it names
+ * exist, it lists exactly the flags that there are, and every refusal has its section.
  */
 class GuideTest {
 

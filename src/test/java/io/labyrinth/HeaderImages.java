@@ -13,8 +13,9 @@ import java.util.SplittableRandom;
 import java.util.function.LongConsumer;
 
 /**
- * Headers and lengths of files that may be a labyrinth's or not, always the same for the same seed: each field at its
- * bounds and at those of its type, most with the right crc; layouts with room where there must be none; noise.
+ * Headers and lengths of files that may or may not be labyrinths. The same seed always gives the same files. Each field
+ * takes the limits of its range and of its type, mostly with the right crc. Some layouts have gaps where there must be
+ * none. Some files are noise.
  */
 final class HeaderImages {
 

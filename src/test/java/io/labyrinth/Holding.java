@@ -5,7 +5,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
-/** One life of a run, as a thread of an ownership stress holds it, by either face; and what is written all over it. */
+/**
+ * One life of a run that a thread of an ownership stress holds, as a frame or as a handle, and the stamps all over it.
+ */
 final class Holding {
 
     /*

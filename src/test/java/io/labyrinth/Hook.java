@@ -8,9 +8,9 @@ import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the hooks of {@link Hooked} call. One thread is chosen, and its n-th call from then on in a try block, or its
- * n-th step on a page word, an advice word or an arena: there an error strikes it, or it stops until it is let go.
- * Nobody else notices anything.
+ * What the hooks of {@link Hooked} call. A program chooses one thread, and a number n. The hook acts at the thread's
+ * n-th call in a try block, or at its n-th access to a page word, an advice word or an arena. There an error strikes
+ * the thread, or it stops until it is released. No other thread notices anything.
  */
 public final class Hook {
 

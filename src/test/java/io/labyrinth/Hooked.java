@@ -24,9 +24,9 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 /**
- * Loads Labyrinth's classes, and gives those that a program names a hook in front of each of their calls: there a test
- * may throw an error or stop the thread. The shipped classes have none. For child JVMs, as their module has to be the
- * class path's.
+ * Loads the classes of Labyrinth and gives those that a program names a hook before each of their calls. There a test
+ * may throw an error or stop the thread. The shipped classes have no hooks. It is for child JVMs, because Labyrinth
+ * must be on the class path and not in its named module.
  */
 final class Hooked extends ClassLoader {
 

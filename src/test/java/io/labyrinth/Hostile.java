@@ -2,7 +2,7 @@ package io.labyrinth;
 
 import io.labyrinth.internal.pagemap.PageWord;
 
-/** Bytes, read as arguments such as nobody would give. Reads zeros behind the end. */
+/** Turns bytes into arguments that no sane caller would give. After the last byte it reads zeros. */
 final class Hostile {
 
     private static final String[] WORDS = {"ATOMIC", "NOWAIT", "HIGH", "ZERO", "EXCLUSIVE", "NOMEMALLOC", "NOWARN",

@@ -10,7 +10,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
-/** What an allocation does not do: allocate on the heap, fault, or take more metadata than is said. */
+/**
+ * What an allocation does not do: it does not allocate on the heap, it does not fault, and it needs no more metadata
+ * than is documented.
+ */
 class HotPathTest {
 
     private static final int PAIRS = 1_000_000;

@@ -34,7 +34,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a map says is what is there; and a look from outside leaves no trace. */
+/** A map shows what is there, and a look from another process leaves no trace. */
 class LabyrinthMapTest {
 
     private static final Gfp EXCLUSIVE = Gfp.NOWAIT.with(Gfp.EXCLUSIVE);

@@ -24,7 +24,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** The layers of the core, in the order of its package-info, by the class files. */
+/** Checks by the class files that the layers of the core keep the order of the core's package-info. */
 class LayersTest {
 
     private static final String API = "io.labyrinth";

@@ -22,8 +22,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * One definition for C and Java: asks the system's C compiler for every number that the Java side relies on. What there
- * is to ask is found in the bindings themselves, so that nothing new can be forgotten here.
+ * C and Java share one definition. The test asks the system's C compiler for every number that the Java side relies on.
+ * It takes the list of numbers from the bindings themselves, so no new one can be forgotten.
  */
 class LayoutTest {
 

@@ -3,8 +3,9 @@ package io.labyrinth;
 import java.util.concurrent.atomic.AtomicLongArray;
 
 /**
- * Whose each frame is, kept beside the labyrinth: the mark of the run that it belongs to. A frame that is handed out
- * twice is found here by the second owner, before it has written a byte; a life that comes twice is found as well.
+ * Keeps, next to the labyrinth, the owner of each frame: the mark of the run that the frame belongs to. If a frame is
+ * handed out twice, the second owner finds it here before it has written a byte. A life that comes twice is found as
+ * well.
  */
 final class Ledger {
 

@@ -4,7 +4,7 @@ import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
-/** One life of one run, as it must be, and the objects that stand for it. */
+/** One life of one run, as the model has it, and the objects that stand for it. */
 final class Life {
 
     /** A ticket's becomes HELD with its acceptance. */

@@ -18,8 +18,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * What the system or the JVM refuses. One child, proved to be without CAP_IPC_LOCK, lowers its own limits step by step
- * and tells what each opening came to; two more are denied native access.
+ * What the system or the JVM refuses. One child is proved to be without CAP_IPC_LOCK. It lowers its own limits step by
+ * step, and reports the result of each opening. Two more children have no native access.
  */
 class LimitsTest {
 

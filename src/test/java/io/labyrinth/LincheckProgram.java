@@ -15,8 +15,8 @@ import org.jetbrains.lincheck.datastructures.Param;
 import org.jetbrains.lincheck.datastructures.ThreadIdGen;
 
 /**
- * What {@link LincheckTest} runs in JVMs of their own: two frames, claimed, given up and passed on by whoever comes.
- * The first is anybody's, the other EXCLUSIVE.
+ * What {@link LincheckTest} runs in child JVMs: threads claim, give up and pass on two frames. Any thread may free the
+ * first one. The second one is EXCLUSIVE.
  */
 @Param(name = "pfn", gen = IntGen.class, conf = "0:1")
 @Param(name = "thread", gen = ThreadIdGen.class)

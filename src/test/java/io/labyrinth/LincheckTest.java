@@ -24,8 +24,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * Claims, frees, hand-overs and accepts are linearizable. Lincheck 3.7 does not see the VarHandles of segments: with
  * the planted race in the page map itself, on real memory, it said "linearizable" after 10 scenarios of 1,000
- * invocations. So the five methods of the shipped page map that have them are sent to {@link Cells}, where it finds
- * that race. Their acquire and release are volatile there: the order of memory is jcstress' part.
+ * invocations. So the five methods of the shipped page map that use these VarHandles are redirected to {@link Cells}.
+ * There Lincheck finds the race. Acquire and release are volatile there, because jcstress checks the memory order.
  */
 class LincheckTest {
 

@@ -14,7 +14,7 @@ import java.lang.invoke.MethodType;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 
-/** A sweep takes from threads that have ended, and from no other, whoever has started them. */
+/** A sweep takes frames only from threads that have ended, no matter how the threads were started. */
 class LivingTest {
 
     @Test

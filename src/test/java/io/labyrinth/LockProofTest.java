@@ -12,7 +12,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** What counts as locked, and what is not taken for a proof; on mappings of 5 MiB, within a lock limit of 8 MiB. */
+/** What counts as locked, and what does not count as a proof. The mappings have 5 MiB, within a lock limit of 8 MiB. */
 class LockProofTest {
 
     private static final long MIB = 1L << 20;

@@ -7,7 +7,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
-/** Attempts at what nobody may do: each must be refused, in its way, at any time and under any race. */
+/** Attempts to do what is forbidden. Each must be refused in its own way, at any time and under any race. */
 final class Mischief {
 
     private static final int WINDOW = 64;

@@ -6,7 +6,10 @@ import io.labyrinth.internal.pagemap.GfpFlags;
 import io.labyrinth.internal.pagemap.PageWord;
 import java.util.BitSet;
 
-/** What a labyrinth must look like to those who call it one at a time: a set of bits, one a frame, and a few sums. */
+/**
+ * What a labyrinth must look like to callers that call it one at a time: a set with one bit for each frame, and a few
+ * sums.
+ */
 final class Model {
 
     /** Up to here a sprint's four groups are all there are, so that its null means what NOWAIT's does. */

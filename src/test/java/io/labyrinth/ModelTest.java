@@ -10,7 +10,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** A labyrinth against a set of bits: the same questions, and for a lone caller the same answers. */
+/**
+ * A labyrinth against a set of bits. Both get the same requests, and for a lone caller both must give the same answers.
+ */
 class ModelTest {
 
     private static final Gfp[] REQUESTS = {Gfp.NOWAIT, Gfp.NOWAIT.with(Gfp.EXCLUSIVE), Gfp.NOMEMALLOC.with(Gfp.ZERO),

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.slf4j.Logger;
 
-/** The core as a named module, for a user's named module: none of the optional libraries is there to be found. */
+/** The core as a named module, used by another named module. None of the optional libraries is present. */
 class ModuleTest {
 
     @TempDir

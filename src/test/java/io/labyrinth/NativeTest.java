@@ -10,8 +10,8 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /**
- * The C side's own tests, {@code make native-test}: every operation and misuse, false headers, threads, each of them
- * plain and under the sanitizers; and processes that are killed, at random moments and at every named step.
+ * The tests of the C side, {@code make native-test}. They cover every operation and misuse, false headers and threads,
+ * each without and with the sanitizers. Processes are killed at random moments and at every named step.
  */
 public class NativeTest {
 

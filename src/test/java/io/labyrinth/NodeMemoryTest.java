@@ -12,7 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Memory of some nodes of the machine, from files as the kernel writes them; C counts the same. */
+/** The available memory of some of the machine's nodes, read from files in the kernel's form. C counts the same. */
 class NodeMemoryTest {
 
     @TempDir

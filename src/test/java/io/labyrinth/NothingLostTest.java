@@ -15,7 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** No frame is lost to an error that strikes between a claim and its return; the errors strike in children. */
+/** No frame is lost if an error strikes between a claim and its return. The errors strike in child JVMs. */
 class NothingLostTest {
 
     private static final Gfp MINE = Gfp.ATOMIC_EXCLUSIVE;

@@ -15,8 +15,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * A libc that lacks what came late, mlock2, memfd_create and fstat, or a filter that refuses it. The symbols are hidden
- * from a child JVM, or it runs under such a filter.
+ * A libc that lacks the newer functions mlock2, memfd_create and fstat, or a filter that refuses them. The symbols are
+ * hidden from a child JVM, or the child runs under such a filter.
  */
 class OlderLibcTest {
 

@@ -13,9 +13,9 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * Opening, where any step of it goes wrong: the first system call fails, then the second, and so on until an opening
- * meets no failure any more. It opens all the same where it can do without; else its failure is typed, and nothing is
- * left behind: no mapping, no lock, no descriptor, no thread.
+ * Opens a labyrinth while any step of the opening fails. First the first system call fails, then the second, and so on
+ * until an opening meets no failure. If the opening does not depend on the step, it succeeds. Otherwise its failure is
+ * typed, and nothing is left: no mapping, no lock, no descriptor, no thread.
  */
 class OpeningTest {
 

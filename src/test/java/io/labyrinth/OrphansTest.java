@@ -19,7 +19,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 /**
- * Claims that an error interrupted, at each step of them, as their handlers leave them: all is found and freed again.
+ * Claims that an error has interrupted, at each of their steps, in the state in which their handlers leave them. All
+ * frames are found and freed again.
  */
 class OrphansTest {
 

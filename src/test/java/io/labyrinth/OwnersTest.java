@@ -14,7 +14,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
-/** Who holds what, and, of claims that were sampled, since when and from where. */
+/** Which thread holds which frames. For sampled claims also since when, and from which line of code. */
 class OwnersTest {
 
     private static final Gfp MINE = Gfp.ATOMIC_EXCLUSIVE;

@@ -9,13 +9,13 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 
 /**
- * Whose is it? Many threads, platform and virtual, against one labyrinth: runs of all orders are stamped in every 64
- * bytes and read again before each free, freed in no order and by other threads, handed over in chains, left by threads
- * that end, swept, attacked, freed twice; and a ledger beside the labyrinth says whose each frame is. At the end all of
- * it has to be back, and the labyrinth's counts have to be the crowd's own. An operation changes who owns a run: it is
- * an allocation, a free, a hand-over or an accept.
+ * Does every run belong to the right owner? Many threads, platform and virtual, work on one labyrinth. They stamp runs
+ * of all orders in every 64 bytes, and read the stamps again before each free. Runs are freed in any order and by other
+ * threads, handed over in chains, left by threads that end, swept, attacked, and freed twice. A ledger next to the
+ * labyrinth says which run each frame belongs to. At the end all frames must be back, and the labyrinth's counts must
+ * equal those of the crowd. An operation is a change of a run's owner: an allocation, a free, a hand-over or an accept.
  *
- * <p>As a program: {@code OwnershipStress [operations]}, and exit code 1 with the violation in one line.
+ * <p>As a program: {@code OwnershipStress [operations]}. A violation is printed in one line, with exit code 1.
  */
 final class OwnershipStress {
 

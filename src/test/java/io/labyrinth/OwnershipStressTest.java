@@ -7,7 +7,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** {@link OwnershipStress}, to the full in this JVM, and for a while in each other mode of compiler and collector. */
+/**
+ * Runs {@link OwnershipStress} at full length in this JVM, and for a shorter time with each other mode of compiler and
+ * collector.
+ */
 class OwnershipStressTest {
 
     private static final String PROPERTY = "a frame has one owner at most; no frame is lost; misuse is refused";

@@ -14,8 +14,9 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 
 /**
- * Whose is it? Every run is stamped all over by its owner and read again before it is given up, and a table beside the
- * labyrinth says for each frame who has it; counts alone would miss a frame that is handed out twice and freed twice.
+ * Does every run belong to the right owner? Each owner stamps its whole run, and reads the stamps again before it gives
+ * the run up. A table next to the labyrinth says which owner has each frame. Counts alone would miss a frame that is
+ * handed out twice and freed twice.
  */
 class OwnershipTest {
 

@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
-/** Two steps of the page map at once, on the same frame: one of them wins, and it is whole. */
+/** Two steps of the page map at the same time, on the same frame. One of them wins, and it is complete. */
 class PageMapRaceTest {
 
     private static final Thread ME = Thread.currentThread();

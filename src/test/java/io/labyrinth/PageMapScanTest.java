@@ -12,7 +12,7 @@ import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Every test ends with validate(), so validate() itself is tested here: each invariant is broken once, by hand. */
+/** Every test ends with validate(), so validate() itself is tested here. Each invariant is broken once, by hand. */
 class PageMapScanTest {
 
     private static final int FRAMES = 96;

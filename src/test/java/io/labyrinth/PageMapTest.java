@@ -14,7 +14,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
-/** Each step of the page map by itself, without a policy in front of it. */
+/** Each step of the page map by itself, without the policy that chooses frames. */
 class PageMapTest {
 
     private static final Thread ME = Thread.currentThread();

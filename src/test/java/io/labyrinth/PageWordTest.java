@@ -7,7 +7,7 @@ import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
-/** Each transition against its definition in bits, written out here once more, for random words. */
+/** Each transition against its definition in bits, which is written here once more. The words are random. */
 class PageWordTest {
 
     private static final long LAST = (1L << 40) - 1;

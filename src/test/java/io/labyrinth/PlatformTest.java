@@ -12,7 +12,10 @@ import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.slf4j.Logger;
 
-/** Where a labyrinth cannot begin: another system, a module layer without the right to native calls. */
+/**
+ * Environments in which no labyrinth can open: another operating system, or a module layer without the right to native
+ * calls.
+ */
 class PlatformTest {
 
     @Test
@@ -21,8 +24,8 @@ class PlatformTest {
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         assertThat(child.out()).isEqualTo("UnsupportedSystem: os.name=Mac OS X needed=Linux: a labyrinth's memory is"
-                + " mapped and locked by system calls of Linux, on x86-64 or Armv8; run it there, in a container or a"
-                + " virtual machine say. Elsewhere its classes load, and nothing opens or attaches\n");
+                + " mapped and locked by system calls of Linux, on x86-64 or Armv8; run it there, for example in a"
+                + " container or a virtual machine. Elsewhere its classes load, but nothing opens or attaches\n");
     }
 
     // ------------------------------------------------------------------------------------------- a layer
@@ -34,8 +37,9 @@ class PlatformTest {
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         assertThat(child.out()).isEqualTo("NativeAccessDenied: native access is denied to module=io.labyrinth, which is"
-                + " in a layer of its own, where --enable-native-access does not reach it: whoever defines the layer"
-                + " calls enableNativeAccess(layer.findModule(\"io.labyrinth\").get()) on its ModuleLayer.Controller\n"
+                + " in a layer of its own, where --enable-native-access does not reach it: the code that defines the"
+                + " layer must call enableNativeAccess(layer.findModule(\"io.labyrinth\").get()) on its"
+                + " ModuleLayer.Controller\n"
                 + "opened, as the sentence says\n");
     }
 

@@ -4,7 +4,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
-/** Where the threads of an ownership stress leave runs for each other: in no order, and for whoever comes by. */
+/** The place where the threads of an ownership stress leave runs for each other, in no order and for any thread. */
 final class Post {
 
     private static final int SLOTS = 64;

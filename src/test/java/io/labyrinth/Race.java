@@ -4,7 +4,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 
-/** Lets threads meet at one line again and again: what is rare once is certain in ten thousand rounds. */
+/** Lets threads meet at one line again and again. What happens rarely in one round is certain in ten thousand. */
 final class Race {
 
     /** One thread's part of a round. */

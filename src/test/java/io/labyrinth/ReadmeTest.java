@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * What the README shows is so: its example runs, and so do those of the Javadoc. The guide has {@link GuideTest}.
+ * The examples of the README and of the Javadoc run as they are printed. {@link GuideTest} does the same for the guide.
  */
 class ReadmeTest {
 

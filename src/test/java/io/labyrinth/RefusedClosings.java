@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * A program for {@link ClosingTest}: of a close, the first system call fails, then the second, and so on; alone, and
- * with all that follow. Then the next close comes to the end.
+ * A program for {@link ClosingTest}. In a close the first system call fails, then the second, and so on: that call
+ * alone, or also all calls after it. Then the next close succeeds.
  */
 final class RefusedClosings {
 

@@ -19,7 +19,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The mapped memory, as the kernel shows it: present, locked, aligned, of its own. Sizes fit a lock limit of 8 MiB. */
+/**
+ * The mapped memory, as the kernel shows it: present, locked, aligned, and in mappings of its own. The sizes fit a lock
+ * limit of 8 MiB.
+ */
 class RegionTest {
 
     private static final long HUGE = 2L << 20;

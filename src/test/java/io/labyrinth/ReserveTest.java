@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
-/** The reserve is exact: R frames, for HIGH requests, under any race. */
+/** The reserve is exact: R frames are for HIGH requests only, under any race. */
 class ReserveTest {
 
     private static final int FRAMES = 401;

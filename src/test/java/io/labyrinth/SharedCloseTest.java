@@ -8,7 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
-/** A tenant that closes while its threads allocate: in a JVM of its own, as what could go wrong would end it. */
+/** A tenant closes while its threads allocate. This runs in a child JVM, because a fault would end the JVM. */
 class SharedCloseTest {
 
     private static final long TIMES = Verify.scale(150, 600);

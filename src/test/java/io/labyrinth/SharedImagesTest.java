@@ -19,7 +19,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Whatever stands in place of a header, attaching is refused with a typed error, or succeeds. C's twin is fuzz.c. */
+/**
+ * Arbitrary bytes in place of a header. Attaching is refused with a typed error, or it succeeds. The twin in C is
+ * fuzz.c.
+ */
 class SharedImagesTest {
 
     private static final int IMAGES = 10_000;

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Shared labyrinths on machines that are not as usual: another /proc, a small /dev/shm, paths that lead elsewhere. */
+/** Shared labyrinths on unusual machines: another /proc, a small /dev/shm, paths that lead elsewhere. */
 class SharedMachinesTest {
 
     private static final int FRAMES = 64;

@@ -24,8 +24,9 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * {@link OpeningTest} for a shared labyrinth, by memfd and by file, made and joined: the first system call fails, then
- * the second, and so on. No file, descriptor, mapping or lock is left, nor a tenant that seems to live.
+ * {@link OpeningTest} for a shared labyrinth: by memfd and by file, created and attached. First the first system call
+ * fails, then the second, and so on. Nothing is left: no file, no descriptor, no mapping, no lock, and no tenant that
+ * seems to live.
  */
 class SharedOpeningTest {
 

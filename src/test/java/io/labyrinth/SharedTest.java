@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** One labyrinth, several tenants: each attachment is one, in this JVM or another. */
+/** One labyrinth with several tenants. Each attachment is a tenant, in this JVM or in another one. */
 class SharedTest {
 
     private static final Gfp EXCLUSIVE = Gfp.NOWAIT.with(Gfp.EXCLUSIVE);

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A slab whose frames come and go under threads that use it, and under errors that strike anywhere. */
+/** A slab takes and returns frames while threads use it, and while errors strike anywhere. */
 class SlabRaceTest {
 
     private static final Gfp ANY = Gfp.NOWAIT.with(Gfp.NOWARN);

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Objects below a page follow the rules of frames. */
+/** Objects that are smaller than a page follow the rules of frames. */
 class SlabTest {
 
     private static final Gfp MINE = Gfp.ATOMIC_EXCLUSIVE;

@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Pattern;
 
-/** The examples of a text: found there, then compiled and run as the code of a user. */
+/** The examples of a text. They are found there, compiled, and run as a user's code. */
 final class Snippets {
 
     private Snippets() {

@@ -7,8 +7,8 @@ import java.util.SplittableRandom;
 import java.util.TreeMap;
 
 /**
- * A program for {@link ClosingTest}: closes in a heap that has some random bytes to spare, or closer and closer to the
- * end of the stack. What fails goes on, where there is room.
+ * A program for {@link ClosingTest}. It closes a labyrinth with a random number of free bytes in the heap, or closer
+ * and closer to the end of the stack. After a failure it makes room, and the next close goes on.
  */
 final class StarvedClosings {
 

@@ -8,9 +8,9 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * A program for {@link SlabRaceTest}: as {@link StruckCalls}, with the steps of arenas and slabs: an error strikes in
- * the first call that has a try block around it, then in the second, and so on. Each time all frames and objects must
- * be there afterwards.
+ * A program for {@link SlabRaceTest}. It does what {@link StruckCalls} does, for arenas and slabs: an error strikes in
+ * the first call within a try block, then in the second, and so on. Each time all frames and objects must be there
+ * afterwards.
  */
 final class StruckArenasAndSlabs {
 

@@ -4,9 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A program for {@link NothingLostTest}: takes each step again and again, while an error strikes in the first call that
- * a try block of the page map has around it, then in the second, and so on until the step meets none. So it reaches
- * each handler, by each of its ways; which of them a real end of the stack reaches is a matter of frame sizes.
+ * A program for {@link NothingLostTest}. It runs each step again and again. An error strikes in the first call within a
+ * try block of the page map, then in the second, and so on until the step meets no error. So every handler is reached,
+ * by every path to it. Which handlers a real stack overflow reaches depends on frame sizes.
  */
 final class StruckCalls {
 

@@ -7,9 +7,10 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * A program for {@link ClosingTest}: an error strikes a close in its first call, then in its second, and so on until it
- * comes to its end; for want of heap in that call alone, for want of stack also in every call that follows. Then the
- * labyrinth is as it was, or the next close comes to the end. What is told is the first error, not one of its undoing.
+ * A program for {@link ClosingTest}. An error strikes a close in its first call, then in its second, and so on until
+ * the close succeeds. An OutOfMemoryError strikes only that call. A StackOverflowError strikes also every call after
+ * it. Then the labyrinth is as it was, or the next close succeeds. The close throws the first error, not one that
+ * struck while it was undone.
  */
 final class StruckClosings {
 

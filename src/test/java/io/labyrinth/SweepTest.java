@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The frames of the dead come back, all of them and once; those of the living stay theirs. */
+/** The frames of dead threads come back, all of them and once. The frames of living threads stay theirs. */
 class SweepTest {
 
     private static final Gfp OWN = Gfp.NOWAIT.with(Gfp.EXCLUSIVE);

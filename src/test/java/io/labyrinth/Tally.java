@@ -1,6 +1,6 @@
 package io.labyrinth;
 
-/** What one thread of an ownership stress has done; added up when it has ended. */
+/** What one thread of an ownership stress has done. The tallies are added up when the threads have ended. */
 final class Tally {
 
     final long[] runsByOrder = new long[Labyrinth.MAX_ORDER + 1];

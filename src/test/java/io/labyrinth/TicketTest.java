@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A frame between two owners: given once, taken once, and with all that was written to it. */
+/** A frame between two owners: it is given once and taken once, and its bytes stay as they were written. */
 class TicketTest {
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;

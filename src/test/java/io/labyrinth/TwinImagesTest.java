@@ -22,7 +22,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Files that may be anything, to Java and to C: the same ones are refused, and what is not refused does no harm. */
+/** Arbitrary files for Java and for C. Both refuse the same files. A file that is not refused does no harm. */
 class TwinImagesTest {
 
     private static final int MOST_HANGS = 3;

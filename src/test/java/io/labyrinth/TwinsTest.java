@@ -14,8 +14,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Java and C are two writings of one contract: the same scenarios, of two tenants each, have the same outcomes, the
- * misuse in them the same errors.
+ * Java and C implement one contract. The same scenarios, each with two tenants, have the same outcomes, and the misuses
+ * in them have the same errors.
  */
 class TwinsTest {
 

@@ -10,7 +10,9 @@ import java.nio.file.Path;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** What native/test/images.c does, by Java, in a JVM of its own: a line for each file that it is given. */
+/**
+ * Does in Java what native/test/images.c does in C, in a child JVM. It prints one line for each file that it is given.
+ */
 final class UsedImage {
 
     /** Without a warning, which would be one more line. */

@@ -7,10 +7,11 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /**
- * How far a proof goes: short in {@code make test}, long in {@code make verify}; and its line in verify's table.
+ * How far a proof goes: it is short in {@code make test} and long in {@code make verify}. It also writes the proof's
+ * line in the table of verify.
  *
- * <p>A line is {@code property TAB tool TAB scale TAB result}, in a file of {@code target/verify} whose name is the
- * tool's. Scripts write theirs themselves.
+ * <p>A line is {@code property TAB tool TAB scale TAB result}, in a file of {@code target/verify} that has the tool's
+ * name. Scripts write their own lines.
  */
 public final class Verify {
 

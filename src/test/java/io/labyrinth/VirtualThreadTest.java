@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 
-/** Virtual threads own frames as platform threads do: by the million, and across each park. */
+/** Virtual threads own frames as platform threads do, by the million, and keep them while they are parked. */
 class VirtualThreadTest {
 
     private static final int THREADS = (int) Verify.scale(1_000_000, 5_000_000);

@@ -17,8 +17,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * What each pattern costs in looks, counted and not timed: a change that makes walks longer, hints useless or advice
- * stale changes a total here, on any machine. Where a change of policy is meant, the new totals are put in.
+ * The cost of each pattern in looks. Looks are counted, and no time is measured. A change that makes walks longer,
+ * hints useless or advice stale changes a total here, on any machine. If a change of the policy is intended, the new
+ * totals are entered.
  */
 class WalkStepsTest {
 

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** A walk has a last step. The bounds that the zone states hold over the fills that are worst for it. */
+/** A walk has a last step. The bounds that the zone states hold for the fills that are worst for it. */
 class WalkTest {
 
     private static final Thread ME = Thread.currentThread();

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Who is told of scarce frames, and when. */
+/** Which listeners are told that frames are scarce, and when. */
 class WatermarksTest {
 
     private static final Duration SHORT = Duration.ofMillis(1);

@@ -13,9 +13,9 @@ import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
 
 /**
- * Files of shared labyrinths with a right header, in use by tenants that have died, of which some words, advice or
- * slots are anything; always the same for the same seed. What is no word, advice or slot is filled with words of the
- * dead, for whoever looks there: it must stay as it is.
+ * Files of shared labyrinths with a right header. Tenants that have died have used them. Some words, advice or slots
+ * hold arbitrary values. The same seed always gives the same files. All other bytes are filled with words of the dead,
+ * to mislead code that looks there. These bytes must stay as they are.
  */
 final class WholeImages {
 

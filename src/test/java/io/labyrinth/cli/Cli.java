@@ -14,7 +14,9 @@ import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** Runs the command line as its users do: in a process of its own. Text in and out is bytes, one char each. */
+/**
+ * Runs the command line as its users do, in a process of its own. Its input and output are bytes, one char for each.
+ */
 final class Cli {
 
     private final Path folder;

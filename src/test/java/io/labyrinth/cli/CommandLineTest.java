@@ -15,7 +15,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What all commands share: where they write to, the numbers they take, and what they say of either. */
+/**
+ * What all commands share: where they write their output, which numbers they accept, and what they say about wrong
+ * ones.
+ */
 class CommandLineTest {
 
     @TempDir

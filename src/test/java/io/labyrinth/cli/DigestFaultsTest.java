@@ -15,7 +15,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What digest cannot do is said in a line, counted, and spoils nothing else. */
+/** What digest cannot do is reported in one line and counted, and all other files are still digested. */
 class DigestFaultsTest {
 
     private static final String EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

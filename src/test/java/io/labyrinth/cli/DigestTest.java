@@ -18,7 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What digest prints is true: sha256sum itself says so. */
+/** What digest prints is right: sha256sum confirms it. */
 class DigestTest {
 
     private static final int[] SIZES = {0, 1, 511, 4095, 4096, 4097, 65_536, 100_000, 1 << 20, (3 << 20) + 17};

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code labyrinth map} looks at a labyrinth of another process: of this one, here. */
+/** {@code labyrinth map} looks at a labyrinth of another process. Here it is the process of the test. */
 class MapCommandTest {
 
     @TempDir

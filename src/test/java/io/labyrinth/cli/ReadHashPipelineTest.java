@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * What befalls a file between its first read and its last: the labyrinth has one frame, so the reader stops after it.
+ * What may happen to a file between its first read and its last. The labyrinth has only one frame, so the reader stops
+ * after it.
  */
 class ReadHashPipelineTest {
 

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Frames go to a native program and come from one, and it may be killed. */
+/** Frames go to a native program and come from one. The program may be killed. */
 class RelayTest {
 
     private static final int[] SIZES = {0, 1, 65_536, 65_537, 3_000_000, 4096, 700_001};

@@ -18,7 +18,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A stress finds nothing where nothing is wrong, and finds what is. */
+/** A stress finds nothing if nothing is wrong, and finds what is wrong. */
 class StressTest {
 
     @TempDir

@@ -8,7 +8,7 @@ import io.labyrinth.Ticket;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.CountDownLatch;
 
-/** The end of a labyrinth that is still in use, or is used all the same. */
+/** A labyrinth is closed while it is in use, or is used after it was closed. */
 final class Closings extends Program {
 
     private static final String CLOSED = "labyrinth=misused is closed: whatever it handed out ended with it";

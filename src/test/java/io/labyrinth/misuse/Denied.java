@@ -2,7 +2,10 @@ package io.labyrinth.misuse;
 
 import io.labyrinth.Labyrinth;
 
-/** A program that has not the right to call native code; not one of {@link Program}, as those open a labyrinth. */
+/**
+ * A program that does not have the right to call native code. It is not a {@link Program}, because those open a
+ * labyrinth.
+ */
 final class Denied {
 
     private Denied() {

@@ -11,7 +11,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
 
-/** Handles and tickets that were made up, used twice, or belong elsewhere. */
+/** Handles and tickets that are invented, used twice, or of another labyrinth. */
 final class Forgeries extends Program {
 
     private static final String ENDED = "this life of it has ended (freed, handed over or swept before)";

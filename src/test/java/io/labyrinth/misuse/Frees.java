@@ -10,7 +10,7 @@ import io.labyrinth.LabyrinthException.Stale;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
 
-/** Double frees, and frees of what is not the caller's to free. */
+/** Double frees, and frees of runs that the caller may not free. */
 final class Frees extends Program {
 
     private static final String ENDED = "this life of it has ended (freed, handed over or swept before)";

@@ -22,7 +22,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Each misuse in a JVM of its own: what it dies of is exact, it is the same every time, and no JVM crashes. */
+/**
+ * Each misuse runs in a JVM of its own. The error that ends it is exact, it is the same every time, and no JVM crashes.
+ */
 class MisuseTest {
 
     private static final int JVMS_AT_ONCE = Runtime.getRuntime().availableProcessors();

@@ -7,7 +7,7 @@ import io.labyrinth.Ticket;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicReference;
 
-/** What is EXCLUSIVE to one thread, in the hands of another. */
+/** Runs that are EXCLUSIVE to one thread, used by another one. */
 final class Owners extends Program {
 
     private static final String REMEDY = "let the owner do it, or hand the frame over first";

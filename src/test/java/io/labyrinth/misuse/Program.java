@@ -17,9 +17,9 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 /**
- * Small programs that each misuse a labyrinth once, by its public methods alone; and the main method that runs one of
- * them. It dies of what the misuse is answered with, as a user's program would, but not before it has shown that the
- * labyrinth is whole: all that somebody else had is untouched, and every other frame can be had, once.
+ * Small programs, and the main method that runs one of them. Each misuses a labyrinth once, by its public methods
+ * alone. The error that answers the misuse ends the program, as it would end a user's. Before that the program shows
+ * that the labyrinth is whole: everything that others had is untouched, and every other frame can be allocated, once.
  */
 abstract class Program {
 

@@ -9,7 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 
-/** Use after free, use out of bounds, and reads of what nobody wrote. */
+/** Use after free, use out of bounds, and reads of bytes that were never written. */
 final class Uses extends Program {
 
     private static final String ENDED = "this life of it has ended (freed, handed over or swept before)";

@@ -18,7 +18,7 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Which frames a buffer has, from its allocation to its release, and what happens where there are none. */
+/** Which frames a buffer has, from its allocation to its release, and what happens if no frames are free. */
 class ByteBufAllocatorTest {
 
     private static final int FRAMES = 1024;

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A buffer in frames does what Netty's own heap buffer does, and nothing once it is released. */
+/** A buffer in frames does what Netty's own heap buffer does. After its release it does nothing. */
 class ByteBufTest {
 
     private static final int FRAMES = 256;

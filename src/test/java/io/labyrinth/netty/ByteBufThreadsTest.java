@@ -17,8 +17,8 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 
 /**
- * Buffers that are filled by one thread, grown and released by others. Each is stamped all over and read again before
- * it is released: a run with two owners, or freed too early, shows as a stamp of somebody else's.
+ * Buffers that one thread fills, and others grow and release. Each buffer is stamped all over and read again before it
+ * is released. A run with two owners, or a run that is freed too early, shows a foreign stamp.
  */
 class ByteBufThreadsTest {
 

@@ -23,8 +23,8 @@ import java.util.Random;
 import java.util.TreeSet;
 
 /**
- * What can be done to a ByteBuf, each with a result that depends on its bytes, its indexes and a seed alone; so that
- * two buffers of different kinds can be told apart by what comes back.
+ * Operations on a ByteBuf. The result of each depends only on the buffer's bytes, its indexes and a seed. So the
+ * results show whether two buffers of different kinds behave alike.
  */
 final class Deeds {
 

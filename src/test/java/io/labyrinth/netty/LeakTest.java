@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.labyrinth.ChildJvm;
 import org.junit.jupiter.api.Test;
 
-/** A buffer that nobody released is found by Netty's leak detector, and its frame stays out: nobody takes it away. */
+/** Netty's leak detector finds a buffer that nobody has released. Its frame stays out, and nobody takes it away. */
 class LeakTest {
 
     @Test

@@ -8,7 +8,10 @@ import io.netty.util.ResourceLeakDetector;
 import io.netty.util.ResourceLeakDetectorFactory;
 import io.netty.util.ResourceLeakTracker;
 
-/** For a JVM of its own, as Netty makes its leak detector once: leaks a buffer, or fails where one would be watched. */
+/**
+ * Leaks a buffer, or fails where a buffer would be watched. It runs in a child JVM, because Netty makes its leak
+ * detector only once.
+ */
 final class Leaks {
 
     private Leaks() {

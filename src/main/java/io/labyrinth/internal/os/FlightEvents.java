@@ -29,7 +29,7 @@ public final class FlightEvents {
 
     @Name("io.labyrinth.ClaimRefused")
     @Label("Claim Refused")
-    @Description("A request got null. Throttled, as an exhausted labyrinth may refuse millions a second")
+    @Description("A request got null. Throttled, because an exhausted labyrinth may refuse millions of them a second")
     @Category("Labyrinth")
     @Enabled(false)
     @Throttle("1000/s")
@@ -90,7 +90,7 @@ public final class FlightEvents {
 
     @Name("io.labyrinth.HandOver")
     @Label("Hand-over")
-    @Description("A ticket was accepted: the run is this event's thread's now")
+    @Description("A ticket was accepted: the run belongs to the thread of this event now")
     @Category("Labyrinth")
     @Enabled(false)
     @StackTrace(false)
@@ -160,7 +160,7 @@ public final class FlightEvents {
 
     @Name("io.labyrinth.RegionLocked")
     @Label("Region Locked")
-    @Description("A labyrinth's memory was to be locked: what of it the kernel shows as locked")
+    @Description("A labyrinth's memory was to be locked: how much of it the kernel shows as locked")
     @Category("Labyrinth")
     @Enabled(false)
     private static final class RegionLocked extends Event {
@@ -194,7 +194,7 @@ public final class FlightEvents {
 
     @Name("io.labyrinth.Sweep")
     @Label("Sweep")
-    @Description("The frames of threads and processes that have ended were looked for")
+    @Description("The labyrinth was searched for frames of threads and processes that have ended")
     @Category("Labyrinth")
     @Enabled(false)
     private static final class Sweep extends Event {

@@ -56,8 +56,8 @@ public final class Machine {
         String system = System.getProperty("os.name");
         if (!system.equals("Linux")) {
             throw new LabyrinthException.UnsupportedSystem("os.name=" + system + " needed=Linux: a labyrinth's memory"
-                    + " is mapped and locked by system calls of Linux, on x86-64 or Armv8; run it there, in a container"
-                    + " or a virtual machine say. Elsewhere its classes load, and nothing opens or attaches");
+                    + " is mapped and locked by system calls of Linux, on x86-64 or Armv8; run it there, for example in"
+                    + " a container or a virtual machine. Elsewhere its classes load, but nothing opens or attaches");
         }
         try {
             MemorySegment.NULL.reinterpret(1);
@@ -72,9 +72,9 @@ public final class Machine {
         String fact = "native access is denied to module=" + name;
         return module.getLayer() == null || module.getLayer() == ModuleLayer.boot()
                 ? fact + ": start java with --enable-native-access=" + name
-                : fact + ", which is in a layer of its own, where --enable-native-access does not reach it: whoever"
-                        + " defines the layer calls enableNativeAccess(layer.findModule(\"" + name + "\").get()) on"
-                        + " its ModuleLayer.Controller";
+                : fact + ", which is in a layer of its own, where --enable-native-access does not reach it: the code"
+                        + " that defines the layer must call enableNativeAccess(layer.findModule(\"" + name
+                        + "\").get()) on its ModuleLayer.Controller";
     }
 
     private static long unsigned(long limit) {
@@ -83,8 +83,8 @@ public final class Machine {
 
     /**
      * Whether the lock limit does not apply: CAP_IPC_LOCK (bit 14) is effective, and it is of the initial user
-     * namespace. Root in a rootless container has the capability of another namespace. The kernel ignores that one
-     * (mm/mlock.c: capable).
+     * namespace. Root in a rootless container has the capability only in another namespace, and there the kernel does
+     * not ask for it (mm/mlock.c: capable).
      */
     public static boolean mayLockAnything() {
         return hasLockCapability() && isInitialUserNamespace();
@@ -281,7 +281,7 @@ public final class Machine {
         return "limit=" + bytes(lockLimitSoft()) + " hard=" + bytes(lockLimitHard()) + " locked=" + bytes(locked())
                 + " CAP_IPC_LOCK="
                 + (mayLockAnything() ? "yes" : hasLockCapability() ? "yes, but of a user namespace that is not the"
-                        + " initial one, where it counts for nothing" : "no");
+                        + " initial one, so it does not count" : "no");
     }
 
     static String addressSpace() {

@@ -45,7 +45,7 @@ public final class MemoryFile {
             throw new LabyrinthException.InvalidRequest("file=" + name + " is on no memory file system: choose one"
                     + " below /dev/shm, or a memfd");
         }
-        checked(seals, "tell its seals", name);
+        checked(seals, "say which seals it has", name);
     }
 
     private static boolean isRegular(int fd, String name) {
@@ -58,7 +58,7 @@ public final class MemoryFile {
 
     public static long length(int fd, String name) {
         Libc.Result length = Libc.length(fd);
-        checked(length, "tell its length", name);
+        checked(length, "say how long it is", name);
         return length.value();
     }
 
@@ -68,10 +68,10 @@ public final class MemoryFile {
         if (hasName(fd, name)) {
             return;
         }
-        int seals = checked(Libc.seals(fd), "tell its seals", name);
+        int seals = checked(Libc.seals(fd), "say which seals it has", name);
         if ((seals & wanted) != wanted) {
             throw new LabyrinthException.NotALabyrinth("file=" + name + " seals=" + seals + " wanted=" + wanted
-                    + ": it has no name and can be cut or grown by whoever has it; seal it against both"
+                    + ": it has no name, so any process that has it can cut or grow it; seal it against both"
                     + " (F_SEAL_SHRINK, F_SEAL_GROW)");
         }
     }
@@ -220,7 +220,7 @@ public final class MemoryFile {
             return "there is a file of this name already; attach to it, if it is a shared labyrinth, or choose another";
         } else if (errno == Native.ENOENT()) {
             return "there is no such file or folder; a labyrinth's file is made by the process that opens it with"
-                    + " shared(path), so open that one first, and give what its sharedPath() says";
+                    + " shared(path), so open it there first, and give the path that sharedPath() returns";
         } else if (errno == Native.EFBIG()) {
             return "the file would be too large: raise the limit (ulimit -f), or ask for fewer frames";
         }

@@ -268,8 +268,8 @@ public final class SharedFile {
     private void sweepMyself(Sweeper sweeper) {
         Libc.Result result = again.ofFile(fd, true);
         if (result.failed()) {
-            LOG.warn("file={} cannot be mapped once more: errno={} {}: this tenant leaves as if it had died;"
-                    + " sweepDeadOwners() of another returns what it had", path, result.error(),
+            LOG.warn("file={} cannot be mapped a second time: errno={} {}: this tenant leaves as if it had died;"
+                    + " sweepDeadOwners() of another tenant returns its frames", path, result.error(),
                     Machine.addressSpace());
             return;
         }
@@ -343,7 +343,7 @@ public final class SharedFile {
         try {
             Files.deleteIfExists(path);
         } catch (IOException e) {
-            LOG.warn("file={} of an opening that failed stays, as it cannot be removed: {}", path, e.toString());
+            LOG.warn("file={} of a failed opening stays, because it cannot be removed: {}", path, e.toString());
         }
     }
 
