@@ -11,12 +11,12 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An {@link Arena} whose memory is locked frames: {@link Labyrinth#arena}. It takes runs as it goes, cuts its segments
- * out of them, and gives them all back when it closes; never before, as with any arena.
+ * An {@link Arena} whose memory is locked frames: {@link Labyrinth#arena}. It claims runs as it needs them, and cuts
+ * its segments from them. It frees all its runs when it closes, and none before, as any arena does.
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("texts").frames(1024).open();
- *         Arena arena = labyrinth.arena(Gfp.ATOMIC_EXCLUSIVE)) {         // this thread's; with NOWAIT, everybody's
+ *         Arena arena = labyrinth.arena(Gfp.ATOMIC_EXCLUSIVE)) {         // for this thread; with NOWAIT, for all
  *     MemorySegment text = arena.allocateFrom("in a locked frame");      // as any code does that is given an Arena
  *     MemorySegment table = arena.allocate(ValueLayout.JAVA_LONG, 1000);
  *     table.setAtIndex(ValueLayout.JAVA_LONG, 999, text.byteSize());
@@ -24,39 +24,42 @@ import org.jspecify.annotations.Nullable;
  * }
  * }
  *
- * <p>All of {@link Arena}'s rules hold: segments are zeroed, aligned as asked for, do not overlap, and are dead after
- * {@link #close}, which is refused the second time. Opened with {@link Gfp#EXCLUSIVE} it is what
- * {@link Arena#ofConfined} is: its thread's alone, to use and to close. Otherwise it is what {@link Arena#ofShared} is:
- * any threads may allocate from it at once, use its segments and close it, once; closing then handshakes with every
- * thread of the JVM, 20 to 250 us, while an EXCLUSIVE one just closes.
+ * <p>All rules of {@link Arena} hold. Segments are zeroed, have the requested alignment, do not overlap, and are dead
+ * after {@link #close}. A second close is refused.
  *
- * <p>A segment comes out of the run with the most room, or of a new one of the least order that holds it; one that is
- * larger than a page may so take up to twice its size, the rest of which serves what comes later. Alignments up to 2
- * MiB cost nothing where the labyrinth's memory is aligned so (2 MiB or more of it, not shared), larger ones a run that
- * holds the segment wherever its boundary lies.
+ * <p><b>Threads.</b> With {@link Gfp#EXCLUSIVE} the arena behaves as {@link Arena#ofConfined}: only its own thread may
+ * use it and close it. Without EXCLUSIVE it behaves as {@link Arena#ofShared}: any threads may allocate from it at the
+ * same time, use its segments, and close it, once. To close such an arena takes a handshake with every thread of the
+ * JVM: 20 to 250 us. An EXCLUSIVE arena needs no handshake.
  *
- * <p>An arena has no way to say {@code null}: where there is nothing free, it throws
- * {@link LabyrinthException.OutOfFrames}, and what no labyrinth could give, more than 2^10 frames in one piece, is an
- * {@link LabyrinthException.InvalidRequest}. Neither is an {@link OutOfMemoryError}, as the JVM lacks nothing and may
- * go on; the arena stays good, with all that it had.
+ * <p><b>Room.</b> A segment comes from the run with the most room, or from a new run of the smallest order that holds
+ * the segment. So a segment larger than a page may take up to twice its size; later segments use the rest. Alignments
+ * up to 2 MiB cost nothing if the labyrinth has at least 2 MiB of memory and is not shared. Any larger alignment needs
+ * a run that holds the segment wherever the boundary lies.
  *
- * <p>While the arena is open its runs are out: {@link Labyrinth#close} is refused. After {@link Labyrinth#closeNow} its
- * segments read as zeros until it is closed, as those of EXCLUSIVE frames do. What a thread that has ended left in an
- * EXCLUSIVE arena, {@link Labyrinth#sweepDeadOwners} frees; nobody can reach it any more.
+ * <p><b>Nothing free.</b> An arena cannot return {@code null}. If nothing free is found, it throws
+ * {@link LabyrinthException.OutOfFrames}. A request that no labyrinth can serve (more than 2^10 frames in one piece) is
+ * refused with {@link LabyrinthException.InvalidRequest}. Neither is an {@link OutOfMemoryError}, because the JVM has
+ * memory and can go on. The arena and all its segments stay good.
  *
- * <p><b>Buffers.</b> {@link MemorySegment#asByteBuffer} of its segments has the limits of those of
- * {@link Frame#segment}. For O_DIRECT ask for the file's block size as alignment.
+ * <p><b>Close of the labyrinth.</b> While the arena is open its runs are out, so {@link Labyrinth#close} is refused.
+ * After {@link Labyrinth#closeNow} its segments read as zeros until the arena is closed, as the segments of EXCLUSIVE
+ * frames do. {@link Labyrinth#sweepDeadOwners} frees the runs of an EXCLUSIVE arena whose thread has ended; no thread
+ * can reach them any more.
+ *
+ * <p><b>Buffers.</b> {@link MemorySegment#asByteBuffer} of a segment has the same limits as that of
+ * {@link Frame#segment}. For O_DIRECT, ask for the file's block size as alignment.
  */
 public final class FrameArena implements Arena {
 
     /*
-     * Lock-free, the EXCLUSIVE kind as well: it costs a CAS more, and there is one path to be right.
+     * Lock-free. The EXCLUSIVE kind is lock-free as well: it costs one CAS more, and only one path has to be right.
      *
-     * Runs are a list that only grows, until close() takes it as a whole and leaves CLOSED there: whoever has claimed a
-     * run meanwhile finds that, and nobody pushes one that nobody would free. The scope is closed before the first run
-     * is freed, as the next owner may be writing to it a nanosecond later.
+     * The runs are a list that only grows, until close() takes the whole list and leaves CLOSED in its place. A thread
+     * that has claimed a run meanwhile finds CLOSED, so no run is pushed that nobody would free. The scope is closed
+     * before the first run is freed, because the next owner may write to it a nanosecond later.
      *
-     * Between a claim and its place in the list anything may throw: then the run becomes a orphan (see Orphans).
+     * Anything may throw between a claim and its place in the list. Then the run becomes an orphan (see Orphans).
      */
 
     private static final class Run {
@@ -74,7 +77,7 @@ public final class FrameArena implements Arena {
             return memory == null ? 0 : memory.byteSize() - used.get();
         }
 
-        /** {@code size} bytes of it, at least 1; null if they are not there. */
+        /** A piece of {@code size} bytes, at least 1; null if the run has no room for it. */
         @Nullable MemorySegment take(long size, long alignment) {
             if (memory == null) {
                 return null;
@@ -93,10 +96,10 @@ public final class FrameArena implements Arena {
         }
     }
 
-    /** The JDK's arenas never align to less, as malloc does not, and there is code that has come to need it. */
+    /** The JDK's arenas never align to less, because malloc does not, and existing code depends on that. */
     private static final long MALLOC_ALIGNMENT = 16;
 
-    /** Before the first run, and for good after the end. */
+    /** The list before the first run, and the list after close(), for good. */
     private static final Run NONE = new Run(0, null);
     private static final Run CLOSED = new Run(0, null);
 
@@ -107,26 +110,32 @@ public final class FrameArena implements Arena {
     private final Arena backing;
     private final long largest;
     private final AtomicReference<Run> newest = new AtomicReference<>(NONE);
-    /** Advice: where to look first. */
+    /** Only a hint: the run to look at first. */
     private volatile Run roomiest = NONE;
-    /** What close() has still to free. */
+    /** The runs that close() still has to free. */
     private volatile Run left = NONE;
 
     FrameArena(Allocator labyrinth, Gfp gfp) {
         this.labyrinth = labyrinth;
         this.owner = gfp.isExclusive() ? Thread.currentThread() : null;
-        // Each segment is zeroed by itself, so what a request for a run says about that is left out.
+        // allocate() zeroes each segment, so a request for a run does not ask for zeros.
         this.bits = gfp.bits() & ~GfpFlags.ZERO | (owner != null ? GfpFlags.FRAMED : 0);
         this.backing = owner != null ? Arena.ofConfined() : Arena.ofShared();
         this.largest = labyrinth.byteSize(PageWord.MAX_ORDER);
     }
 
     /**
-     * A zeroed segment of this arena. Lock-free.
+     * A zeroed segment of this arena. Lock-free; makes no system call.
      *
-     * @throws LabyrinthException.OutOfFrames    if nothing free was found for it
-     * @throws LabyrinthException.InvalidRequest if it does not fit into 2^10 frames, with the room for its alignment
-     * @throws LabyrinthException.Closed         if it needs a run, and the labyrinth is closed
+     * @param byteSize      size in bytes, at least 0
+     * @param byteAlignment alignment in bytes, a power of two
+     * @throws LabyrinthException.OutOfFrames    if no free run was found for the segment
+     * @throws LabyrinthException.InvalidRequest if the segment, with the room for its alignment, does not fit into 2^10
+     *                                           frames
+     * @throws LabyrinthException.Closed         if the segment needs a new run, and the labyrinth is closed
+     * @throws IllegalArgumentException          if the size or the alignment is not within these limits
+     * @throws IllegalStateException             if the arena is closed
+     * @throws WrongThreadException              if the arena is EXCLUSIVE to another thread
      */
     @Override
     public MemorySegment allocate(long byteSize, long byteAlignment) {
@@ -134,8 +143,8 @@ public final class FrameArena implements Arena {
     }
 
     /**
-     * The same arena without the zeros: its segments hold what their last owner left there. For those who write before
-     * they read.
+     * The same arena without the zeros: its segments hold what their last owner left there. For code that writes to a
+     * segment before it reads the segment.
      */
     public SegmentAllocator unzeroed() {
         return this::take;
@@ -144,10 +153,10 @@ public final class FrameArena implements Arena {
     private MemorySegment take(long byteSize, long byteAlignment) {
         if (byteSize < 0 || Long.bitCount(byteAlignment) != 1 || byteAlignment < 0) {
             throw new IllegalArgumentException("byteSize=" + byteSize + " byteAlignment=" + byteAlignment
-                    + ": a size of 0 at least, and a power of two");
+                    + ": the size must be at least 0, the alignment a power of two");
         }
         checkUsable();
-        // As the JDK's arenas do it: also segments without a byte have addresses of their own.
+        // As in the JDK's arenas, a segment without a byte has an address of its own.
         long size = Math.max(1, byteSize);
         long alignment = Math.max(MALLOC_ALIGNMENT, byteAlignment);
         MemorySegment taken = roomiest.take(size, alignment);
@@ -201,15 +210,15 @@ public final class FrameArena implements Arena {
         return taken;
     }
 
-    /** Of a run that has room for it at any of the addresses where it could lie. */
+    /** The order of a run that has room for the segment, wherever the alignment puts it within the run. */
     private int orderFor(long size, long alignment) {
         long pageSize = labyrinth.region.pageSize;
         boolean alignedAnyway = alignment <= Long.lowestOneBit(labyrinth.region.address(0));
         long room = alignedAnyway ? Math.max(size, alignment) : size + (alignment - pageSize);
         if (size > largest || room > largest) {
             throw new LabyrinthException.InvalidRequest("size=" + size + " alignment=" + alignment + " limit=" + largest
-                    + ": a segment lies in one run of 2^" + PageWord.MAX_ORDER + " frames at most; ask for less, or"
-                    + " take it from an arena of the JDK");
+                    + ": a segment lies in one run of at most 2^" + PageWord.MAX_ORDER + " frames; ask for less, or"
+                    + " use an arena of the JDK");
         }
         long frames = (room + pageSize - 1) / pageSize;
         return frames == 1 ? 0 : Long.SIZE - Long.numberOfLeadingZeros(frames - 1);
@@ -221,11 +230,13 @@ public final class FrameArena implements Arena {
     }
 
     /**
-     * Ends all its segments and frees its runs. For an EXCLUSIVE arena wait-free for each run.
+     * Ends all segments of the arena and frees its runs. Wait-free for each run of an EXCLUSIVE arena. An arena that is
+     * not EXCLUSIVE does a handshake with every thread of the JVM first.
      *
-     * @throws IllegalStateException     if it is closed, or native code or a channel is using a segment right now
-     * @throws WrongThreadException      if it is EXCLUSIVE to another thread
-     * @throws LabyrinthException.Closed if the labyrinth was closed under it; the segments are dead all the same
+     * @throws IllegalStateException     if the arena is closed, or native code or a channel is using a segment right
+     *                                   now
+     * @throws WrongThreadException      if the arena is EXCLUSIVE to another thread
+     * @throws LabyrinthException.Closed if the labyrinth was closed before; the segments are dead all the same
      */
     @Override
     public void close() {
@@ -242,12 +253,12 @@ public final class FrameArena implements Arena {
             try {
                 labyrinth.free(run.handle, me, Lease.FLAGS);
             } catch (LabyrinthException.Stale e) {
-                // Freed before: by a close that ran out of stack on its way to the next, which this one finishes.
+                // An earlier close freed this run, and ran out of stack before the next run. This close goes on there.
             }
             left = run.before;
         }
         if (!first) {
-            backing.close();    // refuses: it is closed, or another thread's
+            backing.close();    // refuses: the arena is closed, or is EXCLUSIVE to another thread
         }
     }
 

@@ -6,31 +6,31 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Request flags, named as the kernel names its {@code gfp_t}; only those that mean something here. Immutable.
+ * Request flags, with the names of the kernel's {@code gfp_t}; only those that mean something here. Immutable.
  *
- * <p>One chooses a base, {@link #ATOMIC} or {@link #NOWAIT}, and adds to it: {@code Gfp.NOWAIT.with(Gfp.ZERO)}.
+ * <p>Choose a base, {@link #ATOMIC} or {@link #NOWAIT}, and add flags to it: {@code Gfp.NOWAIT.with(Gfp.ZERO)}.
  *
- * <p>A record, as the compiler trusts a record's fields: a request by a constant is then compiled for its flags, which
- * a handle pair shows (a final field of a class is read anew behind every fence).
+ * <p>This is a record because the compiler trusts the fields of a record. So it compiles a request with constant flags
+ * for these flags. It would read a final field of a class again after every fence.
  *
  * @param bits the sum of 1 HIGH, 2 ZERO, 4 EXCLUSIVE, 8 NOMEMALLOC, 16 NOWARN and 32, a sprint
  */
 public record Gfp(int bits) {
 
-    /** May use the reserve, once the rest of the labyrinth has nothing. */
+    /** May use the reserve, after the rest of the labyrinth has nothing. */
     public static final Gfp HIGH = new Gfp(GfpFlags.HIGH);
-    /** The frame reads as zeros. Costs one pass over it; without this flag a frame holds what its last owner left. */
+    /** The frame reads as zeros. Costs one pass over it. Without this flag a frame holds what its last owner left. */
     public static final Gfp ZERO = new Gfp(GfpFlags.ZERO);
-    /** Only the owner, the thread that allocates or accepts, may touch, free or pass on the frame. */
+    /** Only the owner may touch, free or hand off the frame: the thread that has allocated or accepted it. */
     public static final Gfp EXCLUSIVE = new Gfp(GfpFlags.EXCLUSIVE);
     /** Never the reserve; contradicts {@link #HIGH}. */
     public static final Gfp NOMEMALLOC = new Gfp(GfpFlags.NOMEMALLOC);
-    /** A {@code null} is expected: it is left out of the warning about refused requests that {@code close()} logs. */
+    /** The caller expects {@code null}: {@code close()} leaves it out of its warning about refused requests. */
     public static final Gfp NOWARN = new Gfp(GfpFlags.NOWARN);
 
-    /** A sprint: a short walk, then the reserve, then {@code null}. For those who would rather be refused than late. */
+    /** A sprint: a short walk, then the reserve, then {@code null}. For callers that prefer a refusal to a delay. */
     public static final Gfp ATOMIC = new Gfp(GfpFlags.ATOMIC);
-    /** The whole labyrinth, not the reserve: {@code null} only if nothing is free. */
+    /** The whole labyrinth except the reserve: {@code null} only if nothing is free there. */
     public static final Gfp NOWAIT = new Gfp(GfpFlags.NOWAIT);
     /** {@link #ATOMIC} and {@link #EXCLUSIVE}: {@code alloc_page_gfp_atomic_exclusive}. */
     public static final Gfp ATOMIC_EXCLUSIVE = ATOMIC.with(EXCLUSIVE);
@@ -53,7 +53,7 @@ public record Gfp(int bits) {
     /**
      * Flags by their bits.
      *
-     * @throws LabyrinthException.InvalidRequest if there is no such flag, or two contradict each other
+     * @throws LabyrinthException.InvalidRequest if a bit is not a flag, or if two flags contradict each other
      */
     public Gfp {
         if ((bits & ~GfpFlags.ALL) != 0) {
@@ -80,8 +80,8 @@ public record Gfp(int bits) {
     }
 
     /**
-     * Reads names joined by {@code |}, {@code +} or {@code ,}, in any case, with or without the kernel's prefixes:
-     * {@code "ATOMIC|ZERO"}, {@code "GFP_ATOMIC"}, {@code "__GFP_HIGH"}.
+     * Parses names joined by {@code |}, {@code +} or {@code ,}, in upper or lower case, with or without the kernel's
+     * prefixes: {@code "ATOMIC|ZERO"}, {@code "GFP_ATOMIC"}, {@code "__GFP_HIGH"}.
      *
      * @throws LabyrinthException.InvalidRequest for unknown names, for contradictions, and for flags that ask to sleep
      */

@@ -1,12 +1,12 @@
 package io.labyrinth;
 
 /**
- * What a labyrinth refuses. Each kind is a type of its own; each message has the fact, the limit and the remedy, as
- * {@code name=value}. A refusal changes nothing: the page map and the mapping are as they were before the call; but for
- * {@link CloseRefused}.
+ * What a labyrinth refuses. Each kind of refusal has its own type. Each message has the fact, the limit and the remedy,
+ * as {@code name=value}. A refusal changes nothing: the page map and the mapping are as they were before the call. Only
+ * {@link CloseRefused} is different.
  *
- * <p>Not among them: an allocation that finds nothing. That is {@code null}, as it is no mistake of anybody's; only an
- * arena, whose callers do not look for {@code null}, has to throw.
+ * <p>An allocation that finds nothing is not an exception. It returns {@code null}, because nobody has made a mistake.
+ * Only an arena has to throw {@link OutOfFrames}, because its callers do not expect {@code null}.
  */
 public abstract sealed class LabyrinthException extends RuntimeException {
 
@@ -16,7 +16,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         super(message);
     }
 
-    /** The request means nothing: a size, an order or a combination of flags that no labyrinth can serve. */
+    /** No labyrinth can serve the request: its size, its order or its combination of flags is not within the limits. */
     public static final class InvalidRequest extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
@@ -25,7 +25,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         }
     }
 
-    /** The system would not map or fault in so much memory. */
+    /** The system did not map that much memory, or did not fault it in. */
     public static final class MapRefused extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
@@ -34,7 +34,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         }
     }
 
-    /** The system would not lock so much memory. */
+    /** The system did not lock that much memory. */
     public static final class LockRefused extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
@@ -43,7 +43,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         }
     }
 
-    /** The file is no shared labyrinth that could be trusted: torn, cut, corrupted, of another version or machine. */
+    /** The file is not a shared labyrinth, or is one that is incomplete, damaged, or of another version or machine. */
     public static final class NotALabyrinth extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
@@ -52,7 +52,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         }
     }
 
-    /** All slots of a shared labyrinth are taken by processes that live. */
+    /** Live processes have all slots of the shared labyrinth. */
     public static final class NoVacancy extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
@@ -61,7 +61,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         }
     }
 
-    /** The JVM would not let the library call native code. */
+    /** The JVM does not let the library call native code. */
     public static final class NativeAccessDenied extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
@@ -70,7 +70,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         }
     }
 
-    /** The system is not Linux, and a labyrinth needs it. */
+    /** The system is not Linux. A labyrinth needs Linux. */
     public static final class UnsupportedSystem extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
@@ -79,7 +79,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         }
     }
 
-    /** The handle, frame or ticket is of a life that has ended: freed, handed over or swept before. */
+    /** The handle, frame or ticket names a life that has ended: freed, handed over or swept before. */
     public static final class Stale extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
@@ -88,7 +88,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         }
     }
 
-    /** The run is EXCLUSIVE, and another thread's. */
+    /** The run is EXCLUSIVE to another thread. */
     public static final class NotOwner extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
@@ -106,7 +106,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         }
     }
 
-    /** An arena needs a run, and none is free: what {@code null} says elsewhere, and an arena cannot. */
+    /** An arena needs a run, and found none free. Other requests return {@code null} then; an arena cannot. */
     public static final class OutOfFrames extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
@@ -115,7 +115,7 @@ public abstract sealed class LabyrinthException extends RuntimeException {
         }
     }
 
-    /** The labyrinth cannot close: frames or tickets are out, or native code still uses one. */
+    /** The labyrinth or slab cannot close: frames, objects or tickets are out, or native code still uses a segment. */
     public static final class FramesOut extends LabyrinthException {
         private static final long serialVersionUID = 1L;
 
@@ -125,9 +125,9 @@ public abstract sealed class LabyrinthException extends RuntimeException {
     }
 
     /**
-     * The system, or the heap, would not let all of it be given back. Unlike the others this may come half-way: then
-     * the labyrinth or slab has ended for all who use it, and remembers what is left to do. Closing it again goes on
-     * there, until nothing of it is mapped, locked or open.
+     * The system did not take everything back, or the heap is full. Unlike the other refusals, this one may come
+     * half-way. Then the labyrinth or slab has ended for all its users, and remembers what is left to do. The next
+     * close goes on there, until nothing is mapped, locked or open.
      */
     public static final class CloseRefused extends LabyrinthException {
         private static final long serialVersionUID = 1L;

@@ -19,14 +19,15 @@ import java.util.List;
 import java.util.RandomAccess;
 
 /**
- * What a labyrinth looked like: all its runs in pfn order, in one pass over the page words. Immutable. Exact for a
- * labyrinth at rest; otherwise each run is as it was at some moment of the pass, and together they still tile it.
+ * What a labyrinth looked like: all its runs in the order of pfns, read in one pass over the page words. Immutable.
+ * Exact for a labyrinth at rest. Otherwise each run is as it was at some moment of the pass, and the runs still tile
+ * the labyrinth.
  *
- * <p>20 bytes for each run. A look takes no step that anybody else could notice.
+ * <p>Takes 20 bytes of heap for each run. The pass writes nothing, so no other thread notices it.
  */
 public final class LabyrinthMap {
 
-    /** At most: while it grows, an array is there twice. */
+    /** Most bytes of heap for one run: while an array grows, the old and the new one exist. */
     private static final long BYTES_OF_RUN = 2L * (Integer.BYTES + Long.BYTES + Long.BYTES);
 
     private final String name;
@@ -41,58 +42,60 @@ public final class LabyrinthMap {
     private final int[] available = new int[PageWord.MAX_ORDER + 1];
     private final int free;
 
-    /** What a run can be. */
+    /** The states of a run. */
     public enum State {
-        /** Anybody's who asks, or, in the reserve, any HIGH request's. */
+        /** Any request may claim it, or, in the reserve, any HIGH request. */
         FREE,
         /** It has an owner. */
         CLAIMED,
         /** Its ticket is out. */
         IN_TRANSIT,
-        /** Out of use for good. */
+        /** Out of use: its generations are used up, or the labyrinth is closing. */
         QUARANTINED,
-        /** One frame of a run that was being split or joined while the pass came by. */
+        /** One frame of a run that another thread was splitting or joining during the pass. */
         CHANGING
     }
 
     /**
      * 2^order adjacent frames, in one state.
      *
-     * @param pfn        of the first
+     * @param pfn        number of the first frame
      * @param order      0 to 10
-     * @param exclusive  only its owner may touch, free or pass it on
-     * @param tenant     the process: 1 in a private labyrinth; 0 while nobody has it
-     * @param owner      id of the thread that claimed it; 0 while nobody has it, or the claimer has not yet signed
-     * @param virtual    whether that is a virtual thread
-     * @param generation of the first frame: the life that it is in
-     * @param livesEnded of the first frame, since the labyrinth opened: by a free, a hand-over or a sweep each
+     * @param exclusive  whether only its owner may touch, free or hand it off
+     * @param tenant     the process: 1 in a private labyrinth; 0 if nobody has the run
+     * @param owner      id of the thread that claimed the run; 0 if nobody has it, or if the claimer has not signed yet
+     * @param virtual    whether the owner is a virtual thread
+     * @param generation number of the life that the first frame is in
+     * @param livesEnded lives of the first frame that have ended since the labyrinth opened: each by a free, a
+     *                   hand-over or a sweep
      */
     public record Run(int pfn, int order, State state, boolean exclusive, int tenant, long owner, boolean virtual,
             long generation, long livesEnded) {
 
-        /** How many. */
+        /** Number of frames. */
         public int frames() {
             return 1 << order;
         }
 
-        /** Whether somebody has it, or its ticket. */
+        /** Whether somebody has the run or its ticket. */
         public boolean isOut() {
             return state == State.CLAIMED || state == State.IN_TRANSIT;
         }
     }
 
     /**
-     * A process that has a shared labyrinth open, or had when it died and was not swept yet, as it wrote of itself.
+     * A process that has a shared labyrinth open, or that had it open when it died and is not swept yet. Pid and time
+     * are as the process itself wrote them.
      *
-     * @param number as in {@link Run#tenant}
-     * @param pid    in its own namespace
-     * @param since  milliseconds since the epoch
-     * @param alive  false of one that has died: the next {@link Labyrinth#sweepDeadOwners} returns what it had
+     * @param number the same number as in {@link Run#tenant}
+     * @param pid    pid in the process's own pid namespace
+     * @param since  time of its attach or creation, in milliseconds since the epoch
+     * @param alive  false if it has died: then the next {@link Labyrinth#sweepDeadOwners} frees what it had
      */
     public record Tenant(int number, long pid, long since, boolean alive) {
     }
 
-    /** @param tenants of a shared labyrinth */
+    /** @param tenants the tenants of a shared labyrinth; empty for a private one */
     LabyrinthMap(String name, PageMap map, long frameSize, long firstGeneration, List<Tenancy.Tenant> tenants) {
         this.name = name;
         this.frames = map.frames;
@@ -125,23 +128,23 @@ public final class LabyrinthMap {
     }
 
     /**
-     * A look at a shared labyrinth from outside: it takes no tenant's slot, locks nothing, writes nothing, and needs no
-     * more than the right to read. Maps the page map for the time of the call.
+     * Looks at a shared labyrinth from outside. It takes no tenant's slot, locks nothing, writes nothing, and needs
+     * only the right to read. Calls the system; the page map is mapped during the call.
      *
-     * @param path of its file, or {@code /proc/PID/fd/N} of its memfd: {@link Labyrinth#sharedPath}
-     * @throws LabyrinthException.NotALabyrinth  if the file is none, or not complete, or damaged
-     * @throws LabyrinthException.InvalidRequest if the path is of a file system that is not the kernel's
-     * @throws LabyrinthException.MapRefused     if it cannot be opened or mapped, the heap has no room for what is
-     *                                           seen, or the kernel cannot say who lives
+     * @param path path of the file, or {@code /proc/PID/fd/N} of the memfd: see {@link Labyrinth#sharedPath}
+     * @throws LabyrinthException.NotALabyrinth  if the file is not a labyrinth, is not complete, or is damaged
+     * @throws LabyrinthException.InvalidRequest if the path is not of the default file system provider
+     * @throws LabyrinthException.MapRefused     if the file cannot be opened or mapped, if the heap has no room for the
+     *                                           map, or if the kernel cannot say who is alive
      */
     public static LabyrinthMap of(Path path) {
         Machine.requireNativeAccess();
         String name = MemoryFile.requireDefault(path).toString();
         if (Files.exists(path) && !Files.isRegularFile(path)) {
-            throw new LabyrinthException.NotALabyrinth("file=" + name + " is no regular file: give that of a shared"
+            throw new LabyrinthException.NotALabyrinth("file=" + name + " is no regular file: give the file of a shared"
                     + " labyrinth (sharedPath() names it)");
         }
-        // By system calls, as a channel is closed by an interrupt that the caller has pending.
+        // By system calls, not by a channel: an interrupt that the caller has pending would close a channel.
         int fd = MemoryFile.lookAt(name);
         int frames = 0;
         try {
@@ -163,7 +166,7 @@ public final class LabyrinthMap {
             MemoryFile.mapToRead(mapping, fd, name);
             MemorySegment memory = Mapping.segment(mapping.address(), mapping.bytes());
             header.checkMapped(name, memory.address());
-            // Nothing is claimed through it, so it has no part on the heap.
+            // Nothing is claimed through this map, so it needs no part on the heap.
             PageMap map = new PageMap(memory.asSlice(header.pageMapOffset()), header.frames(), header.reserve(),
                     PageWord.TENANT, new Thread[0], new Orphans(0));
             return new LabyrinthMap(header.name(), map, header.pageSize(), header.firstGeneration(),
@@ -173,7 +176,7 @@ public final class LabyrinthMap {
         }
     }
 
-    /** By which a pass goes on; where the run was changing, by one frame. */
+    /** How many frames the pass goes on; 1 in a run that is changing. */
     private int framesSeen(int pfn, long word) {
         return stateOf(pfn, word) == State.CHANGING ? 1 : PageWord.frames(word);
     }
@@ -195,8 +198,8 @@ public final class LabyrinthMap {
     }
 
     /**
-     * Counts, by order, the runs that could be had from each stretch of adjacent free frames: free runs are joined when
-     * that is asked for, so it does not matter how they lie.
+     * Counts, for each order, the runs that each stretch of adjacent free frames holds. A request joins free runs when
+     * it needs to, so it does not matter into which runs a stretch is divided.
      */
     private int countFree(int ordinary) {
         int count = 0;
@@ -222,32 +225,32 @@ public final class LabyrinthMap {
         }
     }
 
-    /** As it was given to the builder; in a shared labyrinth, by the process that created it. */
+    /** The name that was given to the builder; in a shared labyrinth, by the process that created it. */
     public String name() {
         return name;
     }
 
-    /** In all. */
+    /** Number of all frames, the reserve included. */
     public int frames() {
         return frames;
     }
 
-    /** The last so many frames are the reserve. */
+    /** Number of frames in the reserve. They are the last frames. */
     public int reserve() {
         return reserve;
     }
 
-    /** Bytes. */
+    /** Size of a frame in bytes. */
     public long frameSize() {
         return frameSize;
     }
 
-    /** Who has a shared labyrinth open, or had when it died; empty where it is not shared. */
+    /** The tenants of a shared labyrinth, also those that have died and are not swept; empty if it is not shared. */
     public List<Tenant> tenants() {
         return tenants;
     }
 
-    /** All runs in pfn order. Each is made anew when it is asked for. */
+    /** All runs in the order of pfns. Each call of {@code get} makes a new {@link Run}. */
     public List<Run> runs() {
         return new Runs();
     }
@@ -273,18 +276,18 @@ public final class LabyrinthMap {
         }
     }
 
-    /** Free frames that ordinary requests can have: those of the reserve not counted. */
+    /** Free frames outside the reserve. */
     public int free() {
         return free;
     }
 
-    /** How many runs of this order ordinary requests could have, one after the other, free runs joined as they ask. */
+    /** How many runs of this order requests without HIGH could get, one after the other; requests join free runs. */
     public int available(int order) {
         PageWord.checkOrder(order);
         return available[order];
     }
 
-    /** The largest order that an ordinary request could have; -1 if nothing is free. */
+    /** The largest order that a request without HIGH could get; -1 if nothing is free. */
     public int largestOrder() {
         int order = PageWord.MAX_ORDER;
         while (order >= 0 && available[order] == 0) {
@@ -294,8 +297,8 @@ public final class LabyrinthMap {
     }
 
     /**
-     * The share of the free frames that is of no use to a request of this order, as it lies in pieces that are too
-     * small: the kernel's unusable free space index. 0: all of it can be had; 1: none, or nothing is free.
+     * The share of the free frames that a request of this order cannot use, because the pieces are too small: the
+     * kernel's unusable free space index. 0: all free frames can be used. 1: none can be used, or nothing is free.
      */
     public double unusable(int order) {
         PageWord.checkOrder(order);

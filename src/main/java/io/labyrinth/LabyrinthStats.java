@@ -6,35 +6,35 @@ import io.labyrinth.internal.pagemap.Zone;
 import java.util.List;
 
 /**
- * A labyrinth in figures. Frames are counted from the page words, one after the other: exact for a labyrinth at rest,
- * otherwise each figure is right for some moment of the pass. What is approximate even at rest says so in its name;
- * of a shared labyrinth, those are this process's, and all others everybody's.
+ * A labyrinth in figures. Frames are counted from the page words, one word after the other. The figures are exact for a
+ * labyrinth at rest. Otherwise each figure is right for some moment of the pass. A figure that is approximate even at
+ * rest has {@code Approx} in its name. In a shared labyrinth the approximate figures are those of this process, and the
+ * others are those of all processes.
  *
- * @param name            of the labyrinth
- * @param frames          in all
- * @param frameSize       bytes
- * @param free            frames that anybody may have; those of the reserve not counted
+ * @param name            name of the labyrinth
+ * @param frames          all frames, the reserve included
+ * @param frameSize       size of a frame in bytes
+ * @param free            free frames outside the reserve
  * @param reserve         frames in the reserve
  * @param reserveFree     frames of the reserve that are free
  * @param claimed         frames that have an owner
  * @param inTransit       frames whose ticket is out
- * @param quarantined     frames out of use for good: their generations are used up, or the labyrinth is closing
- * @param freeRuns        free runs by order, index 0 to 10; adjacent ones count as they lie,
- *                        not as they could be joined
- * @param livesEnded      frees, hand-overs and sweeps so far, counted by the generations that the words have used up
- * @param refusedApprox   requests that got {@code null}; stripes count them by plain increments, so races lose some
- * @param reserveHitsApprox requests that the reserve has served; counted likewise
- * @param lostApprox      claims whose compare-and-set failed, by a race or an outdated hint: each cost the time of one,
- *                        and the search went on; counted likewise
- * @param mappedBytes     of frames, page map, and slabs' words together, and of a shared labyrinth's header and tenants
- * @param lockedBytes     of these, what the kernel showed as locked when they had been mapped
- * @param metadataBytes   of the mapped bytes, all but the frames
+ * @param quarantined     frames out of use: their generations are used up, or the labyrinth is closing
+ * @param freeRuns        free runs by order, index 0 to 10; adjacent runs count one by one, not as they could be joined
+ * @param livesEnded      frees, hand-overs and sweeps so far: the generations that the words have used up
+ * @param refusedApprox   requests that got {@code null}; stripes count by plain increments, so races lose some
+ * @param reserveHitsApprox requests that the reserve has served; counted in the same way
+ * @param lostApprox      claims whose compare-and-set failed, because of a race or an outdated hint: each cost the time
+ *                        of one compare-and-set, and the search went on; counted in the same way
+ * @param mappedBytes     bytes of frames, page map and slabs' words, and of a shared labyrinth's header and tenants
+ * @param lockedBytes     those of the mapped bytes that the kernel showed as locked after they were mapped
+ * @param metadataBytes   the mapped bytes without the frames
  */
 public record LabyrinthStats(String name, int frames, long frameSize, int free, int reserve, int reserveFree,
         int claimed, int inTransit, int quarantined, List<Integer> freeRuns, long livesEnded, long refusedApprox,
         long reserveHitsApprox, long lostApprox, long mappedBytes, long lockedBytes, long metadataBytes) {
 
-    /** Of the largest free run, as it lies; a larger one may be had by joining adjacent ones. -1 if nothing is free. */
+    /** Order of the largest free run; -1 if nothing is free. A request may get a larger run: it joins adjacent runs. */
     public int largestFreeOrder() {
         int order = freeRuns.size() - 1;
         while (order >= 0 && freeRuns.get(order) == 0) {

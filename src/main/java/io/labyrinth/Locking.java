@@ -2,10 +2,10 @@ package io.labyrinth;
 
 /** Whether the pages must be locked in memory when a labyrinth opens. */
 public enum Locking {
-    /** All of them, or the labyrinth does not open. */
+    /** All pages must be locked. If they cannot be, the labyrinth does not open. */
     REQUIRED,
-    /** All of them if the system allows it; else a warning, and {@code stats().lockedBytes()} tells. */
+    /** All pages are locked if the system allows it. If not, a warning says so; see {@code stats().lockedBytes()}. */
     PREFERRED,
-    /** Not asked for. The pages are faulted in all the same. */
+    /** No page is locked. The pages are faulted in all the same. */
     NONE
 }

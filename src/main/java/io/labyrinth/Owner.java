@@ -13,14 +13,14 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one owner has of a labyrinth: {@link Labyrinth#owners}.
+ * What one owner holds: {@link Labyrinth#owners}.
  *
- * @param holding   how
- * @param thread    id of the thread that claimed or accepted the frames, or gave them away; 0 while it has not signed
- * @param virtual   whether that is a virtual thread
- * @param name      of a thread that lives; null of one that has ended, or is not known to this labyrinth any more
- * @param runs      how many
- * @param frames    of all the runs
+ * @param holding   how the thread holds the frames
+ * @param thread    id of the thread that claimed, accepted or handed off the frames; 0 if it has not signed yet
+ * @param virtual   whether it is a virtual thread
+ * @param name      name of a thread that is alive; null if the thread has ended or is not known to this labyrinth
+ * @param runs      number of runs
+ * @param frames    number of frames in all the runs
  * @param sampled   those of the claims that were sampled, oldest first; empty unless the labyrinth was opened with
  *                  {@link Labyrinth.Builder#sampleClaims}
  */
@@ -30,28 +30,28 @@ public record Owner(Holding holding, long thread, boolean virtual, @Nullable Str
     private static final int PLACES_TOLD = 10;
     private static final int LINES_TOLD = 10;
 
-    /** What the thread is to its frames. */
+    /** How a thread holds its frames. */
     public enum Holding {
-        /** Its owner: nobody else may touch, free or pass them on. */
+        /** The thread owns the frames: no other thread may touch, free or hand them off. */
         EXCLUSIVE,
-        /** Who claimed them; any thread may use and free them. */
+        /** The thread has claimed the frames, and any thread may use and free them. */
         SHARED,
-        /** Who gave them away: they are in transit, and their tickets not accepted. */
+        /** The thread has handed off the frames, and nobody has accepted their tickets yet. */
         TICKET
     }
 
     /**
      * One claim that was sampled.
      *
-     * @param pfn   of the run's first frame
-     * @param order of the run
-     * @param since when it was claimed or accepted
-     * @param where the stack, from the line that called the labyrinth; of a ticket, from the claim before it
+     * @param pfn   number of the run's first frame
+     * @param order the run has 2^order frames
+     * @param since when the run was claimed or accepted
+     * @param where the stack, from the line that called the labyrinth; for a ticket, that of the claim before it
      */
     public record Claim(int pfn, int order, Instant since, List<StackTraceElement> where) {
     }
 
-    /** When the oldest of its sampled claims was made; null if there is none. */
+    /** Time of the oldest sampled claim; null if no claim was sampled. */
     public @Nullable Instant oldestSampled() {
         return sampled.isEmpty() ? null : sampled.getFirst().since;
     }
@@ -78,7 +78,7 @@ public record Owner(Holding holding, long thread, boolean virtual, @Nullable Str
         oldest.where.stream().limit(LINES_TOLD).forEach(line -> text.append("\n    ").append(line));
     }
 
-    /** A line for each owner and each place, where claims are sampled; else nothing. */
+    /** If claims are sampled, a line for each owner and each place; otherwise an empty text. */
     static String places(List<PageMapScan.Seen> out, PageMap map, @Nullable Samples samples) {
         StringBuilder text = new StringBuilder();
         if (samples != null) {

@@ -9,8 +9,9 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The raw faces: {@code long} handles, of frames ({@link Handles}) or of smaller objects ({@link Slab}). What is public
- * here is final, as otherwise the compiler makes a method more for each in the classes that are public.
+ * What the raw faces have in common: {@code long} handles of frames ({@link Handles}) or of smaller objects
+ * ({@link Slab}). Every public method is final; otherwise javac would add a bridge method for each to the public
+ * classes.
  */
 abstract class RawAllocator extends Allocator {
 
@@ -18,34 +19,35 @@ abstract class RawAllocator extends Allocator {
         super(name, map, zone, region, samples);
     }
 
-    /** How to have a segment that dies with a run. */
+    /** How to get a segment that dies with its run; for messages. */
     abstract String withSegment();
 
     /**
-     * Ends this life. Wait-free for an EXCLUSIVE run or object, one CAS otherwise.
+     * Frees the run or object, and so ends this life. Wait-free if it is EXCLUSIVE, one CAS otherwise. Makes no system
+     * call.
      *
      * @throws LabyrinthException.NotOwner if it is EXCLUSIVE to another thread
-     * @throws LabyrinthException.Stale    if this life of it has ended: a double free is always found
+     * @throws LabyrinthException.Stale    if this life has ended: a double free is always found
      */
     public final void free(long handle) {
         free(handle, Thread.currentThread(), PageWord.EXCLUSIVE);
     }
 
     /**
-     * Ends this life and puts the run or object in transit; whoever gets the ticket may accept it, once. What was
-     * written to it is visible to the accepter. Wait-free for an EXCLUSIVE one, one CAS otherwise.
+     * Ends this life and puts the run or object in transit. A thread that has the ticket may accept it, once. The
+     * accepter sees all that was written to it. Wait-free if it is EXCLUSIVE, one CAS otherwise. Makes no system call.
      *
      * @return the ticket
      * @throws LabyrinthException.NotOwner if it is EXCLUSIVE to another thread
-     * @throws LabyrinthException.Stale    if this life of it has ended, or is its last (of 2^40): then it can only be
-     *                                     freed
+     * @throws LabyrinthException.Stale    if this life has ended, or is its last (of 2^40): in its last life it can
+     *                                     only be freed
      */
     public final long handOff(long handle) {
         return handOff(handle, Thread.currentThread(), PageWord.EXCLUSIVE);
     }
 
     /**
-     * Makes it the calling thread's. One CAS.
+     * Accepts the run or object of a ticket. The calling thread becomes its owner. One CAS; makes no system call.
      *
      * @return the handle of the new life
      * @throws LabyrinthException.Stale if the ticket was accepted before
@@ -55,7 +57,7 @@ abstract class RawAllocator extends Allocator {
     }
 
     /**
-     * Its address, for native code, after the checks of an access. From then on nothing watches over it: it is good
+     * The address, for native code, after the checks of an access. No later use of the address is checked. It is good
      * until the run or object is freed or handed over.
      */
     public final long address(long handle) {
@@ -64,10 +66,11 @@ abstract class RawAllocator extends Allocator {
     }
 
     /**
-     * The memory of what is not EXCLUSIVE, alive as long as the labyrinth. Makes an object.
+     * The memory of a run or object that is not EXCLUSIVE. The segment lives as long as the labyrinth. Allocates it on
+     * the heap.
      *
-     * @throws LabyrinthException.InvalidRequest if it is EXCLUSIVE: a segment that dies with it needs an object of its
-     *                                           own, a {@link Frame} or a {@link SlabObject}
+     * @throws LabyrinthException.InvalidRequest if it is EXCLUSIVE: only a {@link Frame} or a {@link SlabObject} has a
+     *                                           segment that dies with it
      */
     public final MemorySegment segment(long handle) {
         long word = checked(handle, "segment");
@@ -80,11 +83,12 @@ abstract class RawAllocator extends Allocator {
     }
 
     /**
-     * Reads 8 bytes, in native order, at any offset.
+     * Reads 8 bytes, in native byte order. Checks page word and owner, then the offset. Wait-free.
      *
+     * @param offset in bytes from the start of the run or object; need not be aligned
      * @throws LabyrinthException.Stale    if this life has ended
      * @throws LabyrinthException.NotOwner if the run or object is EXCLUSIVE to another thread
-     * @throws IndexOutOfBoundsException   if they are not all within it
+     * @throws IndexOutOfBoundsException   if not all of the bytes are within the run or object
      */
     public final long getLong(long handle, long offset) {
         return region.frames.get(ValueLayout.JAVA_LONG_UNALIGNED, at(handle, offset, Long.BYTES));

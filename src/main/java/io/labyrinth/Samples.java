@@ -9,21 +9,22 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * When and where runs were claimed: of 1 claim in N. Looked at by {@link Labyrinth#owners}; nothing else depends on it.
+ * When and where runs were claimed, for 1 claim in N. Only {@link Labyrinth#owners} and messages use it.
  */
 final class Samples {
 
     /*
-     * One place a frame, overwritten by the next sample of it and by nothing else: a free has no part in this. So a
-     * place counts only if it is of the life that the page word is in.
+     * Each frame has one place. Only the next sample of the same frame overwrites it; a free does not touch it. So a
+     * place counts only if it names the life that the page word is in.
      *
-     * By chance, not by count: a program that claims in a steady rhythm would have the same call sampled each time.
+     * Claims are picked at random, not by count. With a count, a program that claims in a steady rhythm would always
+     * have the same call sampled.
      *
-     * The claim stands before its sample is taken, so that none is taken of a refusal. What goes wrong with it costs
-     * the sample, or, if there is no stack to get here, is the claim's end (Allocator).
+     * The claim is made before its sample, so a refusal is never sampled. An error in here costs only the sample. If
+     * there is not enough stack to get here, the claim ends with that error (Allocator).
      */
 
-    /** A stack as the JVM keeps it: to make it readable takes longer, and is left to who reads it. */
+    /** A stack in the JVM's own form. The reader makes it readable, because that takes longer. */
     private static final class Place extends Throwable {
 
         private static final long serialVersionUID = 1L;
@@ -38,9 +39,9 @@ final class Samples {
     }
 
     private final int every;
-    /** Classes whose lines on top of a stack say nothing about who claimed. */
+    /** Classes whose lines on top of a stack do not say which code claimed. */
     private final Set<String> own;
-    /** By the pfn of a run's head. Benign races: a frame is claimed by one thread at a time, and a place is final. */
+    /** By the pfn of a run's head. Benign races: one thread at a time claims a frame, and a Place never changes. */
     private final @Nullable Place[] places;
 
     /** @param own this library's classes that may be on top of a stack */
@@ -48,7 +49,7 @@ final class Samples {
         this.every = every;
         this.own = own;
         this.places = new Place[frames];
-        places[0] = new Place(0);    // loads what the first sample would load, right behind a claim
+        places[0] = new Place(0);    // loads now what the first sample would load just after a claim
     }
 
     /** For a slab's objects. */
@@ -62,7 +63,7 @@ final class Samples {
         }
     }
 
-    /** A run that was sampled before the hand-over is sampled again: who follows one follows it to its end. */
+    /** A run that was sampled before the hand-over is sampled again, so a sampled run stays sampled. */
     void accepted(long handle) {
         Place before = places[PageWord.pfn(handle)];
         if (before != null && PageWord.nextGeneration(before.handle) == handle) {
@@ -76,7 +77,7 @@ final class Samples {
         try {
             places[PageWord.pfn(handle)] = new Place(handle);
         } catch (OutOfMemoryError none) {
-            // One sample less.
+            // This sample is lost.
         }
     }
 

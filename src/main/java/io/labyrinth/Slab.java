@@ -75,7 +75,7 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     private static final int DEFAULT_WORDS = Native.LABYRINTH_MAX_SPANS() << Native.LABYRINTH_GROUP_ORDER();
 
     private static final Logger LOG = LoggerFactory.getLogger(Slab.class);
-    /** So often a close looks whether another thread has finished its shrinking. */
+    /** How often the labyrinth's close looks whether another thread has finished its shrink. */
     private static final int PATIENCE = 10_000;
 
     private static final int SMALLEST = 16;
@@ -86,7 +86,7 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     private final PageMapScan scan;
     private final SlabPages pages;
     private final long bytes;
-    // The arrays of `pages`, held here too: one load less from a handle to its object. See lost-designs, "slab".
+    // Fields of `pages`, held here too: one load less from a handle to its object. See lost-designs, "slab".
     private final long[] addresses;
     private final int shift;
 
@@ -111,7 +111,7 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     private static int bytes(int size) {
         if (size < SMALLEST || size > LARGEST) {
             throw new LabyrinthException.InvalidRequest("size=" + size + " limit=" + LARGEST
-                    + ": a slab's objects have " + SMALLEST + " to " + LARGEST + " bytes; take a frame for more");
+                    + ": an object of a slab has " + SMALLEST + " to " + LARGEST + " bytes; allocate a frame for more");
         }
         return (size + SMALLEST - 1) / SMALLEST * SMALLEST;
     }
@@ -119,7 +119,7 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     static Slab open(Allocator labyrinth, Slabs slabs, int size, int objects) {
         int bytes = bytes(size);
         if (objects < 1) {
-            throw new LabyrinthException.InvalidRequest("objects=" + objects + ": a slab has 1 at least");
+            throw new LabyrinthException.InvalidRequest("objects=" + objects + " limit=1: ask for at least 1");
         }
         int perFrame = SlabPages.perFrame(labyrinth, bytes);
         int shift = SlabPages.shift(perFrame);
@@ -158,30 +158,30 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     }
 
     /**
-     * The slab or its labyrinth has closed; again only where the system refused it. What is under way may still write a
-     * word that says FREE; see {@link Allocator}.
+     * Called when the slab or its labyrinth has closed, and again only if the system refused. A request that is under
+     * way may still write a word that says FREE: see {@link Allocator}.
      */
     void end() {
         region.giveBack(words);
         slabs.remove(this);
     }
 
-    /** Nobody has had it. */
+    /** For a slab that no caller has seen. */
     void discard() {
         region.discard(words);
     }
 
-    /** Bytes of an object. */
+    /** Size of an object in bytes. */
     public int objectBytes() {
         return (int) bytes;
     }
 
-    /** Objects that can be out at once, if the labyrinth has the frames. */
+    /** Most objects that can be out at once, if the labyrinth has the frames. */
     public int objects() {
         return pages.count() * pages.perFrame;
     }
 
-    /** Frames that it has taken from the labyrinth and not given back. */
+    /** Frames that the slab has taken from the labyrinth and not freed. */
     public int frames() {
         return pages.taken();
     }
@@ -231,7 +231,7 @@ public final class Slab extends RawAllocator implements AutoCloseable {
         return object;
     }
 
-    /** Where the object begins: in bytes from the labyrinth's first frame on. Checked as an access is. */
+    /** Start of the object, in bytes from the start of the labyrinth's first frame. Checked as an access is. */
     public long offset(long handle) {
         checked(handle, "offset");
         return offset(handle, "offset");
@@ -253,7 +253,7 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     long offset(long handle, String verb) {
         int object = PageWord.pfn(handle);
         long base = addresses[object >> shift];
-        if (base == 0) {    // another thread has freed it just now
+        if (base == 0) {    // another thread has just freed it
             throw told(Refusals.stale(verb, handle, map.lvWord(object)));
         }
         return base + object * bytes - region.address(0);
@@ -264,14 +264,14 @@ public final class Slab extends RawAllocator implements AutoCloseable {
         return region.frames.asSlice(offset(handle, "segment"), bytes);
     }
 
-    /** Of an object that the caller owns: so its frame is there. */
+    /** Only for an object that the caller owns, so its frame is there. */
     @Override
     MemorySegment segment(long handle, int order, Arena arena) {
         int object = PageWord.pfn(handle);
         return Mapping.segment(addresses[object >> shift] + object * bytes, bytes, arena);
     }
 
-    /** Without a segment, which would be an object. */
+    /** Without a segment, because that would be an object on the heap. */
     @Override
     void zero(long handle, int order) {
         long at = offset(handle, "zeroing");
@@ -280,7 +280,7 @@ public final class Slab extends RawAllocator implements AutoCloseable {
         }
     }
 
-    /** A sprint does not come by all that is free, and would then take a frame. */
+    /** A sprint may pass over free objects, and the slab would then take a frame. */
     @Override
     int searched(int gfp) {
         return gfp & ~GfpFlags.SPRINT;
@@ -294,13 +294,13 @@ public final class Slab extends RawAllocator implements AutoCloseable {
         return pages.grow(gfp, me);
     }
 
-    /** Flight recordings are told of frames alone. */
+    /** Flight recordings have events for frames only. */
     @Override
     long acceptAndTell(long ticket, Thread me, long flags) {
         return map.accept(ticket, me, flags);
     }
 
-    /** The words are there a while longer than the labyrinth. */
+    /** The words stay for a while after the labyrinth has closed, so they do not show the close. */
     @Override
     long checked(long handle, String verb, Thread me) {
         if (zone.slowPath) {
@@ -309,7 +309,7 @@ public final class Slab extends RawAllocator implements AutoCloseable {
         return super.checked(handle, verb, me);
     }
 
-    /** What is said of a frame, said of an object. */
+    /** Turns a refusal of a frame into a refusal of an object. */
     @Override
     LabyrinthException told(LabyrinthException refusal) {
         checkOpen();
@@ -332,10 +332,10 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     }
 
     /**
-     * Gives those frames back of which no object is out. Looks at every object; while it does, others may be told that
-     * nothing is free.
+     * Frees the frames of which no object is out. Looks at every object. While it does, requests of other threads may
+     * find nothing free.
      *
-     * @return the number of frames freed; -1 if it did nothing, as another thread is at it
+     * @return the number of frames freed; -1 if it did nothing, because another thread shrinks or closes the slab
      * @throws LabyrinthException.Closed if the labyrinth is closed
      */
     public int shrink() {
@@ -344,8 +344,8 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     }
 
     /**
-     * For a labyrinth that closes: waits a while for another thread that shrinks, and goes on without the slab's frames
-     * if somebody else has freed one of them by its handle.
+     * For a labyrinth that closes. Waits a while for another thread that shrinks the slab. If somebody else has freed a
+     * frame of the slab by its handle, logs that and leaves the slab's frames out.
      */
     void shrinkAtLast() {
         try {
@@ -353,12 +353,12 @@ public final class Slab extends RawAllocator implements AutoCloseable {
                 Thread.yield();
             }
         } catch (LabyrinthException.Stale notItsOwn) {
-            LOG.warn("{}: a frame of it was freed by another: {}", this, notItsOwn.getMessage());
+            LOG.warn("{}: somebody else has freed one of its frames: {}", this, notItsOwn.getMessage());
         }
     }
 
     /**
-     * Frees EXCLUSIVE objects whose owner thread has ended, as {@link Labyrinth#sweepDeadOwners} does it for frames.
+     * Frees EXCLUSIVE objects whose owner thread has ended, as {@link Labyrinth#sweepDeadOwners} does for frames.
      *
      * @return the number of objects freed
      */
@@ -380,7 +380,7 @@ public final class Slab extends RawAllocator implements AutoCloseable {
         }
     }
 
-    /** Of a slab that has closed nothing is left to check. */
+    /** The first violation; null if there is none, or if the slab has closed. */
     @Nullable String violation() {
         if (pages.isClosed()) {
             return null;
@@ -395,15 +395,15 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     }
 
     /**
-     * Who holds what, as {@link Labyrinth#owners} tells it of frames: here, a run, a frame and a pfn are an object and
-     * its number. (What the labyrinth tells of a slab's frames is whose request they were taken for.)
+     * The owners and what each holds, as {@link Labyrinth#owners} reports for frames. Here a run or a frame is an
+     * object, and a pfn is its number. (For a slab's frames, the labyrinth reports the thread whose request took them.)
      */
     public List<Owner> owners() {
         checkOpen();
         return pass(() -> Owner.of(scan.out(), map, samples));
     }
 
-    /** What keeps its frames out, with a line for each place that was sampled; empty if it has none. */
+    /** What keeps the slab's frames out, with a line for each sampled place; empty if the slab has no frames. */
     String describeFrames() {
         int frames = frames();
         return frames == 0 ? "" : this + " frames=" + frames + ": free its objects, or sweepDeadOwners() of the slab if"
@@ -416,12 +416,13 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     }
 
     /**
-     * Gives all frames back. Refused while objects or tickets are out, or another thread is shrinking or closing it; it
-     * stays good then. Closing again does nothing, but go on with what was refused.
+     * Frees all frames of the slab. Refused while objects or tickets are out, or while another thread shrinks or closes
+     * the slab; then the slab stays good. Calls the system, to unmap the objects' words. Closing a closed slab does
+     * nothing. After {@code CloseRefused} the next close goes on where this one stopped.
      *
-     * @throws LabyrinthException.FramesOut    with who holds what
-     * @throws LabyrinthException.CloseRefused if the system would not take its words' memory back, or the heap is full:
-     *                                         close it again, or leave that to the labyrinth's close
+     * @throws LabyrinthException.FramesOut    if it is refused for these reasons; the message says who holds what
+     * @throws LabyrinthException.CloseRefused if the system did not take the memory of the words back, or the heap is
+     *                                         full: close it again, or leave that to the labyrinth's close
      */
     @Override
     public void close() {
@@ -440,7 +441,7 @@ public final class Slab extends RawAllocator implements AutoCloseable {
         map.orphans.mend(map);
         int stayed = pages.close();
         if (stayed < 0) {
-            throw new LabyrinthException.FramesOut(this + " cannot close: another thread shrinks or closes it; try it"
+            throw new LabyrinthException.FramesOut(this + " cannot close: another thread shrinks or closes it; try"
                     + " again");
         } else if (stayed > 0) {
             throw new LabyrinthException.FramesOut(this + " cannot close: free them, or sweepDeadOwners() if their"

@@ -7,9 +7,9 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One object of a {@link Slab}, for one life of it: what a {@link Frame} is for a run. The segment of an EXCLUSIVE one
- * is confined to its owner and dies with it; any other may be used and freed by any thread, once, and its segment lives
- * as long as the labyrinth.
+ * One life of one object of a {@link Slab}: what a {@link Frame} is for a run. The segment of an EXCLUSIVE object is
+ * confined to its owner thread and dies with the object. Any thread may use any other object, and any thread may free
+ * it, once; its segment lives as long as the labyrinth.
  */
 public final class SlabObject extends Lease {
 
@@ -18,18 +18,18 @@ public final class SlabObject extends Lease {
     }
 
     /**
-     * The memory: {@link Slab#objectBytes} bytes. Of an EXCLUSIVE object, the same segment each time.
+     * The memory: {@link Slab#objectBytes} bytes. An EXCLUSIVE object returns the same segment each time.
      *
      * @throws LabyrinthException.Stale if this life of the object has ended
-     * @throws WrongThreadException     if the object is EXCLUSIVE to another thread; where the owner has called this
-     *                                  before, the segment's accesses throw it
+     * @throws WrongThreadException     if the object is EXCLUSIVE to another thread; if the owner has called this
+     *                                  method before, each access to the segment throws it instead
      */
     public MemorySegment segment() {
         return memory();
     }
 
     /**
-     * Frees the object. Wait-free for an EXCLUSIVE one, one CAS otherwise.
+     * Frees the object. Wait-free for an EXCLUSIVE object, one CAS otherwise. Makes no system call.
      *
      * @throws LabyrinthException.NotOwner if the object is EXCLUSIVE to another thread
      * @throws LabyrinthException.Stale    if this life of the object has ended: a double free is always found
@@ -43,7 +43,7 @@ public final class SlabObject extends Lease {
 
     @Override
     public String toString() {
-        return "object of " + allocator + " number=" + PageWord.pfn(handle) + " generation=" + PageWord.generation(handle)
-                + (owner != null ? " EXCLUSIVE" : "");
+        return "object of " + allocator + " number=" + PageWord.pfn(handle) + " generation="
+                + PageWord.generation(handle) + (owner != null ? " EXCLUSIVE" : "");
     }
 }

@@ -5,7 +5,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** A labyrinth's open slabs: what they keep is asked for, checked and ended with it. */
+/** The open slabs of a labyrinth. They are described, checked and closed together with the labyrinth. */
 final class Slabs {
 
     private final Allocator labyrinth;
@@ -52,7 +52,7 @@ final class Slabs {
         return null;
     }
 
-    /** A line for each that has frames, and more where claims are sampled. */
+    /** A line for each slab that has frames, and more lines if claims are sampled. */
     String describe() {
         return open.stream().map(Slab::describeFrames).filter(line -> !line.isEmpty()).sorted()
                 .map(line -> "\n" + line).collect(Collectors.joining());
@@ -72,7 +72,7 @@ final class Slabs {
         }
     }
 
-    /** Each that has not ended; one that the system refuses keeps no other from its end. */
+    /** Ends each open slab. If the system refuses one, the others end all the same. */
     void end() {
         LabyrinthException.CloseRefused refusal = null;
         for (Slab slab : open) {

@@ -3,9 +3,11 @@ package io.labyrinth;
 import io.labyrinth.internal.pagemap.PageWord;
 
 /**
- * A frame in transit between owners. It belongs to nobody until somebody accepts the ticket, which succeeds once.
+ * A frame in transit between owners. It belongs to nobody until a thread accepts the ticket. Any thread may accept; it
+ * succeeds once.
  *
- * <p>A ticket that is dropped keeps its frame out: whoever gives up a queue of tickets accepts and closes each.
+ * <p>A dropped ticket keeps its frame out. Before a queue of tickets is given up, accept each ticket and close its
+ * frame.
  */
 public final class Ticket {
 
@@ -22,7 +24,8 @@ public final class Ticket {
     }
 
     /**
-     * The frame, now the calling thread's, with what the giver wrote. One CAS.
+     * Accepts the frame, with what the giver has written. The calling thread becomes its owner. One CAS; makes no
+     * system call.
      *
      * @throws LabyrinthException.Stale if the ticket was accepted before
      */
@@ -34,8 +37,8 @@ public final class Ticket {
     }
 
     /**
-     * The ticket as a number, for another process that shares the labyrinth: good once there, by
-     * {@link Labyrinth#accept} or {@link Handles#accept}, or once here, by {@link #accept}.
+     * The ticket as a number, for another process that shares the labyrinth. It can be accepted once: there, by
+     * {@link Labyrinth#accept} or {@link Handles#accept}, or here, by {@link #accept}.
      */
     public long handle() {
         return ticket;
@@ -46,7 +49,7 @@ public final class Ticket {
         return PageWord.pfn(ticket);
     }
 
-    /** The run has 2^order frames. */
+    /** The run has 2^order frames: 0 to 10. */
     public int order() {
         return order;
     }

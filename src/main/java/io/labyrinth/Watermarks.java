@@ -8,18 +8,18 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Looks at how many frames are free, time and again, and tells when they become scarce and when there are enough again:
- * {@link Labyrinth#watermarks}. LOW and HIGH are told in turns, LOW first.
+ * Looks at the number of free frames at a fixed interval, and reports when frames become scarce and when there are
+ * enough again: {@link Labyrinth#watermarks}. It reports LOW and HIGH in turns, LOW first.
  */
 public final class Watermarks implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(Watermarks.class);
 
-    /** What has happened. */
+    /** What the listener is told. */
     public enum Mark {
-        /** No more frames are free than the low mark says. */
+        /** At most {@code low} frames are free. */
         LOW,
-        /** After LOW: as many frames are free as the high mark says, or more. */
+        /** After LOW: at least {@code high} frames are free. */
         HIGH
     }
 
@@ -30,18 +30,18 @@ public final class Watermarks implements AutoCloseable {
     private final BiConsumer<Mark, LabyrinthStats> listener;
     private final Thread thread;
     private volatile boolean closed;
-    /** The looks' own. */
+    /** Read and written by the looking thread only. */
     private boolean scarce;
 
     Watermarks(Labyrinth labyrinth, int low, int high, Duration interval, BiConsumer<Mark, LabyrinthStats> listener) {
         int ordinary = labyrinth.map.ordinary;
         if (low < 0 || high <= low || high > ordinary) {
             throw new LabyrinthException.InvalidRequest("labyrinth=" + labyrinth.name() + " low=" + low + " high="
-                    + high + " limit=" + ordinary + ": 0 <= low < high <= the frames outside of the reserve");
+                    + high + " limit=" + ordinary + ": choose 0 <= low < high <= the frames outside the reserve");
         }
         if (interval.compareTo(Duration.ofMillis(1)) < 0 || interval.compareTo(Duration.ofDays(1)) > 0) {
             throw new LabyrinthException.InvalidRequest("interval=" + interval
-                    + " limit=1ms to 1 day: a look reads a word of each run; once a second is often");
+                    + " limit=1ms to 1 day: a look reads a word of each run; 1 s is usually enough");
         }
         this.labyrinth = labyrinth;
         this.low = low;
@@ -62,17 +62,17 @@ public final class Watermarks implements AutoCloseable {
                 try {
                     look();
                 } catch (OutOfMemoryError unseen) {
-                    // Nor is there room to say so. The next look may have some.
+                    // There is no room for a log message either. The next look may have room.
                 }
-                Thread.interrupted();    // a listener's own, and nobody else's: with it, parking would not wait
+                Thread.interrupted();    // only a listener interrupts this thread; parking would then not wait
                 LockSupport.parkNanos(this, interval);
             }
         } catch (LabyrinthException.Closed ended) {
-            // And so do the looks.
+            // The labyrinth has closed, so the looks end.
         }
     }
 
-    /** One look, and what follows from it. For one thread. */
+    /** One look, and the listener's call if it is due. For one thread. */
     void look() {
         int free = labyrinth.free();
         if (scarce ? free >= high : free <= low) {
@@ -87,7 +87,7 @@ public final class Watermarks implements AutoCloseable {
         }
     }
 
-    /** Ends the looks; a call that is under way comes to its end. */
+    /** Ends the looks. Does not wait for a listener call that is under way. */
     @Override
     public void close() {
         closed = true;

@@ -5,12 +5,14 @@ import io.labyrinth.bindings.labyrinth_advice;
 import io.labyrinth.bindings.labyrinth_page;
 
 /**
- * How large the parts of a page map are, and where they lie: the words, then the advice of the groups, then that of the
- * spans, if there are any. The twin of geometry.c.
+ * Size and place of the parts of a page map: first the words, then the advice of the groups, then the advice of the
+ * spans, if there are spans. The twin of geometry.c.
  *
- * @param spanShift    log2 of the groups in a span, or -1 where there are so few groups that spans would not pay
- * @param adviceOffset from the page map's start, in bytes
- * @param bytes        of the page map
+ * @param groups       number of groups
+ * @param spans        number of spans; 0 if there are too few groups for spans
+ * @param spanShift    log2 of the groups in a span; -1 if there are too few groups for spans
+ * @param adviceOffset start of the advice, in bytes from the start of the page map
+ * @param bytes        size of the page map in bytes
  */
 public record Geometry(int groups, int spans, int spanShift, long adviceOffset, long bytes) {
 
@@ -24,7 +26,7 @@ public record Geometry(int groups, int spans, int spanShift, long adviceOffset, 
         return new Geometry(groups, spans, shift, adviceOffset, adviceOffset + (groups + spans) * LINE);
     }
 
-    /** Of a page map for so many frames. */
+    /** Size in bytes of a page map for this number of frames. */
     public static long bytesFor(int frames) {
         return of(frames).bytes;
     }
@@ -35,7 +37,7 @@ public record Geometry(int groups, int spans, int spanShift, long adviceOffset, 
     }
 
     /**
-     * The page map's part on the heap, with compressed references: who owns as a virtual thread, and marks of orphans.
+     * Size in bytes of the page map's part on the heap, with compressed references: virtual owners and orphans' marks.
      */
     public static long heapBytesFor(int frames) {
         return frames * (long) (Integer.BYTES + Character.BYTES);

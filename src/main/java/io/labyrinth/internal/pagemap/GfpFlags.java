@@ -1,6 +1,6 @@
 package io.labyrinth.internal.pagemap;
 
-/** What the bits of a request say: one bit a flag, as {@code Gfp} names them. */
+/** The flags of a request: one bit for each flag, with the names of {@code Gfp}. */
 public final class GfpFlags {
 
     public static final int HIGH = 1;
@@ -11,7 +11,7 @@ public final class GfpFlags {
     /** A short walk. It ends in the reserve, so it is never alone: {@link #ATOMIC}. */
     public static final int SPRINT = 1 << 5;
     public static final int ALL = (1 << 6) - 1;
-    /** Not a request's flag: whoever makes an object for the run adds it, so that the object alone can end the run. */
+    /** Not a flag of a request. Added if an object is made for the run, so that only the object can end the run. */
     public static final int FRAMED = 1 << 6;
 
     public static final int NOWAIT = 0;
@@ -42,12 +42,12 @@ public final class GfpFlags {
         return (bits & SPRINT) != 0;
     }
 
-    /** The flag bits of a page word claimed with this: shifts, as each is one bit here and there. */
+    /** The flags of a word that is claimed with these bits. Each flag is one bit in both, so a product is a shift. */
     public static long wordFlags(int bits) {
         return (bits & EXCLUSIVE) * (PageWord.EXCLUSIVE / EXCLUSIVE) + (bits & FRAMED) * (PageWord.FRAMED / FRAMED);
     }
 
-    /** The flags by name; {@link #FRAMED} is none of them. */
+    /** The flags by name, without {@link #FRAMED}. */
     public static String describe(int bits) {
         int rest = bits & ALL;
         if (rest == NOWAIT) {

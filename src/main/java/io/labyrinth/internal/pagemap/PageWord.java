@@ -4,7 +4,7 @@ import io.labyrinth.LabyrinthException;
 import io.labyrinth.bindings.Native;
 
 /**
- * The page word, as pure functions from word to word: no memory is touched here. {@link PageMap} applies them.
+ * The page word, as pure functions from word to word. They touch no memory; {@link PageMap} applies them.
  *
  * <pre>
  *   63                                    24 23      16 15       8 7     4 3     0
@@ -15,7 +15,7 @@ import io.labyrinth.bindings.Native;
  *  +----------------------------------------+-------------------------------------+
  * </pre>
  *
- * <p>{@code native/labyrinth.h} is the definition; every number here is taken from what jextract made of it.
+ * <p>{@code native/labyrinth.h} is the definition. Every number here comes from the bindings that jextract makes of it.
  */
 public final class PageWord {
 
@@ -25,7 +25,7 @@ public final class PageWord {
     public static final int IN_TRANSIT = Native.LABYRINTH_IN_TRANSIT();
     public static final int QUARANTINED = Native.LABYRINTH_QUARANTINED();
 
-    /** That the field can tell apart. */
+    /** Number of values that the state field can have. */
     static final int STATES = 1 << Native.LABYRINTH_STATE_BITS();
 
     public static final int MAX_ORDER = Native.LABYRINTH_MAX_ORDER();
@@ -40,19 +40,19 @@ public final class PageWord {
 
     private static final long ONE_GENERATION = 1L << GENERATION_SHIFT;
 
-    /** The last generation: a frame released in it is quarantined instead of wrapping. */
+    /** The last generation. A frame that is released in it is quarantined, so that the generation never wraps. */
     public static final long LAST_GENERATION = (1L << Native.LABYRINTH_GENERATION_BITS()) - 1;
 
     /** Bit of the EXCLUSIVE flag within the word. */
     public static final long EXCLUSIVE = (long) Native.LABYRINTH_EXCLUSIVE() << Native.LABYRINTH_FLAGS_SHIFT();
 
-    /** Bit of the FRAMED flag within the word; with EXCLUSIVE only. */
+    /** Bit of the FRAMED flag within the word; only together with EXCLUSIVE. */
     public static final long FRAMED = (long) Native.LABYRINTH_FRAMED() << Native.LABYRINTH_FLAGS_SHIFT();
 
     private static final int TENANT_SHIFT = Native.LABYRINTH_TENANT_SHIFT();
     private static final long TENANT_MASK = (1L << Native.LABYRINTH_TENANT_BITS()) - 1 << TENANT_SHIFT;
 
-    /** The tenant of a labyrinth that is not shared, in its place. */
+    /** The tenant of a labyrinth that is not shared, shifted to its place in the word. */
     public static final long TENANT = tenant(Native.LABYRINTH_TENANT_PRIVATE());
 
     /** Bit of an owner word: the owner is a virtual thread. */
@@ -82,7 +82,7 @@ public final class PageWord {
         return word >>> GENERATION_SHIFT;
     }
 
-    /** One comparison, as the last generation is all ones. */
+    /** One comparison, because the last generation is all ones. */
     public static boolean isLastGeneration(long word) {
         return Long.compareUnsigned(word, ~LOW_MASK) >= 0;
     }
@@ -95,12 +95,12 @@ public final class PageWord {
         return (word & FRAMED) != 0;
     }
 
-    /** The tenant's number in its place within the word. */
+    /** The tenant's number, shifted to its place in the word. */
     public static long tenant(int number) {
         return (long) number << TENANT_SHIFT;
     }
 
-    /** The tenant of a claimed word, in its place. */
+    /** The tenant of a claimed word, still in its place in the word. */
     static long tenantOf(long word) {
         return word & TENANT_MASK;
     }
@@ -109,13 +109,14 @@ public final class PageWord {
         return (int) (tenantOf(word) >>> TENANT_SHIFT);
     }
 
-    /** A word that was claimed and not yet given up: somebody holds the run, or its ticket. */
+    /** Whether somebody holds the run or its ticket: it was claimed and not freed since. */
     public static boolean isOut(long word) {
         return state(word) == HEAD || state(word) == IN_TRANSIT;
     }
 
     /**
-     * Whether the word is FREE and heads a run of exactly this order: one comparison, as FREE has no tenant or flags.
+     * Whether the word is FREE and heads a run of exactly this order. One comparison, because FREE has no tenant and no
+     * flags.
      */
     public static boolean isFree(long word, int order) {
         return (word & LOW_MASK) == low(FREE, order);
@@ -133,47 +134,48 @@ public final class PageWord {
         return word & ~LOW_MASK | low;
     }
 
-    /** First word of a frame. */
+    /** The first word that a frame ever has. */
     public static long first(long generation, int state, int order) {
         return generation << GENERATION_SHIFT | low(state, order);
     }
 
     /**
-     * FREE to HEAD, the same run. A sum, as FREE has no tenant and no flags.
+     * FREE to HEAD, the same run. A sum is enough, because FREE has no tenant and no flags.
      *
-     * @param held the claimer's tenant, with 0, {@link #EXCLUSIVE}, or that and {@link #FRAMED}; here and below
+     * @param held the claimer's tenant and the flags of the claim: none, {@link #EXCLUSIVE}, or EXCLUSIVE and
+     *             {@link #FRAMED}; here and below
      */
     public static long claimed(long word, long held) {
         return word + (HEAD - FREE + held);
     }
 
-    /** The same claim of a run of another order: it is being split or joined by its owner. */
+    /** The same claim with another order: its owner splits or joins the run. */
     public static long resized(long head, int order) {
         return head & ~((long) ORDER_MASK << ORDER_SHIFT) | (long) order << ORDER_SHIFT;
     }
 
-    /** TAIL to HEAD in the life that the frame is in: the upper half of a run that its owner splits. */
+    /** TAIL to HEAD in the same life: the upper half of a run that its owner splits. */
     public static long splitOff(long tail, int order, long tenant) {
         return with(tail, low(HEAD, order) | tenant);
     }
 
-    /** HEAD to TAIL in the life that the frame is in: its run becomes part of the one before. */
+    /** HEAD to TAIL in the same life: its run becomes part of the run before it. */
     public static long joined(long head) {
         return with(head, low(TAIL, 0));
     }
 
-    /** HEAD to FREE in the same life: a claim that is taken back before anybody saw its handle. */
+    /** HEAD to FREE in the same life: a claim is undone before anybody has seen its handle. */
     public static long unclaimed(long head) {
         return with(head, low(FREE, order(head)));
     }
 
-    /** The release: FREE in the next life, or, after the last one, never again. */
+    /** The release: FREE in the next life; QUARANTINED after the last life. */
     public static long released(long word) {
         return isLastGeneration(word) ? quarantined(word)
                 : word + ONE_GENERATION & (~LOW_MASK | (long) ORDER_MASK << ORDER_SHIFT) | FREE;
     }
 
-    /** {@link #released} of a word that {@link #isLiveExclusive}: one sum, as all its fields are known. */
+    /** {@link #released} of a word that {@link #isLiveExclusive}. One sum, because all its fields are known. */
     static long releasedExclusive(long word, long held) {
         return isLastGeneration(word) ? quarantined(word) : word + (ONE_GENERATION + FREE - HEAD - held);
     }
@@ -182,14 +184,14 @@ public final class PageWord {
         return with(word, low(QUARANTINED, order(word)));
     }
 
-    /** HEAD to IN_TRANSIT; the giver's life of it ends here. In the last life there is no next one to pass on. */
+    /** HEAD to IN_TRANSIT in the next life: the giver's life ends. Not for the last life, which has no next one. */
     public static long inTransit(long head) {
         return head + ONE_GENERATION & ~(long) STATE_MASK | IN_TRANSIT;
     }
 
     /**
-     * IN_TRANSIT to HEAD, in the life that the ticket names. EXCLUSIVE stays; tenant and FRAMED are the accepter's, as
-     * whatever the giver had on the run has ended.
+     * IN_TRANSIT to HEAD, in the life that the ticket names. EXCLUSIVE stays. Tenant and FRAMED are the accepter's,
+     * because the giver's object and segment of the run have ended.
      */
     public static long accepted(long word, long held) {
         return with(word, low(HEAD, order(word)) | (isExclusive(word) ? held : tenantOf(held)));
@@ -199,7 +201,7 @@ public final class PageWord {
         return word & ~LOW_MASK | pfn;
     }
 
-    /** The handle of the same run, if it is claimed once more. */
+    /** The handle of the same run in the next life. */
     public static long nextGeneration(long handle) {
         return handle + ONE_GENERATION;
     }
@@ -218,7 +220,7 @@ public final class PageWord {
         return ((word ^ (handle & ~LOW_MASK | HEAD)) & (~LOW_MASK | STATE_MASK)) == 0;
     }
 
-    /** Whether {@link #isLive} and held just so, EXCLUSIVE among it: one comparison of all but the order. */
+    /** Whether {@link #isLive} and held with exactly {@code held}, which has EXCLUSIVE. Compares all but the order. */
     static boolean isLiveExclusive(long word, long handle, long held) {
         return ((word ^ (handle & ~LOW_MASK | held | HEAD)) & ~((long) ORDER_MASK << ORDER_SHIFT)) == 0;
     }
@@ -244,8 +246,9 @@ public final class PageWord {
     }
 
     /**
-     * Whether the owner word was written in the life that the word is in; else its claimer has not signed yet. An owner
-     * word that was never written is 0, whose generation bits could be right by chance: no thread has the id 0.
+     * Whether the owner word was written in the life that the word is in. If not, the claimer has not signed yet. An
+     * owner word that was never written is 0. Its generation bits could match by chance, so the id is checked as well:
+     * no thread has the id 0.
      */
     public static boolean isSigned(long word, long owner) {
         return ((word << OWNER_GENERATION_SHIFT - GENERATION_SHIFT ^ owner) & OWNER_GENERATION) == 0
@@ -261,15 +264,17 @@ public final class PageWord {
     }
 
     /**
-     * Where to go on after the word at {@code pfn} in a pass over all runs: past the run, or, in a TAIL, to the next.
+     * The next pfn in a pass over all runs, after the word at {@code pfn}: past the run, or, in a TAIL, the next frame.
      */
     public static int next(int pfn, long word) {
         return pfn + (state(word) == TAIL ? 1 : frames(word));
     }
 
     /**
-     * Whether a run can be so: of an order that there is, aligned, within the labyrinth, and on one side of the border
-     * of the reserve, which {@code ordinary} is the first frame of.
+     * Whether a run can be as the word says: the order exists, the run is aligned, lies within the labyrinth, and does
+     * not cross the border of the reserve.
+     *
+     * @param ordinary the first frame of the reserve
      */
     static boolean fits(int pfn, long word, int ordinary, int frames) {
         return pfn + frames(word) <= (pfn < ordinary ? ordinary : frames) && (pfn & frames(word) - 1) == 0
@@ -299,7 +304,7 @@ public final class PageWord {
         return "pfn=" + pfn(handle) + " generation=" + generation(handle);
     }
 
-    /** Of a request. */
+    /** Refuses a request whose order is not within 0 to {@link #MAX_ORDER}. */
     public static void checkOrder(int order) {
         if (order < 0 || order > MAX_ORDER) {
             throw new LabyrinthException.InvalidRequest("order=" + order + " limit=" + MAX_ORDER

@@ -6,7 +6,7 @@ import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.NotOwner;
 import io.labyrinth.LabyrinthException.Stale;
 
-/** What the page map refuses, and why. Made here, so that the map's methods stay small enough to be inlined. */
+/** The page map's refusals. They are made here, so that the map's methods stay small enough for C2 to inline. */
 public final class Refusals {
 
     private Refusals() {
@@ -29,7 +29,7 @@ public final class Refusals {
                 + "\": let the owner do it, or hand the frame over first");
     }
 
-    /** Of another process, or of this one's other face. */
+    /** The run is EXCLUSIVE to another process, or was claimed by the other face of this labyrinth. */
     static LabyrinthException heldOtherwise(String verb, long handle, long word, long tenant) {
         if (PageWord.tenantOf(word) != tenant) {
             return new NotOwner(verb + " refused: " + PageWord.describeHandle(handle) + " is EXCLUSIVE to another"
@@ -43,8 +43,8 @@ public final class Refusals {
     /** A word that no labyrinth writes. */
     static Foreign noRun(String verb, long handle, long word, int frames) {
         return new Foreign(verb + " refused: " + PageWord.describeHandle(handle) + ", but the frame is "
-                + PageWord.describe(word) + " frames=" + frames + ": no such run fits there, so some process has written"
-                + " where it may not; create the labyrinth anew");
+                + PageWord.describe(word) + " frames=" + frames + ": no such run fits there, so some process has"
+                + " written where it may not; create the labyrinth anew");
     }
 
     static Foreign foreign(String verb, long handle, int frames) {

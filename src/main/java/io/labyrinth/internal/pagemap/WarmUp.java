@@ -7,19 +7,19 @@ import java.lang.ref.Reference;
 import java.util.List;
 
 /**
- * Every step of the page map and of a walk, once, on a small map of its own, before the first labyrinth opens.
+ * Runs every step of the page map and of a walk once, on a small map of its own, before the first labyrinth opens.
  *
- * <p>A VarHandle's call site links itself when it is first reached: it loads classes and allocates, and where there is
- * no memory or no stack for that, it throws. That must not happen between a claim and its return, nor may the first
- * allocation take milliseconds and system calls.
+ * <p>The first call of a VarHandle's call site links it: it loads classes and allocates, and throws if there is not
+ * enough memory or stack. That must not happen between a claim and its return. Nor may the first allocation take
+ * milliseconds and make system calls.
  */
 public final class WarmUp {
 
     private static final int FRAMES = 2 << PageWord.MAX_ORDER;
 
     /**
-     * Of the JDK, named by code that runs after a claim, or by its handlers. Whoever names a class first has the class
-     * loader look for it, which takes heap; after that the loader knows it.
+     * Classes of the JDK that code names after a claim, or in its handlers. The first use of a class's name makes the
+     * class loader look for the class, which takes heap. After that the loader knows the class.
      */
     private static final List<Class<?>> NAMED =
             List.of(Reference.class, Throwable.class, Error.class, Math.class, Integer.class, Long.class);
@@ -29,7 +29,7 @@ public final class WarmUp {
     private WarmUp() {
     }
 
-    /** Once in a JVM; again only after an error, as one of memory or stack may not come again. */
+    /** Once in a JVM; again after an error, because an error of memory or stack may not come again. */
     public static synchronized void ensure() {
         if (!done) {
             rehearse();
@@ -56,7 +56,7 @@ public final class WarmUp {
             long exclusive = zone.claim(GfpFlags.ATOMIC | GfpFlags.EXCLUSIVE, 0, me);
             exclusive = map.accept(map.handOff(exclusive, me, PageWord.EXCLUSIVE), me, PageWord.EXCLUSIVE);
             map.checked(exclusive, "rehearsal", me);
-            // As if an error had struck right behind the claim.
+            // As if an error had struck just after the claim.
             map.orphans.marks[PageWord.pfn(exclusive)] =
                     (char) (Orphans.ORPHAN | exclusive >>> Orphans.GENERATION_AT & Orphans.GENERATION);
             map.orphans.any = true;
@@ -80,7 +80,7 @@ public final class WarmUp {
             call.run();
             throw new AssertionError("a handle of another life was taken");
         } catch (LabyrinthException.Stale expected) {
-            // The exception's classes and its message's concatenation are linked now, too.
+            // Now the exception's classes and the concatenation of its message are linked, too.
         }
     }
 }
