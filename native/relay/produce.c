@@ -56,7 +56,7 @@ static int produce(struct labyrinth *labyrinth, uint32_t number, const char *pat
                 return refused("allocate");
             }
             if (pending == 0 || await(pending - 1) != 0) {
-                fprintf(stderr, "produce: no run of order %d is free, and no piece is out that could free one\n", ORDER);
+                fprintf(stderr, "produce: no run of order %d is free, and none will be\n", ORDER);
                 return 1;
             }
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * check.h: what all tests of the C side are made of. A check that fails says where, what, and what the library said
- * last.
+ * check.h: what all tests of the C side use. A check that fails prints the place, the condition, and the library's last
+ * refusal.
  */
 #ifndef LABYRINTH_CHECK_H
 #define LABYRINTH_CHECK_H
@@ -23,9 +23,9 @@
     } while (0)
 
 #define CHECK_OK(call) CHECK((call) == LABYRINTH_OK)
-/* The call returns the error; the thread's last one is the same. */
+/* The call returns the error, which is also the thread's last error. */
 #define CHECK_REFUSED(error, call) CHECK((call) == (error) && labyrinth_last_error() == (error))
-/* The call returns nothing, 0 or NULL, and the error is the thread's last. */
+/* The call returns 0 or NULL, and the error is the thread's last error. */
 #define CHECK_NOTHING(error, call) CHECK((call) == 0 && labyrinth_last_error() == (error))
 
 #define NOWAIT LABYRINTH_GFP_NOWAIT
@@ -43,13 +43,15 @@ static inline struct labyrinth_stats stats_of(struct labyrinth *l)
     return stats;
 }
 
-/* The memory of a live run, whoever may touch it. */
+/* The memory of a live run, without a check of the owner. */
 static inline uint64_t *memory_of(const struct labyrinth *l, uint64_t handle)
 {
     return (uint64_t *) (l->memory + (uint64_t) handle_pfn(handle) * l->page_size);
 }
 
-/* Marks each frame of a run as this life's, at both ends; and tells whether nobody else has written there since. */
+/* Marks each frame of a run, at both ends, with its generation. is_stamped tells whether nobody has written there
+ * since.
+ */
 static inline void stamp(const struct labyrinth *l, uint64_t handle, unsigned order, uint64_t salt)
 {
     uint64_t longs = l->page_size / sizeof(uint64_t);
@@ -80,7 +82,7 @@ static inline uint64_t next_random(uint64_t *state)
     return *state * 0x2545F4914F6CDD1DULL;
 }
 
-/* Runs one test after the other; the name of the one at work is on standard error if it fails. */
+/* Runs one test after the other. If a check fails, the name of the test is on standard error. */
 struct test {
     const char *name;
     void (*run)(void);

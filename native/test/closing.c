@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * closing: attach and detach while the system refuses: the first call of those below, then the second, and so on, alone
- * and with all that follow. Nothing stays mapped, locked or open, and no tenant seems to live.
+ * closing: attach and detach while the system refuses calls: the first of the calls below, then the second, and so on,
+ * alone and together with all calls after it. Nothing stays mapped, locked or open, and no dead tenant looks alive.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* These come before libc's, and those of the sanitizers. */
+/* The functions below are found before libc's and before those of the sanitizers. */
 static int counted, first_refused, last_refused, error_given, was_refused;
 static bool unlock_refused;
 
@@ -120,7 +120,7 @@ static void check_as_it_was(struct state before)
 enum { FRAMES = 16, ALL = 9999 };
 static const int errors[] = {ENOMEM, EINVAL, EAGAIN};
 
-/* Whether there was a call of that number to refuse. */
+/* Returns whether there was a call with the number `first` to refuse. */
 static bool a_detach_comes_to_its_end(struct labyrinth *host, int fd, int first, int last, int error, bool now)
 {
     struct state before = state_now();
@@ -141,7 +141,7 @@ static bool a_detach_comes_to_its_end(struct labyrinth *host, int fd, int first,
     }
     CHECK_NOTHING(LABYRINTH_CLOSED, labyrinth_alloc_page(&l, NOWAIT));
     struct state half = state_now();
-    /* Its slot is given up, whatever else was refused, if the lock was not. */
+    /* Whatever else was refused, the slot is given up if its unlock was not refused. */
     bool left = half.descriptors == before.descriptors;
     CHECK(left || unlock_refused);
     CHECK(labyrinth_sweep(host) == (now && left ? 4 : 0));
@@ -182,7 +182,7 @@ static void any_call_of_a_detach_may_fail_and_the_next_goes_on(void)
     close(fd);
 }
 
-/* Whether there was a call of that number to refuse. */
+/* Returns whether there was a call with the number `first` to refuse. */
 static bool an_attach_leaves_nothing(struct labyrinth *host, int fd, int first, int last, int error)
 {
     struct state before = state_now();
@@ -206,7 +206,7 @@ static bool an_attach_leaves_nothing(struct labyrinth *host, int fd, int first, 
     return refused;
 }
 
-/* A tenant leaves as if it had died, and is swept; of the sweep's locks one cannot be taken, or given up, at once. */
+/* A tenant leaves as if it had died, and is swept. One lock of the sweep cannot be taken, or released, at first. */
 static void no_lock_of_a_sweep_is_kept(void)
 {
     struct labyrinth host, dead, next;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * crash_points.c: kills or freezes a process at a named step of the library, as its environment says.
+ * crash_points.c: kills or freezes a process at a named step of the library. The environment says at which.
  */
 #define _GNU_SOURCE
 #include "crash_points.h"
@@ -13,7 +13,7 @@
 
 #define MOST_STEPS 256
 
-/* Made by the linker, around the section that LABYRINTH_STEP fills. */
+/* The linker defines these, around the section that LABYRINTH_STEP fills. */
 extern const char *const __start_labyrinth_steps[];
 extern const char *const __stop_labyrinth_steps[];
 
@@ -32,7 +32,7 @@ __attribute__((constructor)) static void read_environment(void)
         return;
     }
     if (sscanf(crash, "%63[^:]:%ld:%7s", wanted, &nth, how) != 3) {
-        fprintf(stderr, "LABYRINTH_CRASH=%s: STEP:N:kill or STEP:N:stop is expected\n", crash);
+        fprintf(stderr, "LABYRINTH_CRASH=%s: write STEP:N:kill or STEP:N:stop\n", crash);
         exit(2);
     }
     passages = nth;

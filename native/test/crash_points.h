@@ -7,15 +7,17 @@
 
 #include <stddef.h>
 
-/* Called at each step. By default crash_by_environment; whoever replaces it calls that on. */
+/* Called at each step. By default it is crash_by_environment. A function that replaces it calls crash_by_environment,
+ * if the process is to crash.
+ */
 extern void (*labyrinth_step)(const char *name);
 
-/* LABYRINTH_CRASH="STEP:N:kill" kills the process when it passes the step for the Nth time; "STEP:N:stop" stops it
- * there, as a signal from outside would: all threads, until it is continued or killed.
+/* LABYRINTH_CRASH="STEP:N:kill" kills the process when it passes the step for the Nth time. "STEP:N:stop" stops it
+ * there, as a signal from outside does: all threads, until the process is continued or killed.
  */
 void crash_by_environment(const char *name);
 
-/* The names of all steps that there are, each once, NULL at the end. */
+/* The names of all steps, each once, with NULL at the end. */
 const char **crash_points(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fuzz: whatever stands in place of a header, attaching is refused with a typed error, or succeeds; it never crashes.
- * fuzz [IMAGES]
+ * fuzz [IMAGES]: whatever bytes are in the place of the header, an attach succeeds or is refused with a typed error. It
+ * never crashes.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -55,7 +55,7 @@ static void random_images_are_refused(long images, uint64_t *seed)
     }
 }
 
-/* Near to what is right, and with the right crc: only the bounds stand in the way. */
+/* Headers that are nearly right, with the right crc: only the checks of the bounds refuse them. */
 static void false_headers_with_a_true_crc_are_refused(long images, uint64_t *seed)
 {
     long refused = 0;
@@ -98,7 +98,7 @@ static void what_is_unused_or_of_no_generation_is_refused(void)
     CHECK(attach_with(&header) == LABYRINTH_NOT_A_LABYRINTH);
 }
 
-/* Files with a name, of any length but the right one. */
+/* Files with a name, of many lengths, none of them the right one. */
 static void a_truncated_file_is_refused(void)
 {
     char path[64];
@@ -117,7 +117,7 @@ static void a_truncated_file_is_refused(void)
     unlink(path);
 }
 
-/* What zlib and everybody else gives for these bytes. */
+/* zlib gives this for the same bytes. */
 static void the_crc_is_that_of_ieee_802_3(void)
 {
     struct labyrinth_header zeros;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * images: does to files that may be anything what a tenant does, and answers in one line each, until its input ends.
- * TwinImagesTest makes the files, asks this and Java the same, and compares. A line "bad" says what was no sensible
- * answer; one that hangs or dies is found by whoever waits for the line.
+ * images: does with files of any content what a tenant does, and answers each with one line, until the input ends.
+ * TwinImagesTest makes the files, asks this program and Java the same, and compares the answers. A line "bad" names the
+ * checks that failed. If this program hangs or dies, the test that waits for the line sees it.
  *
  *   attach PATH     OK, or the error's name
  *   use PATH        the same; then counts, validates, sweeps, allocates, uses every handle that the words give, leaves
- *   left            mappings and descriptors of files of a memory file system that this process still has
+ *   left            how many mappings and descriptors of files of a memory file system this process still has
  */
 #define _GNU_SOURCE
 #include "check.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * killed: processes die, and nothing is lost. A keeper, this process, holds frames and a ticket; a bystander works on;
- * and workers are killed beside them, at random moments or at a named step. After each death the keeper sweeps, and
- * then:
+ * killed: processes die, and nothing is lost. The keeper, this process, holds frames and a ticket. A bystander works
+ * all the time. Workers are killed beside them, at random moments or at a named step. After each death the keeper
+ * sweeps. Then:
  *
  *   no frame is lost       claimed and in transit are exactly what the keeper and the bystander hold
  *   none is owned twice    every run reads as its holder stamped it
@@ -23,20 +23,20 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Small, so that processes meet in it; and, for the steps of spans, just large enough to have some. */
+/* Small, so that the processes meet in it. For the steps of spans, just large enough to have spans. */
 #define FRAMES 320
 #define FRAMES_WITH_SPANS (((LABYRINTH_MAX_SPANS + 8) << LABYRINTH_GROUP_ORDER) + 17)
 #define RESERVE 24
 #define KEPT 9
 #define SALT 0x5A5AULL
 #define MOST_ROUNDS 400L
-#define PATIENCE_SECONDS 1800 /* one that hangs fails, instead of whoever waits for it */
+#define PATIENCE_SECONDS 1800 /* after this a test that hangs fails by itself */
 
 struct place {
     struct labyrinth l;
     int fd;
     int board_fd;
-    struct board *boards; /* [0] of the bystander, [1] of the one to be killed */
+    struct board *boards; /* [0] of the bystander, [1] of the worker to be killed */
     pid_t bystander;
     uint64_t kept[KEPT];
     uint64_t ticket;
@@ -60,7 +60,7 @@ static pid_t start(struct place *place, int board, uint64_t seed, const char *cr
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* no worker outlives a keeper whose check failed */
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* if a check of the keeper fails, no worker outlives it */
         if (crash != NULL) {
             setenv("LABYRINTH_CRASH", crash, 1);
         }
@@ -105,7 +105,7 @@ static struct place open_place(uint32_t frames)
     stamp(&place.l, place.ticket, 0, SALT);
     place.bystander = start(&place, 0, 1, NULL);
     while (lv(&place.boards[0].slot) == 0) {
-        usleep(100); /* until it has attached, and can be asked to pause */
+        usleep(100); /* until the bystander has attached: before that it cannot be paused */
     }
     return place;
 }
@@ -123,7 +123,7 @@ static void check_kept(struct place *place)
     stamp(&place->l, place->ticket, 0, SALT);
 }
 
-/* With the bystander at rest, everything there is has a known holder. */
+/* While the bystander rests, every frame has a known holder. */
 static void check_nothing_lost(struct place *place)
 {
     pause_bystander(place);
@@ -148,7 +148,7 @@ static void check_nothing_lost(struct place *place)
     kill(place->bystander, SIGCONT);
 }
 
-/* Whoever is at it must leave: all is free again, whole, and found. */
+/* The bystander leaves. Then all frames are free again and are found. */
 static void close_place(struct place *place)
 {
     kill(place->bystander, SIGTERM);
@@ -179,7 +179,7 @@ static void kill_at_random(long times)
     struct place place = open_place(FRAMES);
     for (long i = 0; i < times; i++) {
         pid_t worker = start(&place, 1, next_random(&seed), NULL);
-        /* Some before they have attached, most in the middle of their work. */
+        /* This kills some workers before they have attached, and most in the middle of their work. */
         usleep((useconds_t) (next_random(&seed) % 12000));
         kill(worker, SIGKILL);
         int status = end_of(worker, 0);
@@ -196,7 +196,7 @@ static uint64_t out_by(struct place *place, uint64_t slot)
     return frames_out(&place->l, slot << LABYRINTH_TENANT_SHIFT, &runs);
 }
 
-/* A process that is frozen at a step stops nobody, and is not taken for dead. */
+/* A process that is frozen at a step stops no other process, and does not look dead. */
 static void check_frozen(struct place *place)
 {
     pause_bystander(place);
@@ -225,7 +225,7 @@ static void die_at(struct place *place, const char *step, const char *how, uint6
         status = end_of(worker, 0);
     }
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
-        fprintf(stderr, "killed: %s: the worker ended otherwise, status=0x%x\n", crash, (unsigned) status);
+        fprintf(stderr, "killed: %s: the worker was not killed there, status=0x%x\n", crash, (unsigned) status);
     }
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     check_nothing_lost(place);
@@ -251,7 +251,7 @@ static void kill_at_steps(long times)
     CHECK(count > 30);
 }
 
-/* A process that is paused at any moment is never swept, and goes on as if nothing had been. */
+/* A process that is paused at any moment is never swept, and goes on as if nothing had happened. */
 static void pause_at_random(void)
 {
     struct place place = open_place(FRAMES);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * machines: shared labyrinths where something is not as usual: no byte locks, a forked child that has its parent's, a
- * memory file system without room, a limit of file sizes, files of another kind.
+ * machines: shared labyrinths on unusual machines: no byte locks, a forked child that has its parent's lock, a memory
+ * file system without room, a limit on file sizes, files of another kind.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -28,10 +28,10 @@ static char path[64];
 
 /* ------------------------------------------------------------------------------------------------ other systems */
 
-static int lock_error;     /* what each call for a byte's lock says, if it is not 0 */
-static bool old_kernel;    /* before 5.14: pages are faulted in by touching them */
-static int allocate_error; /* as a filter may answer that does not know the call */
-static int find_error;     /* the same, of whether there is a process */
+static int lock_error;     /* if not 0, the answer to each call for a byte's lock */
+static bool old_kernel;    /* as before 5.14: pages are faulted in by touching them */
+static int allocate_error; /* if not 0, the answer of a filter that does not know posix_fallocate's call */
+static int find_error;     /* the same for kill(pid, 0) */
 
 int fcntl(int fd, int command, ...)
 {
@@ -79,7 +79,9 @@ static bool explained(const char *words)
     return strstr(labyrinth_explain(text, sizeof text), words) != NULL;
 }
 
-/* A child in which a machine is as it must be for a test; and how that ended: 0 well, 77 it may not be made so. */
+/* Runs the test in a child, which changes its machine for the test. Returns the exit code: 0 the test held, 77 this
+ * user may not change the machine.
+ */
 static int in_a_child(void (*test)(void))
 {
     fflush(stdout);
@@ -131,7 +133,9 @@ static void only_a_lock_that_another_has_is_a_sign_of_life(void)
 
 /* ------------------------------------------------------------------------------------------------ forked children */
 
-/* A process with three runs and a child, which does nothing; it is killed and waited for, or leaves. The child. */
+/* Starts a process that attaches and forks a child, which does nothing. If `leaves`, the process detaches; otherwise it
+ * has a run of 4 frames. Then it is killed and waited for. Returns the child.
+ */
 static pid_t orphan_of(int fd, bool leaves)
 {
     int pids[2];
@@ -144,7 +148,7 @@ static pid_t orphan_of(int fd, bool leaves)
         CHECK(leaves || labyrinth_alloc_pages(&mine, EXCLUSIVE, 2) != 0);
         orphan = fork();
         if (orphan == 0) {
-            alarm(30); /* should a check fail, it ends by itself, and nobody waits for what it may still print */
+            alarm(30); /* if a check fails, the child ends by itself, and nobody waits for its output */
             while (true) {
                 pause();
             }
@@ -173,7 +177,7 @@ static void a_killed_process_is_swept_though_its_forked_child_lives_on(void)
     CHECK(labyrinth_sweep(&l) == 4);
     CHECK(stats_of(&l).tenants == 1 && stats_of(&l).claimed == 0);
     CHECK_OK(labyrinth_attach_fd(&next, fd, LABYRINTH_LOCK_NONE));
-    CHECK(next.slot == l.slot + 2); /* the child has the lock of the one between */
+    CHECK(next.slot == l.slot + 2); /* the child has the lock of the slot between */
     CHECK_OK(labyrinth_detach(&next));
     kill(orphan, SIGKILL);
     CHECK_OK(labyrinth_validate(&l));
@@ -195,7 +199,7 @@ static void a_detach_gives_its_slot_up_whatever_a_forked_child_has(void)
     close(fd);
 }
 
-/* Of this process's own namespace, and of a process that there is not. */
+/* A pid of this process's namespace that no process has. */
 static pid_t ended_pid(void)
 {
     pid_t child = fork();
@@ -226,7 +230,7 @@ static void only_a_pid_of_this_namespace_that_is_not_found_is_a_sign_of_death(vo
         slot->pid_namespace = doubtful[i][1];
         CHECK(labyrinth_sweep(&l) == 0);
     }
-    slot->pid = ended; /* as if its lock were a child's */
+    slot->pid = ended; /* as if a forked child held the lock */
     slot->pid_namespace = here.st_ino;
     static const int answers[] = {EPERM, ENOSYS, EINVAL};
     for (int i = 0; i < 3; i++) {
@@ -247,7 +251,7 @@ static bool set_byte(int file, int64_t byte, short type)
     return fcntl(file, F_OFD_SETLK, &lock) == 0;
 }
 
-/* Plays a sweeper that is at work on the slot of one whose child has the lock, and the child's end meanwhile. */
+/* A sweeper is at work on a slot whose tenant is dead while a forked child has the lock. Meanwhile the child ends. */
 static void a_sweeper_has_its_slot_alone(void)
 {
     struct labyrinth l, dead, newcomer;
@@ -269,7 +273,7 @@ static void a_sweeper_has_its_slot_alone(void)
     CHECK_OK(labyrinth_detach(&newcomer));
     CHECK(set_byte(sweeper, LABYRINTH_SWEEP_OFFSET + slot, F_UNLCK));
     CHECK(labyrinth_sweep(&l) == 4);
-    CHECK(set_byte(sweeper, LABYRINTH_SWEEP_OFFSET + slot, F_WRLCK)); /* nobody has kept them */
+    CHECK(set_byte(sweeper, LABYRINTH_SWEEP_OFFSET + slot, F_WRLCK)); /* nobody has kept these locks */
     CHECK(set_byte(sweeper, LABYRINTH_LOCK_OFFSET + slot, F_WRLCK));
     close(sweeper);
     CHECK_OK(labyrinth_validate(&l));
@@ -294,7 +298,7 @@ static bool write_text(const char *file, const char *text)
     return done;
 }
 
-/* As root, or as one who may make a namespace of users in which it is root. */
+/* As root, or as a user who may make a user namespace in which it is root. */
 static bool has_own_mounts(void)
 {
     char users[32], groups[32];
@@ -324,7 +328,7 @@ static void use_a_small_mount(void)
         old_kernel = i % 2 == 1;
         allocate_error = i / 4 == 1 ? ENOSYS : 0;
         uint64_t frames = (i / 2 % 2 == 0 ? 8 * SMALL_MOUNT : SMALL_MOUNT) / page;
-        frames = i == 0 ? LABYRINTH_MAX_FRAMES : frames; /* for which the machine may have no memory either */
+        frames = i == 0 ? LABYRINTH_MAX_FRAMES : frames; /* the machine may have no memory for these either */
         CHECK_REFUSED(LABYRINTH_MAP_REFUSED, labyrinth_create(&l, file, "large", frames, 0, LABYRINTH_LOCK_NONE));
         CHECK(explained(named) && explained("--shm-size") && explained("emptyDir.sizeLimit"));
         CHECK(access(file, F_OK) != 0 && free_bytes(mount_point) == before);
@@ -334,7 +338,7 @@ static void use_a_small_mount(void)
     uint64_t left = free_bytes(mount_point);
     CHECK(left < before - SMALL_MOUNT / 2);
 
-    /* A file with holes, for which there is no room. */
+    /* A file with holes, which there is no room to fill. */
     snprintf(file_with_holes, sizeof file_with_holes, "%s/holes", mount_point);
     int holes = open(file_with_holes, O_RDWR | O_CREAT, 0600);
     struct labyrinth_header header;
@@ -366,7 +370,7 @@ static void a_file_system_without_room_is_not_touched(void)
     CHECK(ended == 0 || ended == 77);
 }
 
-/* The kernel's signal for this error would end the process. */
+/* The kernel's signal for this error would kill the process. */
 static void be_limited_in_file_size(void)
 {
     struct labyrinth l;

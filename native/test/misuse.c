@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * misuse: every wrong call is refused with the error that says why, and changes nothing.
+ * misuse: every wrong call is refused with the error that says why. It changes nothing.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -50,7 +50,7 @@ static void a_handle_is_stale_after_its_generation(void)
         check_refused(&l, LABYRINTH_STALE, run);
         uint64_t ticket = labyrinth_hand_off(&l, again);
         check_refused(&l, LABYRINTH_STALE, again);
-        check_refused(&l, LABYRINTH_STALE, ticket); /* not before it is accepted */
+        check_refused(&l, LABYRINTH_STALE, ticket); /* a ticket is no handle before it is accepted */
         CHECK(labyrinth_accept(&other, ticket) == ticket);
         CHECK_NOTHING(LABYRINTH_STALE, labyrinth_accept(&l, ticket));
         CHECK_NOTHING(LABYRINTH_STALE, labyrinth_accept(&other, ticket));
@@ -94,7 +94,7 @@ static void an_exclusive_run_is_its_threads_alone(void)
     close_both();
 }
 
-/* The same thread id in the owner word, as in two processes: the tenant tells them apart. */
+/* Two tenants have the same thread id in the owner word, as in two processes. The tenant tells them apart. */
 static void an_exclusive_run_is_its_tenants_alone_whatever_the_thread_id(void)
 {
     open_both();
@@ -102,7 +102,7 @@ static void an_exclusive_run_is_its_tenants_alone_whatever_the_thread_id(void)
     check_refused(&other, LABYRINTH_NOT_OWNER, run);
     uint64_t ticket = labyrinth_hand_off(&l, run);
     CHECK(labyrinth_accept(&other, ticket) == ticket);
-    check_refused(&l, LABYRINTH_NOT_OWNER, ticket); /* it changed hands, and the tenant */
+    check_refused(&l, LABYRINTH_NOT_OWNER, ticket); /* the run has another owner and another tenant now */
     CHECK_OK(labyrinth_free(&other, ticket));
     close_both();
 }
@@ -127,7 +127,7 @@ static void a_frame_of_java_is_not_for_handles(void)
     CHECK_NOTHING(LABYRINTH_HELD_OTHERWISE, labyrinth_hand_off(&l, run));
     CHECK_REFUSED(LABYRINTH_NOT_OWNER, labyrinth_free(&other, run));
     CHECK_NOTHING(LABYRINTH_NOT_OWNER, labyrinth_hand_off(&other, run));
-    so(word, word_in_transit(lv(word))); /* as the Frame's own hand-over leaves it: no view of it lives on */
+    so(word, word_in_transit(lv(word))); /* as the Frame's own hand-over leaves it: then no view of it is alive */
     uint64_t ticket = handle_next_generation(run);
     CHECK(labyrinth_accept(&other, ticket) == ticket);
     CHECK_OK(labyrinth_free(&other, ticket));

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * opens: opens labyrinths of the sizes it is told, one after the other, keeps them all, and says what became of each.
- * For machines and cgroups with too little memory: whatever happens, it is no signal.
+ * opens: opens labyrinths of the given sizes, one after the other, keeps them all, and prints the result of each. For
+ * machines and cgroups with too little memory: whatever happens, no signal kills it.
  *
  *     opens memfd:MIB | PATH:MIB ...
  *
- * Prints "opened PLACE" or "refused PLACE: ERROR: sentence". Exit code 0; 3 if any was refused.
+ * Prints "opened PLACE" or "refused PLACE: ERROR: sentence". The exit code is 0, or 3 if any was refused.
  */
 #define _GNU_SOURCE
 #include "../labyrinth_api.h"
@@ -33,7 +33,7 @@ int main(int argc, char **argv)
         char place[256];
         snprintf(place, sizeof place, "%.*s", (int) (colon - argv[i]), argv[i]);
         uint64_t frames = (strtoull(colon + 1, NULL, 10) << 20) / (uint64_t) sysconf(_SC_PAGESIZE);
-        int fd; /* never closed: the labyrinth is to stay */
+        int fd; /* never closed: the labyrinth must stay */
         enum labyrinth_error error = strcmp(place, "memfd") == 0
             ? labyrinth_create_memfd(&labyrinths[i], "opens", frames, 0, LABYRINTH_LOCK_REQUIRED, &fd)
             : labyrinth_create(&labyrinths[i], place, "opens", frames, 0, LABYRINTH_LOCK_REQUIRED);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ops: every operation of a lone caller does what it says.
+ * ops: every operation of a single caller does what it promises.
  */
 #include "check.h"
 #include <unistd.h>
@@ -112,7 +112,7 @@ static void the_reserve_is_exact_and_for_high_only(void)
     close(fd);
 }
 
-/* What a walk settled is found again when it is free, wherever it is; and the way there is bounded. */
+/* A walk has cleared the advice. A frame that is then freed is found again, wherever it is, and the walk is bounded. */
 static void what_is_freed_is_found_in_cleared_groups_and_spans(void)
 {
     static uint64_t handles[20001];

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- *     room MEMBERSHIPS HIERARCHIES     the bytes below the tightest memory limit of cgroups that lie there as files,
- *                                      and whether it is memory.high
- *     room PROC NODES PAGE_SIZE        the bytes available on the memory nodes, and whether they are some of them
- *     room missing PATH BYTES          of so many bytes of the file, those that have no memory yet
- *     room create FRAMES...            creates memfds of so many frames, one after the other: what came of each
- *     room attach PATH...              attaches to these, one after the other: what came of each
+ * room: prints what the library finds out about memory.
+ *
+ *     room MEMBERSHIPS HIERARCHIES     the bytes below the tightest memory limit of the cgroups in these files, and
+ *                                      1 if that limit is memory.high
+ *     room PROC NODES PAGE_SIZE        the bytes available on the memory nodes, and 1 if the process may use only some
+ *                                      of the nodes
+ *     room missing PATH BYTES          how many of the file's first bytes have no memory yet
+ *     room create FRAMES...            creates memfds with these numbers of frames, one after the other: each result
+ *     room attach PATH...              attaches to these files, one after the other: each result
  */
 #include "../internal.h"
 #include <fcntl.h>

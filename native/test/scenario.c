@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * scenario LABYRINTH: two attachments, driven by lines on standard input, one outcome a line on standard output. The
- * same lines drive two attachments of Java (TwinsTest), which must say the same. A run is named by its place in the
- * list of all that was ever handed out, so a line means the same on either side, wherever the frames lie.
+ * scenario LABYRINTH: two attachments, driven by lines on standard input. For each line the outcome is one line on
+ * standard output. The same lines drive two attachments of Java (TwinsTest), with the same outcomes. The name of a run
+ * is its place in the list of all runs that were ever handed out. So a line means the same on both sides, wherever the
+ * frames lie.
  *
  *   alloc WHO GFP ORDER       free WHO RUN       hand WHO RUN       accept WHO RUN       order WHO RUN
  *   forge RUN BITS            adds the handle of RUN xor BITS to the list

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * shared: several tenants of one file; who may attach, who lives, and what a sweep takes.
+ * shared: several tenants of one file: which processes may attach, which tenants are alive, and what a sweep takes
+ * back.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -28,7 +29,7 @@ static void a_file_with_a_name_is_shared_by_its_name(void)
     CHECK_OK(labyrinth_free(&b, run));
     CHECK_OK(labyrinth_validate(&a));
     CHECK_OK(labyrinth_detach(&a));
-    CHECK_OK(labyrinth_attach(&a, path, LABYRINTH_LOCK_NONE)); /* it outlives its maker */
+    CHECK_OK(labyrinth_attach(&a, path, LABYRINTH_LOCK_NONE)); /* the file outlives its creator */
     CHECK_OK(labyrinth_validate(&a));
     CHECK_OK(labyrinth_detach(&a));
     CHECK_OK(labyrinth_detach(&b));
@@ -95,7 +96,7 @@ static void a_memfd_is_attached_to_only_if_its_length_is_sealed(void)
     close(copy);
     copy = copy_of(fd, MFD_ALLOW_SEALING, F_SEAL_SHRINK | F_SEAL_GROW);
     CHECK_OK(labyrinth_attach_fd(&b, copy, LABYRINTH_LOCK_NONE));
-    CHECK(b.slot == LABYRINTH_FIRST_TENANT); /* the copy's locks are its own: nobody is alive in it */
+    CHECK(b.slot == LABYRINTH_FIRST_TENANT); /* the copy has locks of its own, and nobody holds one */
     CHECK_OK(labyrinth_detach(&b));
     close(copy);
     CHECK_OK(labyrinth_detach(&l));
@@ -138,7 +139,7 @@ static void every_slot_is_given_once(void)
     close(fd);
 }
 
-/* Neighbours would share the cache lines of their words and of their group's advice. */
+/* In one group they would share the cache lines of their words and of the group's advice. */
 static void the_same_thread_of_two_tenants_begins_in_different_groups(void)
 {
     struct labyrinth tenants[4];
@@ -177,7 +178,7 @@ static void a_sweep_takes_all_that_the_dead_left_and_nothing_else(void)
     CHECK(labyrinth_sweep(&l) == 0 && labyrinth_sweep(&alive) == 0);
     CHECK_OK(labyrinth_detach_now(&dead));
     for (uint32_t group = 0; group < l.groups; group++) {
-        so(&l.advice[group].maybe_free, 0); /* as if it had freed a run and not come to say so */
+        so(&l.advice[group].maybe_free, 0); /* as if it had freed a run and died before it advised */
     }
     CHECK(labyrinth_sweep(&alive) == 8 + 16 + 32);
     CHECK(labyrinth_sweep(&l) == 0);
@@ -227,7 +228,9 @@ static bool is_mapped_here(const char *name)
     return found;
 }
 
-/* The kernel takes a lock back with its process, and at no other time: not by a fork, nor by closing some other fd. */
+/* The kernel releases a lock with its process, and at no other time: not after a fork, and not when another descriptor
+ * is closed.
+ */
 static void a_forked_child_maps_nothing_and_releases_no_lock(void)
 {
     struct labyrinth l, other;
@@ -252,7 +255,7 @@ static void a_forked_child_maps_nothing_and_releases_no_lock(void)
     CHECK_OK(labyrinth_detach(&l));
 }
 
-/* A program that the dead one had started lives on, and must not be taken for it. */
+/* A program that the dead process had started goes on, and must not be taken for the dead process. */
 static void a_program_that_a_dead_process_started_does_not_keep_it_alive(void)
 {
     struct labyrinth l;
@@ -270,7 +273,7 @@ static void a_program_that_a_dead_process_started_does_not_keep_it_alive(void)
             execlp("sleep", "sleep", "60", (char *) NULL);
             _exit(127);
         }
-        usleep(100000); /* until it has called exec */
+        usleep(100000); /* until the program has called exec */
         _exit(write(pids[1], &started, sizeof started) == sizeof started ? 0 : 1);
     }
     int status;
@@ -286,11 +289,11 @@ static void a_program_that_a_dead_process_started_does_not_keep_it_alive(void)
     close(fd);
 }
 
-/* The sanitizers' own mlock does nothing, and says that it did. */
+/* The sanitizers' own mlock does nothing and reports success. */
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define LOCKS
 
-/* What <linux/capability.h> says: kernel headers are not in every libc's include path. */
+/* From <linux/capability.h>: not every libc has the kernel headers in its include path. */
 #define CAPABILITY_VERSION_3 0x20080522U
 #define CAP_IPC_LOCK 14
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * steps: what others do just then. A hook at a named step is another tenant or thread at that very moment, every time.
+ * steps: what others do at exactly that moment. A hook at a named step plays another tenant or thread at this step, in
+ * every run of the test.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -55,7 +56,7 @@ static void sweep_too(void)
     CHECK(lv(&l.tenants[2].state) == LABYRINTH_TENANT);
 }
 
-/* It would be granted the same lock, and give it up in the middle of the first. */
+/* Otherwise the second sweep would get the same lock, and release it in the middle of the first sweep. */
 static void a_second_sweep_through_one_attachment_does_nothing(void)
 {
     open_with_a_dead_tenant(64);
@@ -88,7 +89,7 @@ static void free_one(void)
     CHECK_OK(map_release(&l, runs[17], current_thread()));
 }
 
-/* The free comes before the look, or behind it; the walk that settles the group must leave its advice. */
+/* The free comes before the look or after it. The walk that clears the group must leave its advice. */
 static void a_free_while_a_group_is_cleared_is_not_hidden(void)
 {
     static const char *const moments[] = {"clear.group-stamped", "clear.group-looked"};
@@ -117,10 +118,10 @@ static void take_the_rest(void)
         uint64_t word = lv(&l.pages[pfn].word);
         runs[pfn] = word_is_free(word) ? map_claim_seen(&other, pfn, word, 0, 0, current_thread()) : 0;
     }
-    so(&l.advice[0].maybe_free, 0); /* as one does who comes by now */
+    so(&l.advice[0].maybe_free, 0); /* as a walk that finds nothing free does now */
 }
 
-/* All or nothing: what it had claimed is free again, in the same life, and is found. */
+/* All or nothing: what the join had claimed is free again, in the same generation, and is found. */
 static void a_join_that_loses_a_frame_is_taken_back_without_a_trace(void)
 {
     new_labyrinth(&l, 8, 0, &fd);
@@ -160,7 +161,7 @@ static void hand_off_first(void)
     CHECK(labyrinth_hand_off(&other, raced) == handle_next_generation(raced));
 }
 
-/* Both have seen the run as it was; whoever comes second has lost. */
+/* Both have seen the run as it was. The second one is refused. */
 static void of_two_changes_of_one_generation_the_second_is_refused(void)
 {
     new_labyrinth(&l, 8, 0, &fd);

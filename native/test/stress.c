@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * stress [ROUNDS]: threads of one process allocate, hand over and free at once, runs of mixed orders, and each reads
- * back what it wrote. Meant for ThreadSanitizer as well: the frames are written without atomics, so that it sees
- * whether one owner's writes happen before the next one's.
+ * stress [ROUNDS]: threads of one process allocate, hand over and free runs of mixed orders at the same time. Each
+ * reads back what it wrote. It is meant for ThreadSanitizer as well: the frames are written without atomics, so the
+ * sanitizer sees whether one owner's writes happen before those of the next owner.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -17,10 +17,10 @@ static struct labyrinth l;
 static long rounds = 20000;
 static pthread_barrier_t start;
 
-/* Where threads leave tickets, and runs that anybody may free, for one another: handle and order in one word. */
+/* The places where threads leave tickets, and runs that anybody may free, for other threads. */
 static _Atomic uint64_t tickets[PLACES];
 static _Atomic uint64_t handles[PLACES];
-static uint8_t orders[2][1 << 10]; /* by pfn, written before the handle is left, read after it is taken */
+static uint8_t orders[2][1 << 10]; /* by pfn; written before the handle is left, read after it is taken */
 
 static uint64_t exchange(_Atomic uint64_t *place, uint64_t handle)
 {
@@ -133,7 +133,7 @@ int main(int argc, char **argv)
     struct labyrinth_stats stats = stats_of(&l);
     CHECK(stats.free == 560 && stats.reserve_free == 40 && stats.claimed == 0 && stats.in_transit == 0);
     CHECK_OK(labyrinth_detach(&l));
-    printf("stress: %d threads, %ld rounds each, %llu lives: all stamps as written\n", THREADS, rounds,
+    printf("stress: %d threads, %ld rounds each, %llu generations: all stamps as written\n", THREADS, rounds,
            (unsigned long long) stats.lives_ended);
     return 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * worker.c: a process that does all that a tenant can do, in a loop, until it is killed. It goes by every named step of
- * the library, and checks on the way that nobody has written to what it holds.
+ * worker.c: a process that does everything that a tenant can do, in a loop, until it is killed. It passes every named
+ * step of the library. On the way it checks that nobody has written to what it holds.
  *
- * Between its rounds it keeps runs, and tells on the board how many frames they are. Asked by SIGUSR1, it stops itself
- * between two rounds; asked by SIGTERM, it frees all, leaves, and exits with 0.
+ * Between its rounds it keeps runs, and writes on the board how many frames they are. After SIGUSR1 it stops itself
+ * between two rounds. After SIGTERM it frees all its runs, detaches, and exits with 0.
  */
 #define _GNU_SOURCE
 #include "worker.h"
@@ -17,7 +17,7 @@
 #define MOST_RUNS 1024
 
 static struct labyrinth main_one;
-static struct labyrinth other_one; /* a second tenant of this process, which comes and goes */
+static struct labyrinth other_one; /* a second tenant of this process, which attaches and detaches often */
 static int labyrinth_fd;
 static struct board *board;
 static uint64_t salt;
@@ -89,7 +89,7 @@ static void come_and_go(void)
     }
 }
 
-/* Through the ticket to itself, another life of the same run. */
+/* By a ticket to itself: the same run in the next generation. */
 static void hand_over(void)
 {
     if (count == 0) {
@@ -106,7 +106,7 @@ static void hand_over(void)
 
 static bool disturb;
 
-/* What another thread may do just then: claims all that is free, so that the join at work must roll back. */
+/* What another thread may do at this moment: it claims all that is free, so that the join must roll back. */
 static void disturb_join(const char *name)
 {
     if (disturb && strcmp(name, "join.cas-won") == 0) {
@@ -124,8 +124,8 @@ static void disturb_join(const char *name)
     crash_by_environment(name);
 }
 
-/* Takes all there is, frame by frame where it is not too large for that, so that nothing large is left whole; and then
- * wants a larger run.
+/* Takes everything, frame by frame if the labyrinth is small enough for that, so that no large run is left whole. Then
+ * it wants a larger run.
  */
 static void crumble(void)
 {
@@ -162,7 +162,8 @@ static void abandon(const char *name)
     }
 }
 
-/* The second tenant dies with a claim, a ticket and a split or a join half done: for the sweep. */
+/* The second tenant dies with a claim, with a ticket, and halfway through a split or a join. A sweep takes these back.
+ */
 static void die_in_part(void)
 {
     static const char *const steps[] = {"split.upper-head", "split.resized", "join.cas-won", "join.resized"};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * attached.c: threads that Java has not started: one that is attached by JNI, one that the first call into Java
- * attaches, and one that an agent of the JVM's tool interface runs; for tests. Each runs a function that Java gives.
+ * attached.c: threads that Java has not started, for tests: a thread that is attached by JNI, a thread that its first
+ * call into Java attaches, and a thread that an agent of the JVM's tool interface runs. Each runs a function from Java.
  */
 #include <jvmti.h>
 #include <pthread.h>

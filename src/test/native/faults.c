@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * faults.c: what goes wrong around Labyrinth while it opens, on demand; for tests.
+ * faults.c: system calls that fail on demand while Labyrinth opens, joins or closes; for tests.
  *
- * Loaded by a program with System.load, it is where Labyrinth finds mmap and its like: a loader's own libraries are
- * looked up before libc. So Labyrinth's calls come by here, and nobody else's, the JVM's neither. Preloaded into the
- * JVM as well, and built with -DPRELOADED, it is where the JVM finds open and pthread_create: what one thread asks the
- * JVM to do for it comes by here. The calls are counted, and those that a test has chosen fail.
+ * A test loads it with System.load. Labyrinth then finds mmap and similar functions here, because a loader's own
+ * libraries are looked up before libc. So Labyrinth's calls go through here. Nobody else's do, not even the JVM's.
+ * Built with -DPRELOADED, it is preloaded into the JVM as well, which then finds open and pthread_create here. So the
+ * calls that the JVM makes for one thread go through here too. The calls are counted, and the calls that a test has
+ * chosen fail.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -32,7 +33,7 @@
 #define MADV_COLD 20
 #endif
 
-/* Kinds of calls; a test chooses by them, and is told of which kind the refused one was. */
+/* Kinds of calls. A test chooses by them, and learns of which kind the refused call was. */
 enum kind { MMAP = 1, MUNMAP = 2, ADVISE = 4, POPULATE = 8, LOCK2_ON_FAULT = 16, LOCK2 = 32, LOCK = 64, UNLOCK = 128,
     OPEN = 256, THREAD = 512, SHARED = 1024, BYTE_LOCK = 1 << 16, FALLOCATE = 1 << 17, FIND = 1 << 18,
     MREMAP = 1 << 19 };
@@ -40,7 +41,7 @@ enum kind { MMAP = 1, MUNMAP = 2, ADVISE = 4, POPULATE = 8, LOCK2_ON_FAULT = 16,
 static atomic_int counted, first_refused, last_refused, kinds_refused, error_given, refused_kind;
 static atomic_int asker;
 
-/* From now on the calls first to last of these kinds, counted from 1, fail with this error. */
+/* From now on the calls first to last of these kinds fail with this error. Calls are counted from 1. */
 void refuse(int first, int last, int kinds, int error)
 {
     atomic_store(&first_refused, 0);
@@ -53,14 +54,16 @@ void refuse(int first, int last, int kinds, int error)
     atomic_store(&first_refused, first);
 }
 
-/* Ends that. The kind of the last call that was refused; 0: none was. */
+/* Ends this. Returns the kind of the last call that was refused; 0 if none was. */
 int refused(void)
 {
     atomic_store(&first_refused, 0);
     return atomic_load(&refused_kind);
 }
 
-/* The JVM unmaps (by its cleaner), opens and starts for reasons of its own, too: there the thread that asked counts. */
+/* The JVM also unmaps (by its cleaner), opens files and starts threads for reasons of its own. For these kinds only
+ * calls by the thread that called refuse() count.
+ */
 static int is_refused(int kind)
 {
     if ((kind & (MUNMAP | OPEN | THREAD)) != 0 && gettid() != atomic_load(&asker)) {
@@ -105,7 +108,7 @@ int open64(const char *path, int flags, ...)
     return fd;
 }
 
-/* As a kernel before 5.4, from now on: the lock is proved by a file, then. Before libc for the whole process. */
+/* From now on as a kernel before 5.4: then the lock is proved by a file. It comes before libc for the whole process. */
 static atomic_int no_cold;
 
 void forget_cold(void)
@@ -133,8 +136,8 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
 
 #else
 
-/* Each mapping gets a place of its own, far from where anybody else maps: what is found there is Labyrinth's. One page
- * behind a huge page's border, so that there is something to trim on both sides.
+/* Each mapping gets a place of its own, far from all other mappings: what is mapped there is Labyrinth's. It begins one
+ * page after a huge page's boundary, so that there is something to trim on both sides.
  */
 #define PLACES 0x3000000000ULL
 #define PLACE_BYTES (256ULL << 20)
@@ -151,7 +154,7 @@ uintptr_t place_end(void)
     return place_start() + PLACE_BYTES;
 }
 
-/* As kernels before 6.12 do it: a mapping over others that is refused has unmapped those by then. */
+/* As kernels before 6.12: a refused mapping over other mappings has already unmapped them. */
 static atomic_int unmaps_first;
 
 int unmap_first(void)
@@ -210,7 +213,7 @@ int munlock(const void *address, size_t length)
     return is_refused(UNLOCK) ? -1 : (int) syscall(SYS_munlock, address, length);
 }
 
-/* What a shared labyrinth is made with, and joined. (No close: Linux closes, whatever it answers.) */
+/* The calls that create and join a shared labyrinth. (Without close: Linux closes, whatever it answers.) */
 
 int memfd_create(const char *name, unsigned flags)
 {
@@ -251,7 +254,7 @@ ssize_t pread(int fd, void *to, size_t bytes, off_t offset)
     return is_refused(SHARED) ? -1 : (ssize_t) syscall(SYS_pread64, fd, to, bytes, offset);
 }
 
-/* Returns the error, and leaves errno alone. */
+/* Returns the error, and does not change errno. */
 int posix_fallocate(int fd, off_t offset, off_t bytes)
 {
     int before = errno;
@@ -265,7 +268,8 @@ int kill(pid_t pid, int signal)
     return is_refused(FIND) ? -1 : (int) syscall(SYS_kill, pid, signal);
 }
 
-/* A child that neither ends, for two minutes, nor calls exec; past all that the JVM would do. */
+/* A child that does not call exec, and ends after two minutes at the latest. It bypasses what the JVM does at a fork.
+ */
 int fork_one(void)
 {
     struct timespec patience = {120, 0};
@@ -277,7 +281,7 @@ int fork_one(void)
     return child;
 }
 
-/* As if the machine had none, for this process from now on. */
+/* From now on this process has no huge pages, as if the machine had none. */
 int no_huge_pages(void)
 {
     return prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
@@ -285,8 +289,8 @@ int no_huge_pages(void)
 
 /* ---------------------------------------------------------------------------------------------- a storm of signals
  *
- * To each thread of the process, again and again, with a handler (what is ignored by default is never delivered) that
- * does not ask for interrupted calls to be started again.
+ * Signals to each thread of the process, again and again. There is a handler, because a signal that is ignored by
+ * default is never delivered. The handler does not ask for interrupted calls to be restarted.
  */
 static atomic_int storming;
 static atomic_long met;
@@ -332,7 +336,7 @@ int storm_begins(void)
     return sigaction(SIGURG, &action, NULL) != 0 || pthread_create(&sender, NULL, send_signals, NULL) != 0;
 }
 
-/* Signals that the thread which began it has met so far. */
+/* The number of signals so far in the thread that began the storm. */
 long signals_met(void)
 {
     return atomic_load(&met);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * filter CALL... -- PROGRAM ARGUMENT...: runs a program under a seccomp filter as old container runtimes have it, which
- * answers EPERM to calls that it does not know. CALL is mlock2, memfd_create, or advice of madvise: cold, populate.
+ * filter CALL... -- PROGRAM ARGUMENT...: runs a program under a seccomp filter like those of old container runtimes.
+ * They answer EPERM to calls that they do not know. CALL is mlock2, memfd_create, or an advice of madvise: cold,
+ * populate.
  */
 #include <errno.h>
 #include <linux/filter.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hidden.c: an older libc, for tests. Preloaded into a JVM, it is where that looks symbols up: those that HIDDEN names,
- * one behind the other, are not found. With NO_CALLS set, a kernel or a sandbox without their system calls, too.
+ * hidden.c: plays an older libc, for tests. It is preloaded into a JVM, which then looks symbols up here. HIDDEN is a
+ * list of symbols, separated by commas: they are not found. If NO_CALLS is set, it also plays a kernel or a sandbox
+ * without their system calls.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

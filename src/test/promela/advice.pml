@@ -1,9 +1,9 @@
-/* The advice: what is free is hidden by no group's and no span's advice (PageMap: advise, clearGroup, clearSpan).
+/* The advice: no group's and no span's advice hides a free frame (PageMap: advise; Advice: clearGroup, clearSpan).
  *
- * ACTORS actors do up to OPS operations in all: claim, free, settle a group, settle the span. Of a word it matters here
- * only whether it is free; frames.pml has the rest. To begin with any words are free, and all is advised. A freer's
- * stores become visible in their order, as release stores do, and any time later: that is the freer's own steps, as it
- * looks at nothing between them.
+ * ACTORS actors do up to OPS operations in all: claim, free, clear a group's advice, clear the span's advice. This
+ * model knows only whether a word is free; frames.pml has the rest. At the start any words are free, and all is
+ * advised. The stores of a free become visible in their order, as release stores do, and any time later. The model
+ * takes them as separate steps of the free, which is the same, because the free looks at nothing between them.
  *
  * -DBUG=n plants bug n: see check.
  */
@@ -30,7 +30,7 @@
 
 #define FREE 0
 #define HELD 1
-#define LEAVING 2 /* HELD by one that has begun to free it; a ghost */
+#define LEAVING 2 /* ghost: HELD by an actor that has begun to free it */
 byte word[FRAMES];
 byte groupAdvice[GROUPS] = 1;
 byte spanAdvice = 1;

@@ -1,19 +1,20 @@
 /* The life of a frame: every atomic step of PageMap.java that changes a page word, and a ghost that watches it.
  *
  * ACTORS actors do up to OPS operations in all, in every order and interleaving: claim (split, join with its rollback),
- * release, hand-over, accept, sweep, end. They know every name (handle or ticket) that was given out, so each may
- * free, pass on or accept whatever any other has, at any time later: misuse is the rule here. The labyrinth begins as
- * any tiling by free runs.
+ * release, hand-over, accept, sweep, end. They know every name (handle or ticket) that was given out. So each actor may
+ * free, pass on or accept what any other actor has, at any time later: misuse is the rule here. The labyrinth begins
+ * with any tiling by free runs.
  *
- * Up to ERRORS errors strike an actor between a claim (or an accept) and its return, before or after its signature: its
- * handler leaves marks, each a step of its own, and any actor may mend what is marked, one at a time (Orphans.java).
+ * Up to ERRORS errors strike an actor between a claim (or an accept) and its return, before or after its signature. The
+ * actor's handler leaves marks, each in a step of its own. Any actor may mend what is marked, one actor at a time
+ * (Orphans.java).
  *
- * Promela is sequentially consistent. What acquire and release are enough for is the business of the tests that run on
- * a CPU; here it is about the protocol.
+ * Promela is sequentially consistent. This model is about the protocol. The tests that run on a CPU show whether
+ * acquire and release suffice.
  *
- * What is left out, as its place is elsewhere: stripes and walks, which only choose where to try; the advice (its own
- * model, advice.pml); quarantine and closing. Where a look at a word would end an operation without any change, the
- * operation is not begun. A read of a word that the reader owns is one step with the write that follows: nobody else
+ * What is left out, because it is checked elsewhere: stripes and walks, which only choose where to try; the advice (its
+ * own model, advice.pml); quarantine and closing. If a look at a word would end an operation without any change, the
+ * operation does not begin. A read of a word that the reader owns is one step with the write that follows: nobody else
  * may write there, and each write asserts that nobody else does.
  *
  * -DBUG=n plants bug n: see check.
@@ -37,8 +38,8 @@
 #define BUG 0
 #endif
 
-/* The page word: generation:4 | exclusive:1 | order:2 | state:2. No generation is used twice: OPS bounds them, and
- * NEXT_LIFE asserts it.
+/* The page word: generation:4 | exclusive:1 | order:2 | state:2. No generation is used twice: OPS bounds their number,
+ * and END_GENERATION asserts it.
  */
 #define FREE 0
 #define HEAD 1
@@ -61,8 +62,8 @@
 #define TRANSIT(w) WORD(GENERATION(w) + HAND_OVER_STEP, IS_EXCLUSIVE(w), ORDER(w), IN_TRANSIT)
 #define ACCEPTED(w) WORD(GENERATION(w), IS_EXCLUSIVE(w), ORDER(w), HEAD)
 
-/* The owner word: generation:1 | thread:2; 0 was never signed. One bit of the generation where labyrinth.h has eleven:
- * what is taken for signed with eleven is so with one, so this asks for more.
+/* The owner word: generation:1 | thread:2. 0 was never signed. It has one bit of the generation, and labyrinth.h has
+ * eleven. A word that looks signed with eleven bits looks signed with one, so the model is the harder case.
  */
 #define OWNER(thread, generation) (((generation) & 1) << 2 | (thread))
 #define THREAD(owner) ((owner) & 3)
@@ -89,10 +90,10 @@ byte opsLeft = OPS;
 /* Thread ids are 1 to ACTORS. */
 bool alive[ACTORS + 1];
 byte started;
-/* Operations under way: where there are none, the labyrinth is at rest. */
+/* The number of operations under way. If it is 0, the labyrinth is at rest. */
 byte busy;
 
-/* Marks: the generation that a mark is for, and 1; 0 for none. Only whoever has the turn takes marks away. */
+/* Marks: the generation that a mark is for, plus 1; 0: no mark. Only the actor that has set `mending` removes marks. */
 byte mark[FRAMES];
 bit mending;
 byte errorsLeft = ERRORS;
@@ -102,22 +103,22 @@ byte errorsLeft = ERRORS;
 #define IS_FOR(m, w) ((m) == GENERATION(w) + 1)
 #endif
 #define MARK(f) mark[f] = GENERATION(word[f]) + 1
-/* The ghost: of a claim that an error cut off from its caller. */
+/* The ghost: the frame is of a claim that an error cut off from its caller. */
 bit abandoned[FRAMES];
 
-/* Names given out: the generation of the last handle or ticket of each frame, 0 if it had none. */
+/* Names given out: the generation of the last handle or ticket of each frame; 0: none was given out. */
 byte name[FRAMES];
 
-/* The ghost: who holds a frame, and how many lives of it have ended. */
+/* The ghost: which actor holds a frame, and how many generations of the frame have ended. */
 #define NOBODY 0
-#define SHARED 4 /* whoever knows its name */
+#define SHARED 4 /* any actor that knows its name */
 #define ON_THE_WAY 5
 byte holder[FRAMES];
 byte ended[FRAMES];
-/* The life that the name was given for. */
+/* The value of `ended` when the name was given out. */
 byte nameEnded[FRAMES];
 
-/* Of all frames of the run that w heads: they pass from one to another holder. */
+/* All frames of the run that w heads pass from one holder to another. */
 #define PASS(f, w, from, to) \
     k = f; \
     do \
@@ -155,9 +156,9 @@ byte nameEnded[FRAMES];
     name[f] = (generation); \
     nameEnded[f] = ended[f]
 
-/* At rest runs tile the labyrinth, and each is free, or held by whom its words say: so nothing is lost, as what is
- * shared or on the way can be freed by its name, and what is its owner's by that or by a sweep. What an error cut off
- * has a mark of the life that it is in.
+/* At rest runs tile the labyrinth. Each run is free, or held by the actor that its words name. So nothing is lost: a
+ * run that is shared or on the way can be freed by its name, and an owner's run by its owner or by a sweep. A run that
+ * an error cut off has a mark for its generation.
  */
 #define CHECK_REST \
     f = 0; \
@@ -184,19 +185,19 @@ byte nameEnded[FRAMES];
     od; \
     k = 0
 
-/* An operation's locals are forgotten, so that histories that differ in nothing else are one. */
+/* An operation's locals are reset, so that histories which differ in nothing else are one state. */
 #define DONE \
     busy--; \
     if \
     :: busy == 0 -> CHECK_REST \
     :: else \
     fi; \
-    f = 0; g = 0; w = 0; h = 0; o = 0; e = 0; to = 0; from = 0; end = 0; life = 0; half = 0; off = 0; accepts = 0
+    f = 0; g = 0; w = 0; h = 0; o = 0; e = 0; to = 0; from = 0; end = 0; before = 0; half = 0; off = 0; accepts = 0
 
-/* Who ended does nothing any more. Actors start in the order of their numbers, as they are all alike. */
+/* An actor that has ended does nothing more. All actors are alike, so they start in the order of their numbers. */
 #define MAY_BEGIN (opsLeft > 0 && (alive[me] || started == me - 1))
 
-/* Begins an operation at any frame of which this is so. */
+/* Begins an operation at any frame for which this holds. */
 #define BEGIN_WHERE(seen) \
     if \
     :: MAY_BEGIN && seen(0) -> f = 0 \
@@ -218,7 +219,7 @@ byte nameEnded[FRAMES];
 
 proctype actor(byte me) {
     byte f;      /* the frame */
-    byte g;      /* the generation that a name is for */
+    byte g;      /* the generation that a name or a mark is for; in a sweep the owner word */
     short w;     /* the word as it was seen */
     short h;     /* the word as its owner wrote it last */
     byte o;      /* the order wanted */
@@ -227,7 +228,7 @@ proctype actor(byte me) {
     byte from;
     byte to;
     byte end;
-    byte life;   /* ghost */
+    byte before; /* ghost: the value of `ended` when the name was given out */
     bit off;     /* the upper half is a HEAD of its own */
     bit accepts;
     byte k;
@@ -249,18 +250,18 @@ next:
             :: MAX_ORDER > 1 && f % 4 == 0 && f + 4 <= FRAMES -> o = 2; goto join
             fi
         }
-    :: atomic { /* release, hand-over: a name was had, and the word is HEAD in its life */
+    :: atomic { /* release, hand-over: a name is known, and the word is HEAD in its generation */
             BEGIN_WHERE(SEEN_LIVE);
             g = name[f];
-            life = nameEnded[f];
+            before = nameEnded[f];
             if
             :: h = RELEASED(w); goto leave
             :: h = TRANSIT(w); goto leave
             fi
         }
-    :: atomic { /* accept: a name was had, and the word is IN_TRANSIT in its life */
+    :: atomic { /* accept: a name is known, and the word is IN_TRANSIT in its generation */
             BEGIN_WHERE(SEEN_ON_THE_WAY);
-            life = nameEnded[f];
+            before = nameEnded[f];
             goto accept
         }
     :: atomic { /* sweep: a run was seen HEAD and EXCLUSIVE */
@@ -268,7 +269,7 @@ next:
             goto sweep
         }
 #if ERRORS
-    :: atomic { /* mend: a mark was seen, and nobody else is at it */
+    :: atomic { /* mend: a mark was seen, and no other actor is mending */
             BEGIN_WHERE(SEEN_MARK);
             mending = 1;
             g = mark[f];
@@ -399,7 +400,7 @@ leave:
         :: else -> goto done
         fi;
         d_step {
-            assert(ended[f] == life);
+            assert(ended[f] == before);
             if
             :: STATE(h) == FREE -> PASS(f, w, me, NOBODY)
             :: else -> PASS(f, w, me, ON_THE_WAY)
@@ -422,7 +423,7 @@ leave:
         d_step {
             if
             :: word[f] == w ->
-                assert(ended[f] == life);
+                assert(ended[f] == before);
                 if
                 :: STATE(h) == FREE -> PASS(f, w, SHARED, NOBODY)
                 :: else -> PASS(f, w, SHARED, ON_THE_WAY)
@@ -445,7 +446,7 @@ accept:
     atomic {
         if
         :: word[f] == w || BUG == 7 ->
-            d_step { assert(ended[f] == life); h = ACCEPTED(w); PASS(f, w, ON_THE_WAY, me); word[f] = h; accepts = 1 }
+            d_step { assert(ended[f] == before); h = ACCEPTED(w); PASS(f, w, ON_THE_WAY, me); word[f] = h; accepts = 1 }
         :: else -> goto done
         fi
     }
@@ -489,7 +490,7 @@ struckAccept:
     skip;
     if
     :: d_step { assert(word[f] == h); word[f] = w; PASS(f, w, me, ON_THE_WAY) } goto done /* a ticket again */
-    :: goto struck /* that was struck, too */
+    :: goto struck /* an error struck this step, too */
     fi;
 
 struckJoin:
@@ -566,7 +567,7 @@ end_over:
     false
 }
 
-/* Any tiling to begin with. */
+/* Begins with any tiling. */
 init {
     byte f;
     atomic {
