@@ -462,7 +462,7 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
     }
 
     /**
-     * Describes a labyrinth and opens it. A value outside of its limits is refused with
+     * Describes a labyrinth and opens it. A value outside its limits is refused with
      * {@link LabyrinthException.InvalidRequest}. Not safe for use by several threads at once.
      */
     public static final class Builder {
