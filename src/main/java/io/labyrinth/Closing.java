@@ -197,8 +197,8 @@ final class Closing {
     private void warn() {
         if (zone.refusedUnexpectedly() > 0) {
             try {
-                LOG.warn("labyrinth={} refused about {} requests that did not say NOWARN: more frames or a larger"
-                        + " reserve?", labyrinth.name, zone.refusedUnexpectedly());
+                LOG.warn("labyrinth={} requests refused without NOWARN: about {}; open it with more frames or a larger"
+                        + " reserve, or add NOWARN", labyrinth.name, zone.refusedUnexpectedly());
             } catch (OutOfMemoryError untold) {
                 // The labyrinth is closed; only the warning is lost.
             }

@@ -387,18 +387,18 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
     }
 
     /**
-     * Frees EXCLUSIVE frames whose owner thread has ended. Lock-free; looks at every page word. No allocation does this
-     * by itself. Any thread may use and free a frame that is not EXCLUSIVE, so such a frame stays out when the thread
-     * that claimed it ends.
+     * Frees EXCLUSIVE frames whose owner thread has ended. Looks at every page word. Lock-free in a private labyrinth.
+     * No allocation does this by itself. Any thread may use and free a frame that is not EXCLUSIVE, so such a frame
+     * stays out when the thread that claimed it ends.
      *
      * <p>The module {@code java.management} says whether a platform thread is alive. If that module is missing (in a
      * trimmed runtime image), the frames of platform threads stay out, and a warning says so.
      *
      * <p>In a shared labyrinth the sweep also frees all that dead processes had: frames of either kind, tickets that
-     * nobody accepted, and half-made runs. The sweep asks the kernel about each tenant, and looks at every frame for
-     * each dead tenant. If a killed process has a forked child that is still alive, the process is known to be dead
-     * only within its own pid namespace, and only after its parent has waited for it. Elsewhere it is known to be dead
-     * when the child has ended.
+     * nobody accepted, and half-made runs. The sweep asks the kernel about each tenant, looks at every frame for each
+     * dead tenant, and waits for another sweep by the same object. If a killed process has a forked child that is still
+     * alive, the process is known to be dead only within its own pid namespace, and only after its parent has waited
+     * for it. Elsewhere it is known to be dead when the child has ended.
      *
      * @return the number of frames freed
      * @throws LabyrinthException.MapRefused if the kernel cannot say who is alive, as in a sandbox without byte locks
@@ -462,7 +462,7 @@ public final class Labyrinth extends Allocator implements AutoCloseable {
     }
 
     /**
-     * Describes a labyrinth and opens it. A value outside of its limits is refused with
+     * Describes a labyrinth and opens it. A value outside its limits is refused with
      * {@link LabyrinthException.InvalidRequest}. Not safe for use by several threads at once.
      */
     public static final class Builder {

@@ -66,7 +66,7 @@ public record Owner(Holding holding, long thread, boolean virtual, @Nullable Str
         sampled.forEach(claim -> byPlace.computeIfAbsent(claim.where, place -> new ArrayList<>()).add(claim));
         byPlace.entrySet().stream().limit(PLACES_TOLD).forEach(place -> tell(place.getValue(), text));
         if (byPlace.size() > PLACES_TOLD) {
-            text.append("\n  and at ").append(byPlace.size() - PLACES_TOLD).append(" other places");
+            text.append("\n  other places: ").append(byPlace.size() - PLACES_TOLD);
         }
         return text.toString();
     }

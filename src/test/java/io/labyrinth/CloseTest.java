@@ -345,7 +345,7 @@ class CloseTest {
 
         assertThat(child.exit()).as("%s", child.err()).isZero();
         assertThat(child.err().lines()).singleElement().asString()
-                .contains("WARN", "labyrinth=loud refused about 3 requests that did not say NOWARN");
+                .contains("WARN", "labyrinth=loud requests refused without NOWARN: about 3");
     }
 
     /** Asks for more than there is. */

@@ -20,7 +20,7 @@ class CoreAloneTest {
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         assertThat(child.out()).isEqualTo("[io.labyrinth, java.base, java.management, org.slf4j, org.slf4j.simple]\n");
-        assertThat(child.err()).contains("refused about").doesNotContain("Error");
+        assertThat(child.err()).contains("requests refused without NOWARN").doesNotContain("Error");
     }
 
     @Test
