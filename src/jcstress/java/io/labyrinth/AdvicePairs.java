@@ -15,13 +15,13 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.ZL_Result;
 import org.openjdk.jcstress.infra.results.ZZ_Result;
 
-/** Advice that is cleared as something becomes free: then it must stay, or a walk would pass the frame by. */
+/** Advice is cleared while a frame becomes free: then the advice must stay, or a walk would miss the frame. */
 public class AdvicePairs {
 
     private static final long STAMP = 2;
     private static final long OTHER_STAMP = 4;
 
-    /** The verdict says whether a free frame is hidden. */
+    /** An owner frees. The verdict says whether a free frame is hidden. */
     @JCStressTest
     @Outcome(id = "true, -------- 1", expect = ACCEPTABLE, desc = "free, and advised")
     @Outcome(expect = FORBIDDEN, desc = "free, and hidden")
@@ -45,7 +45,7 @@ public class AdvicePairs {
         }
     }
 
-    /** Two who settle: neither takes the other's stamp for its own. */
+    /** Two actors clear: neither takes the other's stamp for its own. */
     @JCStressTest
     @Outcome(id = "true, -------- 1", expect = ACCEPTABLE, desc = "free, and advised")
     @Outcome(expect = FORBIDDEN, desc = "free, and hidden")
@@ -70,7 +70,7 @@ public class AdvicePairs {
         }
     }
 
-    /** What is split off becomes free. */
+    /** A split frees the rest of a run. */
     @JCStressTest
     @Outcome(id = "true, E------- 0", expect = ACCEPTABLE, desc = "the rest is free, and advised")
     @Outcome(expect = FORBIDDEN, desc = "the rest is free, and hidden")
@@ -93,7 +93,7 @@ public class AdvicePairs {
         }
     }
 
-    /** What a join gives back becomes free. */
+    /** A join that gives up frees what it had claimed. */
     @JCStressTest
     @Outcome(id = "false, -------S 0", expect = ACCEPTABLE, desc = "given back, and advised")
     @Outcome(expect = FORBIDDEN, desc = "given back, and hidden")
@@ -121,7 +121,7 @@ public class AdvicePairs {
         }
     }
 
-    /** The same, one level up: in a map with spans, of two groups each. Each sample has a span to itself. */
+    /** The same for spans: in a map with spans of two groups each. Each sample has a span of its own. */
     @JCStressTest
     @Outcome(id = "true, true", expect = ACCEPTABLE, desc = "free, and advised")
     @Outcome(expect = FORBIDDEN, desc = "free, and hidden by its group or its span")

@@ -17,9 +17,9 @@ public class ApiPairs {
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
-    /** A frame for each sample that is alive, twice; as in {@link SmallMap}. */
+    /** Twice as many frames as samples that are alive at once; as in {@link SmallMap}. */
     private static final Labyrinth WIDE = open(4 * Pairs.EPOCH);
-    /** A frame that all have to share. */
+    /** A single frame, which all samples share. */
     private static final Labyrinth NARROW = open(1);
     private static final Gfp EXCLUSIVE = Gfp.NOWAIT.with(Gfp.EXCLUSIVE);
 
@@ -35,10 +35,10 @@ public class ApiPairs {
         return frame;
     }
 
-    /** A ticket that two accept, with what was written to the frame. */
+    /** Two accept one ticket, and read what was written to the frame. */
     @JCStressTest
-    @Outcome(id = "7, -1", expect = ACCEPTABLE, desc = "taken by the one, and read")
-    @Outcome(id = "-1, 7", expect = ACCEPTABLE, desc = "taken by the other, and read")
+    @Outcome(id = "7, -1", expect = ACCEPTABLE, desc = "the first took it, and read it")
+    @Outcome(id = "-1, 7", expect = ACCEPTABLE, desc = "the second took it, and read it")
     @Outcome(expect = FORBIDDEN, desc = "taken twice, or never, or without its contents")
     @State
     public static class AcceptAcceptFrame {
@@ -73,10 +73,10 @@ public class ApiPairs {
         }
     }
 
-    /** A frame that two close. */
+    /** Two close one frame. */
     @JCStressTest
-    @Outcome(id = "true, false", expect = ACCEPTABLE, desc = "freed by the one")
-    @Outcome(id = "false, true", expect = ACCEPTABLE, desc = "freed by the other")
+    @Outcome(id = "true, false", expect = ACCEPTABLE, desc = "the first freed it")
+    @Outcome(id = "false, true", expect = ACCEPTABLE, desc = "the second freed it")
     @Outcome(expect = FORBIDDEN, desc = "a double free was not found")
     @State
     public static class CloseCloseFrame {
@@ -102,10 +102,10 @@ public class ApiPairs {
         }
     }
 
-    /** The only frame, over and over: who has it finds what he wrote, until he gives it back. */
+    /** The only frame, over and over: until an owner frees it, the owner finds what it wrote. */
     @JCStressTest
-    @Outcome(id = {"0, 0", "0, 1", "1, 0", "1, 1"}, expect = ACCEPTABLE, desc = "null, or a frame of one's own")
-    @Outcome(expect = FORBIDDEN, desc = "somebody else wrote to it")
+    @Outcome(id = {"0, 0", "0, 1", "1, 0", "1, 1"}, expect = ACCEPTABLE, desc = "null, or a frame of its own")
+    @Outcome(expect = FORBIDDEN, desc = "another thread wrote to it")
     @State
     public static class AllocAllocFrame {
 
@@ -133,7 +133,7 @@ public class ApiPairs {
         }
     }
 
-    /** The raw face: a handle that gets to another thread is of no use to it. */
+    /** Raw handles: another thread can do nothing with the handle of an EXCLUSIVE frame. */
     @JCStressTest
     @Outcome(id = "1, 0", expect = ACCEPTABLE, desc = "not seen")
     @Outcome(id = "1, 1", expect = ACCEPTABLE, desc = "refused")

@@ -12,14 +12,14 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.ZIL_Result;
 import org.openjdk.jcstress.infra.results.ZZL_Result;
 
-/** Two who want the same frame, or frames of the same run. */
+/** Two actors want the same frame, or frames of the same run. */
 public class ClaimPairs {
 
-    /** Both have seen the frame free. */
+    /** Both have seen that the frame is free. */
     @JCStressTest
-    @Outcome(id = "true, false, ---E---- 0", expect = ACCEPTABLE, desc = "the one has it")
-    @Outcome(id = "false, true, ---E---- 0", expect = ACCEPTABLE, desc = "the other has it")
-    @Outcome(expect = FORBIDDEN, desc = "none or both have it, or it is not signed by its owner")
+    @Outcome(id = "true, false, ---E---- 0", expect = ACCEPTABLE, desc = "the first has it")
+    @Outcome(id = "false, true, ---E---- 0", expect = ACCEPTABLE, desc = "the second has it")
+    @Outcome(expect = FORBIDDEN, desc = "none or both have it, or its owner did not sign it")
     @State
     public static class ClaimClaim extends SmallMap {
         private final long seen = map.lvWord(3);
@@ -53,7 +53,7 @@ public class ClaimPairs {
         }
     }
 
-    /** One has a hint, and does not look before its CAS; the other has seen the frame. */
+    /** One has a hint, and makes its CAS without a look. The other has seen the frame. */
     @JCStressTest
     @Outcome(id = "true, false, ---E---- 0", expect = ACCEPTABLE, desc = "by the hint")
     @Outcome(id = "false, true, ---S---- 0", expect = ACCEPTABLE, desc = "by the look")
@@ -84,8 +84,8 @@ public class ClaimPairs {
 
     /** Both want one frame out of the same larger run. */
     @JCStressTest
-    @Outcome(id = "true, false, E------- 0", expect = ACCEPTABLE, desc = "the one has split it")
-    @Outcome(id = "false, true, S------- 0", expect = ACCEPTABLE, desc = "the other has split it")
+    @Outcome(id = "true, false, E------- 0", expect = ACCEPTABLE, desc = "the first has split it")
+    @Outcome(id = "false, true, S------- 0", expect = ACCEPTABLE, desc = "the second has split it")
     @Outcome(expect = FORBIDDEN, desc = "none or both have split it, or its halves do not tile it")
     @State
     public static class SplitSplit extends SmallMap {
@@ -110,7 +110,7 @@ public class ClaimPairs {
     /** One splits a run, the other claims the upper half as soon as it is free. */
     @JCStressTest
     @Outcome(id = "true, 0, E------- 0", expect = ACCEPTABLE, desc = "too early for the upper half")
-    @Outcome(id = "true, 1, E---SSSS 0", expect = ACCEPTABLE, desc = "the upper half, outside of the first")
+    @Outcome(id = "true, 1, E---SSSS 0", expect = ACCEPTABLE, desc = "the upper half, outside of the first half")
     @Outcome(expect = FORBIDDEN, desc = "two live runs overlap, or do not tile the labyrinth")
     @State
     public static class SplitClaim extends SmallMap {
@@ -138,11 +138,11 @@ public class ClaimPairs {
         }
     }
 
-    /** The owner frees a frame, the other claims its next life by a hint. */
+    /** The owner frees a frame. The other claims its next generation by a hint. */
     @JCStressTest
     @Outcome(id = "true, true, ---S---- 1", expect = ACCEPTABLE, desc = "free in time")
     @Outcome(id = "true, false, -------- 1", expect = ACCEPTABLE, desc = "too early")
-    @Outcome(expect = FORBIDDEN, desc = "refused, lost, or claimed in the life that was ending")
+    @Outcome(expect = FORBIDDEN, desc = "refused, lost, or claimed in the generation that was ending")
     @State
     public static class ReleaseClaim extends SmallMap {
         private final long handle = claim(3, 0, EXCLUSIVE, OWNER);

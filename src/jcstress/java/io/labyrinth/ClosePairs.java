@@ -13,8 +13,8 @@ import org.openjdk.jcstress.infra.results.ZZL_Result;
 import org.openjdk.jcstress.infra.results.ZZ_Result;
 
 /**
- * A labyrinth that closes, which claims all there is, and another who claims or gives back: it closes with nothing out,
- * or is refused, and then all is as it was.
+ * A close, which claims all frames, and another actor that claims or gives back. Either the labyrinth closes with
+ * nothing out, or the close is refused and all is as it was.
  */
 public class ClosePairs {
 
@@ -32,7 +32,7 @@ public class ClosePairs {
 
     /** The last request before the end, or the first one after it. */
     @JCStressTest
-    @Outcome(id = "true, false, ---E---- 0", expect = ACCEPTABLE, desc = "had in time, so that it cannot close")
+    @Outcome(id = "true, false, ---E---- 0", expect = ACCEPTABLE, desc = "claimed in time, so that it cannot close")
     @Outcome(id = "false, true, QQQQQQQQ 0", expect = ACCEPTABLE, desc = "drained first")
     @Outcome(expect = FORBIDDEN, desc = "drained with a frame out, or refused and not restored")
     @State
@@ -60,7 +60,7 @@ public class ClosePairs {
 
     /** A request that splits a run. */
     @JCStressTest
-    @Outcome(id = "true, false, E------- 0", expect = ACCEPTABLE, desc = "had in time, so that it cannot close")
+    @Outcome(id = "true, false, E------- 0", expect = ACCEPTABLE, desc = "claimed in time, so that it cannot close")
     @Outcome(id = "false, true, QQQQQQQQ 0", expect = ACCEPTABLE, desc = "drained first")
     @Outcome(expect = FORBIDDEN, desc = "drained with a frame out, or refused and not restored")
     @State
@@ -86,11 +86,11 @@ public class ClosePairs {
         }
     }
 
-    /** A request that joins frames, and has to give up where the other came by. */
+    /** A request that joins frames, and has to give up if the close was first at one of them. */
     @JCStressTest
-    @Outcome(id = "true, false, EEEEEEEE 0", expect = ACCEPTABLE, desc = "had in time, so that it cannot close")
+    @Outcome(id = "true, false, EEEEEEEE 0", expect = ACCEPTABLE, desc = "claimed in time, so that it cannot close")
     @Outcome(id = "false, true, QQQQQQQQ 0", expect = ACCEPTABLE, desc = "drained first")
-    @Outcome(id = "false, false, -------- 0", expect = ACCEPTABLE, desc = "both gave up, as each met the other")
+    @Outcome(id = "false, false, -------- 0", expect = ACCEPTABLE, desc = "both gave up, because each met the other")
     @Outcome(expect = FORBIDDEN, desc = "drained with a run out, or refused and not restored")
     @State
     public static class DrainJoin extends Closing {
@@ -119,7 +119,7 @@ public class ClosePairs {
     @JCStressTest
     @Outcome(id = "true, false, -------- 1", expect = ACCEPTABLE, desc = "too late for the close")
     @Outcome(id = "true, true, QQQQQQQQ 1", expect = ACCEPTABLE, desc = "freed in time")
-    @Outcome(expect = FORBIDDEN, desc = "a frame was left free in the drained map, or locked up in the other")
+    @Outcome(expect = FORBIDDEN, desc = "a frame is free in a drained map, or lost in one that is open")
     @State
     public static class DrainRelease extends Closing {
         private final long handle = claim(3, 0, EXCLUSIVE, OWNER);
@@ -144,7 +144,7 @@ public class ClosePairs {
         }
     }
 
-    /** A ticket is as good as a frame: it is accepted, or at least not lost, and nothing closes over it. */
+    /** A ticket counts as a frame: it is accepted, or at least not lost, and no close succeeds while it is out. */
     @JCStressTest
     @Outcome(id = "true, false, ---E---- 1", expect = ACCEPTABLE, desc = "accepted")
     @Outcome(expect = FORBIDDEN, desc = "drained with a ticket out, or the ticket was lost")
@@ -172,7 +172,7 @@ public class ClosePairs {
         }
     }
 
-    /** A labyrinth of its own for each sample, mapped and unmapped. */
+    /** Each sample maps and unmaps a labyrinth of its own. */
     public abstract static class Whole {
         final Labyrinth labyrinth = Labyrinth.builder("pair").frames(8).locking(Locking.NONE).open();
         final Handles handles = labyrinth.handles();
@@ -187,11 +187,11 @@ public class ClosePairs {
         }
     }
 
-    /** The same through the front door. */
+    /** The same through the public methods. */
     @JCStressTest
-    @Outcome(id = "true, false", expect = ACCEPTABLE, desc = "had in time, so that it cannot close")
+    @Outcome(id = "true, false", expect = ACCEPTABLE, desc = "claimed in time, so that it cannot close")
     @Outcome(id = "false, true", expect = ACCEPTABLE, desc = "closed first")
-    @Outcome(expect = FORBIDDEN, desc = "closed with a frame out, or refused for none")
+    @Outcome(expect = FORBIDDEN, desc = "closed with a frame out, or refused with none out")
     @State
     public static class CloseAlloc extends Whole {
         private long handle;
@@ -221,11 +221,11 @@ public class ClosePairs {
         }
     }
 
-    /** A ticket that is accepted and freed: closed after it, or not at all; never under it. */
+    /** A ticket is accepted and freed: the labyrinth closes after that, or not at all; never before. */
     @JCStressTest
     @Outcome(id = "true, false", expect = ACCEPTABLE, desc = "accepted and freed after the refusal")
     @Outcome(id = "true, true", expect = ACCEPTABLE, desc = "accepted and freed before the end")
-    @Outcome(expect = FORBIDDEN, desc = "closed over the ticket")
+    @Outcome(expect = FORBIDDEN, desc = "closed while the ticket was out")
     @State
     public static class CloseAccept extends Whole {
         private final long ticket = handles.handOff(handles.alloc(Gfp.NOWAIT, 0));

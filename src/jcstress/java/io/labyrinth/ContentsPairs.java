@@ -12,12 +12,12 @@ import org.openjdk.jcstress.annotations.Outcome;
 import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.IL_Result;
 
-/** What a holder wrote, plainly, is what the next one reads, plainly: the page word publishes it. */
+/** What a holder wrote with plain stores, the next holder reads with plain loads: the page word publishes it. */
 public class ContentsPairs {
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
-    /** A frame that is passed on with its contents: the next holder knows its next life beforehand. */
+    /** A frame that is passed on with its contents: the next holder knows its next handle beforehand. */
     public abstract static class Written extends SmallMap {
         final long handle;
         final long next;
@@ -33,7 +33,7 @@ public class ContentsPairs {
             contents.set(LONG, 56, 2);
         }
 
-        /** 3 where all was seen. */
+        /** 3 if everything was seen. */
         final int read() {
             return (int) (contents.get(LONG, 56) + contents.get(LONG, 0));
         }
@@ -72,7 +72,7 @@ public class ContentsPairs {
     @JCStressTest
     @Outcome(id = "3, ---E---- 1", expect = ACCEPTABLE, desc = "claimed, and read")
     @Outcome(id = "-1, -------- 1", expect = ACCEPTABLE, desc = "too early")
-    @Outcome(expect = FORBIDDEN, desc = "claimed before the last owner had done with it")
+    @Outcome(expect = FORBIDDEN, desc = "claimed before the last owner had finished with it")
     @State
     public static class ReleaseContents extends Written {
 
@@ -101,7 +101,7 @@ public class ContentsPairs {
     @JCStressTest
     @Outcome(id = "3, ---S---- 1", expect = ACCEPTABLE, desc = "claimed, and read")
     @Outcome(id = "-1, -------- 1", expect = ACCEPTABLE, desc = "too early")
-    @Outcome(expect = FORBIDDEN, desc = "claimed before the last holder had done with it")
+    @Outcome(expect = FORBIDDEN, desc = "claimed before the last holder had finished with it")
     @State
     public static class SharedReleaseContents extends Written {
 

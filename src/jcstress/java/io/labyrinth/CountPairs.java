@@ -13,10 +13,10 @@ import org.openjdk.jcstress.infra.results.IIL_Result;
 import org.openjdk.jcstress.infra.results.LL_Result;
 import org.openjdk.jcstress.infra.results.ZL_Result;
 
-/** Passes over all words while they change: each figure is right for some moment, and nothing is changed by looking. */
+/** Passes over all words while the words change: each figure is right for some moment, and a pass changes nothing. */
 public class CountPairs {
 
-    /** While a run is split: frames in use and free ones, which are all that there are, at each of its halvings. */
+    /** While a run is split: at each halving, the frames in use and the free ones are all frames. */
     @JCStressTest
     @Outcome(id = {"0, 8, E------- 0", "8, 0, E------- 0", "4, 4, E------- 0", "2, 6, E------- 0", "1, 7, E------- 0"},
             expect = ACCEPTABLE, desc = "eight frames, at some moment of the split")
@@ -43,11 +43,11 @@ public class CountPairs {
         }
     }
 
-    /** While one frame is claimed and then another freed: whoever sees the second step sees the first. */
+    /** While one frame is claimed and then another one freed: a pass that sees the second step sees the first. */
     @JCStressTest
     @Outcome(id = {"E-------, -------E 1", "E------E, -------E 1", "-------E, -------E 1"}, expect = ACCEPTABLE,
             desc = "before, between or after")
-    @Outcome(expect = FORBIDDEN, desc = "none was shown, though one was always out; or not all of them")
+    @Outcome(expect = FORBIDDEN, desc = "no frame was shown, though one was always out; or some were missing")
     @State
     public static class PictureMove extends SmallMap {
         private final long handle = claim(0, 0, EXCLUSIVE, OWNER);
@@ -73,11 +73,11 @@ public class CountPairs {
         }
     }
 
-    /** While a frame is claimed: what it says then means nothing, and what it says afterwards does. */
+    /** While a frame is claimed: a violation that is found then means nothing, and one that is found at rest does. */
     @JCStressTest
     @Outcome(id = "true, ---E---- 0", expect = ACCEPTABLE, desc = "nothing was found")
     @Outcome(id = "false, ---E---- 0", expect = ACCEPTABLE, desc = "a claim that was not signed yet")
-    @Outcome(expect = FORBIDDEN, desc = "changed by looking")
+    @Outcome(expect = FORBIDDEN, desc = "the pass changed something")
     @State
     public static class ValidateClaim extends SmallMap {
 

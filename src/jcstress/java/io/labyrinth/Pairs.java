@@ -21,15 +21,15 @@ import org.openjdk.jcstress.infra.grading.GradingResult;
 import org.openjdk.jcstress.infra.grading.ReportUtils;
 
 /**
- * make jcstress: runs the pairs, prints for each how often which outcome was seen, and fails if one of them was
- * forbidden, if a pair did not run to its end, or if a weak variant got away. jcstress' own report is in
+ * make jcstress: runs the pairs, and prints for each how often each outcome was seen. It fails if an outcome was
+ * forbidden, if a pair did not run to its end, or if a weak variant was not caught. jcstress' own report is in
  * target/jcstress.
  *
  * <p>Arguments: {@code quick} or {@code long}, and a regular expression if not all pairs are to be run.
  */
 public final class Pairs {
 
-    /** So short that two actors of different length are not far from each other for most of it. */
+    /** So short that two actors of different length stay close to each other for most of it. */
     private static final int STRIDE = 32;
     private static final int STRIDES = 64;
     /** States that are alive at once. */
@@ -62,12 +62,12 @@ public final class Pairs {
         List<String> args = new ArrayList<>(List.of("-r", FOLDER.toString(), "-t", filter, "-f", "1", "-fsm", "1",
                 "-pth", "false", "-strideSize", String.valueOf(STRIDE), "-strideCount", String.valueOf(STRIDES)));
         if (quick) {
-            // One JVM for each pair, which gets from the interpreter by C1 to a C2 that shuffles its instructions.
+            // One JVM for each pair. It goes from the interpreter by C1 to a C2 that shuffles its instructions.
             args.addAll(List.of("-iters", "3", "-time", "200", "-sc", "false", "-jvmArgs",
                     "-XX:+StressLCM -XX:+StressGCM -XX:+StressIGVN -XX:+StressCCP"));
         } else {
-            // Interpreter, C1, C2 and C2 shuffled: 4 JVMs for each pair. (Each actor's with each of the other's would
-            // be 14, and half an hour.)
+            // Interpreter, C1, C2 and C2 shuffled: 4 JVMs for each pair. (All combinations of both actors' compilers
+            // would be 14 JVMs, and half an hour.)
             args.addAll(List.of("-iters", "5", "-time", "300", "-sc", "false"));
         }
         Options options = new Options(args.toArray(String[]::new)) {
@@ -85,7 +85,7 @@ public final class Pairs {
     private boolean run() throws Exception {
         Files.createDirectories(FOLDER);
         Files.deleteIfExists(RESULTS);
-        System.out.println("jcstress is at work; " + LOG + " says how far it is");
+        System.out.println("jcstress is running; " + LOG + " shows its progress");
         PrintStream console = System.out;
         SortedSet<String> missing = new TreeSet<>();
         try (PrintStream log = new PrintStream(LOG.toFile())) {
@@ -94,7 +94,7 @@ public final class Pairs {
             missing.addAll(jcstress.getTests());
             jcstress.run();
         } catch (AssertionError failed) {
-            // Told below, in order.
+            // The failures are printed below, in order.
         } finally {
             System.setOut(console);
         }
@@ -130,7 +130,7 @@ public final class Pairs {
         return results;
     }
 
-    /** Prints the outcomes of one pair. A test whose outcome is INTERESTING is a weak variant, and must show it. */
+    /** Prints the outcomes of one pair. A test with an INTERESTING outcome is a weak variant, which must show it. */
     private void tell(TestResult result) {
         String name = result.getName();
         System.out.printf(Locale.ROOT, "%n%-60s %,15d%n", name, result.getTotalCount());
@@ -161,7 +161,7 @@ public final class Pairs {
             pairs++;
             samples += result.getTotalCount();
         }
-        // API_MISMATCH among them, which jcstress itself passes over.
+        // Among others API_MISMATCH, which jcstress itself ignores.
         if (result.status() != Status.NORMAL) {
             failures.add(name + " ended with " + result.status());
             result.getMessages().forEach(System.out::println);

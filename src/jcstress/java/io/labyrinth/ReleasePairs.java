@@ -12,12 +12,12 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.ZIL_Result;
 import org.openjdk.jcstress.infra.results.ZZL_Result;
 
-/** Two who end the same life of a frame that is not EXCLUSIVE: one of them does. And what comes after it. */
+/** Two end the same generation of a frame that is not EXCLUSIVE: one of them succeeds. And what follows. */
 public class ReleasePairs {
 
     private static final Thread HEIR = Thread.ofPlatform().unstarted(() -> { });
 
-    /** A frame that anybody may free, once. */
+    /** A frame that any thread may free, once. */
     public abstract static class SharedFrame extends SmallMap {
         final long handle = claim(3, 0, SHARED, OWNER);
 
@@ -28,9 +28,9 @@ public class ReleasePairs {
 
     /** A double free. */
     @JCStressTest
-    @Outcome(id = "true, false, -------- 1", expect = ACCEPTABLE, desc = "the one has freed it")
-    @Outcome(id = "false, true, -------- 1", expect = ACCEPTABLE, desc = "the other has freed it")
-    @Outcome(expect = FORBIDDEN, desc = "a double free was not found, or two lives ended")
+    @Outcome(id = "true, false, -------- 1", expect = ACCEPTABLE, desc = "the first has freed it")
+    @Outcome(id = "false, true, -------- 1", expect = ACCEPTABLE, desc = "the second has freed it")
+    @Outcome(expect = FORBIDDEN, desc = "a double free was not found, or two generations ended")
     @State
     public static class ReleaseRelease extends SharedFrame {
 
@@ -76,8 +76,8 @@ public class ReleasePairs {
 
     /** Both hand it over. */
     @JCStressTest
-    @Outcome(id = "true, false, ---T---- 1", expect = ACCEPTABLE, desc = "the one has a ticket")
-    @Outcome(id = "false, true, ---T---- 1", expect = ACCEPTABLE, desc = "the other has a ticket")
+    @Outcome(id = "true, false, ---T---- 1", expect = ACCEPTABLE, desc = "the first has a ticket")
+    @Outcome(id = "false, true, ---T---- 1", expect = ACCEPTABLE, desc = "the second has a ticket")
     @Outcome(expect = FORBIDDEN, desc = "two tickets for one frame, or none")
     @State
     public static class HandOffHandOff extends SharedFrame {
@@ -98,11 +98,11 @@ public class ReleasePairs {
         }
     }
 
-    /** A second free that comes late, when the frame is out again: to a handle of the ended life it is out of reach. */
+    /** A second free that comes late, when the frame is out again: a handle of the ended generation cannot free it. */
     @JCStressTest
-    @Outcome(id = "true, false, ---S---- 1", expect = ACCEPTABLE, desc = "freed, and claimed again by the one")
-    @Outcome(id = "false, true, ---S---- 1", expect = ACCEPTABLE, desc = "freed by the other, claimed by the one")
-    @Outcome(expect = FORBIDDEN, desc = "a stale free ended another life")
+    @Outcome(id = "true, false, ---S---- 1", expect = ACCEPTABLE, desc = "the first freed it and claimed it again")
+    @Outcome(id = "false, true, ---S---- 1", expect = ACCEPTABLE, desc = "the second freed it, the first claimed it")
+    @Outcome(expect = FORBIDDEN, desc = "a stale free ended another generation")
     @State
     public static class StaleReleaseClaim extends SharedFrame {
 
@@ -124,11 +124,11 @@ public class ReleasePairs {
         }
     }
 
-    /** One asks who owns the frame of its handle, while that frame passes on to an heir. */
+    /** One asks who owns the frame of its handle, while another thread claims that frame. */
     @JCStressTest
     @Outcome(id = "true, 0, ---S---- 1", expect = ACCEPTABLE, desc = "stale")
-    @Outcome(id = "true, 1, ---S---- 1", expect = ACCEPTABLE, desc = "the owner of that life")
-    @Outcome(expect = FORBIDDEN, desc = "the owner of another life")
+    @Outcome(id = "true, 1, ---S---- 1", expect = ACCEPTABLE, desc = "the owner of that generation")
+    @Outcome(expect = FORBIDDEN, desc = "the owner of another generation")
     @State
     public static class ReleaseOwner extends SharedFrame {
 

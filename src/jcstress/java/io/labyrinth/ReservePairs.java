@@ -12,12 +12,12 @@ import org.openjdk.jcstress.annotations.Outcome;
 import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.IIL_Result;
 
-/** Two who ask at the edge of the reserve: ordinary requests do not get over it. */
+/** Two requests at the border of the reserve: an ordinary request never crosses it. */
 public class ReservePairs {
 
     private static final int ORDINARY = 4;
 
-    /** Single frames, the upper half of them in the reserve, and a walk in front. */
+    /** Single frames, the upper half of them in the reserve. Requests reach them by a walk. */
     public abstract static class Edge extends SmallMap {
         private static final int NOTHING = -1;
         private final Zone zone = new Zone(map, 1);
@@ -26,13 +26,13 @@ public class ReservePairs {
             super(OWNER, FRAMES - ORDINARY);
         }
 
-        /** The pfn of what is given, or -1. */
+        /** The pfn of the run that the request gets, or -1. */
         final int claim(Gfp gfp, int order) {
             long handle = zone.claim(gfp.bits(), order, Thread.currentThread());
             return handle == 0 ? NOTHING : PageWord.pfn(handle);
         }
 
-        /** As a face frees. */
+        /** Frees as the allocator does. */
         final void free(long handle) {
             if (map.release(handle, OWNER, EXCLUSIVE)) {
                 zone.freed(handle, OWNER);
@@ -40,11 +40,11 @@ public class ReservePairs {
         }
     }
 
-    /** One ordinary frame is left: for the one, or for the other, who may go on into the reserve. */
+    /** One ordinary frame is left. One request may have only it, the other may go on into the reserve. */
     @JCStressTest
-    @Outcome(id = "2, 4, SSSSSrrr 0", expect = ACCEPTABLE, desc = "the ordinary one, and the other goes on")
-    @Outcome(id = "-1, 2, SSSSrrrr 0", expect = ACCEPTABLE, desc = "the other, who may have either")
-    @Outcome(expect = FORBIDDEN, desc = "an ordinary request got into the reserve, or a frame was missed")
+    @Outcome(id = "2, 4, SSSSSrrr 0", expect = ACCEPTABLE, desc = "the ordinary request has it, the other goes on")
+    @Outcome(id = "-1, 2, SSSSrrrr 0", expect = ACCEPTABLE, desc = "the other request has it, which may have either")
+    @Outcome(expect = FORBIDDEN, desc = "an ordinary request got a frame of the reserve, or a frame was missed")
     @State
     public static class ReserveEdge extends Edge {
 
@@ -70,10 +70,10 @@ public class ReservePairs {
         }
     }
 
-    /** A frame of the reserve comes back while an ordinary request looks for one. */
+    /** A frame of the reserve is freed while an ordinary request looks for a frame. */
     @JCStressTest
     @Outcome(id = "-1, 0, SSSSrrrr 1", expect = ACCEPTABLE, desc = "null")
-    @Outcome(expect = FORBIDDEN, desc = "an ordinary request got into the reserve")
+    @Outcome(expect = FORBIDDEN, desc = "an ordinary request got a frame of the reserve")
     @State
     public static class ReserveRelease extends Edge {
         private final long reserved;
@@ -102,11 +102,11 @@ public class ReservePairs {
         }
     }
 
-    /** A run: there is one in the reserve, and one outside of it as soon as its last frame comes back. */
+    /** A request for a run: one is free in the reserve, and one outside of it after its last frame is freed. */
     @JCStressTest
     @Outcome(id = "-1, 0, ----rrrr 1", expect = ACCEPTABLE, desc = "null: too early")
-    @Outcome(id = "0, 0, SSSSrrrr 1", expect = ACCEPTABLE, desc = "the ordinary one")
-    @Outcome(expect = FORBIDDEN, desc = "an ordinary request got into the reserve")
+    @Outcome(id = "0, 0, SSSSrrrr 1", expect = ACCEPTABLE, desc = "the run outside of the reserve")
+    @Outcome(expect = FORBIDDEN, desc = "an ordinary request got a frame of the reserve")
     @State
     public static class ReserveRun extends Edge {
         private final long last = claim(3, 0, EXCLUSIVE, OWNER);
@@ -127,10 +127,10 @@ public class ReservePairs {
         }
     }
 
-    /** A run that would reach from the one into the other, whose last frame comes back. */
+    /** The last frame of a run that would cross the border of the reserve is freed. */
     @JCStressTest
     @Outcome(id = "-1, 0, ----rrrr 1", expect = ACCEPTABLE, desc = "null")
-    @Outcome(expect = FORBIDDEN, desc = "a run lies across the edge")
+    @Outcome(expect = FORBIDDEN, desc = "a run lies across the border")
     @State
     public static class ReserveAcross extends Edge {
         private final long last = claim(3, 0, EXCLUSIVE, OWNER);

@@ -11,7 +11,7 @@ import org.openjdk.jcstress.annotations.Outcome;
 import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.ZZL_Result;
 
-/** A run that is joined from smaller ones, and another who is at one of its frames. */
+/** A run that is joined from smaller runs, while another actor is at one of its frames. */
 public class RunPairs {
 
     /** Single frames, to be joined. */
@@ -26,11 +26,11 @@ public class RunPairs {
         }
     }
 
-    /** The run, or one frame of it. */
+    /** One wants the run, the other one frame of it. */
     @JCStressTest
     @Outcome(id = "true, false, EEEEEEEE 0", expect = ACCEPTABLE, desc = "the run")
     @Outcome(id = "false, true, -----S-- 0", expect = ACCEPTABLE, desc = "the frame")
-    @Outcome(expect = FORBIDDEN, desc = "both, none, or a trace of the run that was given up")
+    @Outcome(expect = FORBIDDEN, desc = "both, none, or a trace of the run that was not claimed")
     @State
     public static class JoinClaim extends Frames {
 
@@ -50,11 +50,11 @@ public class RunPairs {
         }
     }
 
-    /** The same run, twice. */
+    /** Both want the same run. */
     @JCStressTest
-    @Outcome(id = "true, false, EEEEEEEE 0", expect = ACCEPTABLE, desc = "the one")
-    @Outcome(id = "false, true, SSSSSSSS 0", expect = ACCEPTABLE, desc = "the other")
-    @Outcome(expect = FORBIDDEN, desc = "both or none")
+    @Outcome(id = "true, false, EEEEEEEE 0", expect = ACCEPTABLE, desc = "the first has it")
+    @Outcome(id = "false, true, SSSSSSSS 0", expect = ACCEPTABLE, desc = "the second has it")
+    @Outcome(expect = FORBIDDEN, desc = "both have it, or none")
     @State
     public static class JoinJoin extends Frames {
 
@@ -74,11 +74,11 @@ public class RunPairs {
         }
     }
 
-    /** Runs that overlap: the smaller is the upper half of the larger. */
+    /** Two runs that overlap: the smaller run is the upper half of the larger run. */
     @JCStressTest
     @Outcome(id = "true, false, EEEEEEEE 0", expect = ACCEPTABLE, desc = "the larger")
     @Outcome(id = "false, true, ----SSSS 0", expect = ACCEPTABLE, desc = "the smaller")
-    @Outcome(expect = FORBIDDEN, desc = "both, none, or a trace of the one that was given up")
+    @Outcome(expect = FORBIDDEN, desc = "both, none, or a trace of the run that was not claimed")
     @State
     public static class JoinOverlap extends Frames {
 
@@ -98,9 +98,9 @@ public class RunPairs {
         }
     }
 
-    /** A run that cannot be had, as its last frame is out: what was claimed on the way is given back, and no more. */
+    /** A run whose last frame is out cannot be joined: exactly what was claimed on the way is given back. */
     @JCStressTest
-    @Outcome(id = "false, true, -----E-S 0", expect = ACCEPTABLE, desc = "before the join came by, or after it")
+    @Outcome(id = "false, true, -----E-S 0", expect = ACCEPTABLE, desc = "before the join was there, or after it")
     @Outcome(id = "false, false, -------S 0", expect = ACCEPTABLE, desc = "lost to a join that then gave up")
     @Outcome(expect = FORBIDDEN, desc = "the join took back what was not its own, or left something")
     @State
@@ -124,7 +124,7 @@ public class RunPairs {
         }
     }
 
-    /** The run, or a frame that is split off its upper half. */
+    /** One wants the run, the other a frame that is split off the run's upper half. */
     @JCStressTest
     @Outcome(id = "true, false, EEEEEEEE 1", expect = ACCEPTABLE, desc = "the run")
     @Outcome(id = "false, true, ----S--- 1", expect = ACCEPTABLE, desc = "the frame")
@@ -152,7 +152,7 @@ public class RunPairs {
         }
     }
 
-    /** The last frame of a run comes free as it is joined. */
+    /** The last frame of a run becomes free while the run is joined. */
     @JCStressTest
     @Outcome(id = "true, true, EEEEEEEE 1", expect = ACCEPTABLE, desc = "free in time")
     @Outcome(id = "false, true, -------- 1", expect = ACCEPTABLE, desc = "too late")

@@ -11,8 +11,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A page map of eight frames, which are one free run at first: what two actors meet on. Made anew for each sample, so
- * all of them lie in one mapping, made once in a JVM.
+ * A page map of eight frames, which are one free run at first. Two actors work on it. Each sample has a new one, so all
+ * of them are in one mapping, which is made once in a JVM.
  */
 public abstract class SmallMap {
 
@@ -21,12 +21,12 @@ public abstract class SmallMap {
     static final long SHARED = 0;
     static final long EXCLUSIVE = PageWord.EXCLUSIVE;
 
-    /** A multiple of 2,048: in such a life the bits of an owner word that was never written look like its own. */
+    /** A multiple of 2,048: then the generation bits of an owner word that was never written look right. */
     private static final long GENERATION = 4096;
 
     /**
-     * Of memory: as many maps as can be alive at once, twice. All of an epoch are replaced in the next, by both workers
-     * in any order.
+     * Slots of memory: twice as many as maps that can be alive at once. The next epoch replaces all maps of an epoch,
+     * by both workers in any order.
      */
     private static final int SLOTS = 4 * Pairs.EPOCH;
     private static final int SLOT_BYTES = 256;
@@ -34,16 +34,16 @@ public abstract class SmallMap {
     private static final AtomicInteger NEXT = new AtomicInteger();
     static final Region REGION = region((long) SLOTS * SLOT_BYTES);
 
-    /** As an owner, where only ids matter. */
+    /** An owner, for tests in which only its id matters. */
     static final Thread OWNER = Thread.ofPlatform().unstarted(() -> { });
 
     final PageMap map;
     final PageMapScan scan;
-    /** The page map's, and {@link #contents} behind it. */
+    /** The memory of the page map, and {@link #contents} after it. */
     final MemorySegment memory;
-    /** Bytes that whoever holds a run may write to. */
+    /** Bytes that the holder of a run may write. */
     final MemorySegment contents;
-    /** If set, the owner of all that is claimed in the end. */
+    /** If set, the owner of all frames that are claimed in the end. */
     @Nullable Thread holder;
     private final long generationsBefore;
 
@@ -57,7 +57,7 @@ public abstract class SmallMap {
         this(lastOwner, 0);
     }
 
-    /** @param lastOwner of the single frames that it is cut into; null for one free run */
+    /** @param lastOwner who has freed the single frames of the map; null for one free run */
     SmallMap(@Nullable Thread lastOwner, int reserve) {
         long at = (NEXT.getAndIncrement() & SLOTS - 1) * (long) SLOT_BYTES;
         memory = REGION.frames.asSlice(at, SLOT_BYTES, 64).fill((byte) 0);
@@ -75,12 +75,12 @@ public abstract class SmallMap {
         return Region.open("jcstress", (int) (bytes / Libc.pageSize()), Libc.pageSize(), Locking.NONE);
     }
 
-    /** Memory for a map that lives as long as the JVM. */
+    /** Memory that stays mapped until the JVM ends. */
     static MemorySegment mapped(long bytes) {
         return region(bytes + Libc.pageSize()).frames;
     }
 
-    /** A thread that has ended. (Not for this class's own initialiser, which the thread would wait for.) */
+    /** A thread that has ended. (Not for this class's own initializer: the thread would wait for it.) */
     static Thread ended() {
         Thread thread = Thread.ofPlatform().start(() -> { });
         Race.join(thread);
@@ -95,13 +95,13 @@ public abstract class SmallMap {
         return sum;
     }
 
-    /** Claims what is seen to be free at this frame; 0 if nothing is, or it was lost. */
+    /** Claims what is free at this frame; 0 if nothing is free, or another actor was first. */
     final long claim(int pfn, int order, long flags, Thread me) {
         long word = map.lvWord(pfn);
         return PageWord.isFree(word) && PageWord.order(word) >= order ? map.claimSeen(pfn, word, order, flags, me) : 0;
     }
 
-    /** Leaves a mark, as the handler of an error behind this claim does. */
+    /** Leaves a mark, as the handler of an error after this claim does. */
     final void mark(long handle) {
         map.orphans.marks[PageWord.pfn(handle)] =
                 (char) (Orphans.ORPHAN | handle >>> Orphans.GENERATION_AT & Orphans.GENERATION);
@@ -139,8 +139,8 @@ public abstract class SmallMap {
     }
 
     /**
-     * What is seen at rest: the frames as {@link PageMapScan#picture} shows them, free ones as {@code -}, and the lives
-     * that have ended: {@code E------- 1}. Or what is wrong, which no test expects.
+     * The map at rest: the frames as {@link PageMapScan#picture} shows them, free ones as {@code -}, and the number of
+     * generations that have ended: {@code E------- 1}. If something is wrong, the violation, which no test expects.
      */
     final String verdict() {
         String violation = scan.violation();
@@ -150,7 +150,7 @@ public abstract class SmallMap {
         for (int pfn = 0; pfn < FRAMES && holder != null; pfn++) {
             long word = map.lvWord(pfn);
             if (PageWord.state(word) == PageWord.HEAD && map.lvOwner(pfn) != PageWord.owner(holder, word)) {
-                return "pfn=" + pfn + " is signed by another than its holder";
+                return "pfn=" + pfn + " is signed by another thread than its holder";
             }
         }
         return scan.picture().replace('.', '-') + " " + (generations() - generationsBefore);

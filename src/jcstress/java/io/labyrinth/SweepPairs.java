@@ -16,7 +16,7 @@ import org.openjdk.jcstress.infra.results.IL_Result;
 import org.openjdk.jcstress.infra.results.IZL_Result;
 import org.openjdk.jcstress.infra.results.ZL_Result;
 
-/** A sweep, and another who is at the same frame: it takes what the dead have, once, and nothing of the living. */
+/** A sweep and another actor at one frame: it takes what dead owners have, once, and nothing of living owners. */
 public class SweepPairs {
 
     private static final Thread DEAD = SmallMap.ended();
@@ -31,7 +31,7 @@ public class SweepPairs {
         });
     }
 
-    /** Frames that a thread which has ended by now had in the life before. */
+    /** Frames that a thread had in the generation before. The thread has ended. */
     public abstract static class Inherited extends SmallMap {
 
         Inherited() {
@@ -39,10 +39,10 @@ public class SweepPairs {
         }
     }
 
-    /** Two sweeps at the same dead owner's run. */
+    /** Two sweeps at one run of a dead owner. */
     @JCStressTest
-    @Outcome(id = "2, 0, -------- 1", expect = ACCEPTABLE, desc = "swept by the one")
-    @Outcome(id = "0, 2, -------- 1", expect = ACCEPTABLE, desc = "swept by the other")
+    @Outcome(id = "2, 0, -------- 1", expect = ACCEPTABLE, desc = "the first swept it")
+    @Outcome(id = "0, 2, -------- 1", expect = ACCEPTABLE, desc = "the second swept it")
     @Outcome(expect = FORBIDDEN, desc = "swept twice, or not at all")
     @State
     public static class SweepSweep extends SmallMap {
@@ -91,7 +91,7 @@ public class SweepPairs {
         }
     }
 
-    /** A living virtual owner frees: it leaves the page map's notes before the frame. */
+    /** A living virtual owner frees: it leaves the page map's list of virtual owners before it frees the frame. */
     @JCStressTest
     @Outcome(id = "0, true, -------- 1", expect = ACCEPTABLE, desc = "freed by its owner")
     @Outcome(expect = FORBIDDEN, desc = "swept while its owner lives")
@@ -115,10 +115,10 @@ public class SweepPairs {
         }
     }
 
-    /** Between the CAS and its signature, the last owner's id still stands at the frame. */
+    /** Between the CAS and the signature, the owner word still has the last owner's id. */
     @JCStressTest
-    @Outcome(id = "0, true, ---E---- 0", expect = ACCEPTABLE, desc = "the living have it")
-    @Outcome(expect = FORBIDDEN, desc = "swept for the sake of the last owner")
+    @Outcome(id = "0, true, ---E---- 0", expect = ACCEPTABLE, desc = "the living thread has it")
+    @Outcome(expect = FORBIDDEN, desc = "swept because the last owner has ended")
     @State
     public static class SweepClaim extends Inherited {
 
@@ -138,9 +138,9 @@ public class SweepPairs {
         }
     }
 
-    /** The same of a run that is joined: only its first frame is ever signed. */
+    /** The same for a run that is joined: only its first frame is ever signed. */
     @JCStressTest
-    @Outcome(id = "0, true, EEEEEEEE 0", expect = ACCEPTABLE, desc = "the living have it")
+    @Outcome(id = "0, true, EEEEEEEE 0", expect = ACCEPTABLE, desc = "the living thread has it")
     @Outcome(expect = FORBIDDEN, desc = "swept while it was joined")
     @State
     public static class SweepJoin extends Inherited {
@@ -161,10 +161,10 @@ public class SweepPairs {
         }
     }
 
-    /** The same of a ticket: the giver has ended, the taker has not signed yet. */
+    /** The same for a ticket: the giver has ended, the accepter has not signed yet. */
     @JCStressTest
-    @Outcome(id = "0, true, ---E---- 1", expect = ACCEPTABLE, desc = "the taker has it")
-    @Outcome(expect = FORBIDDEN, desc = "swept on its way, or for the sake of its giver")
+    @Outcome(id = "0, true, ---E---- 1", expect = ACCEPTABLE, desc = "the accepter has it")
+    @Outcome(expect = FORBIDDEN, desc = "swept in transit, or because its giver has ended")
     @State
     public static class SweepAccept extends SmallMap {
         private final long ticket;
@@ -190,9 +190,9 @@ public class SweepPairs {
         }
     }
 
-    /** A run that an error left behind, of an owner who has ended since: swept or mended. */
+    /** A run that an error left behind, whose owner has ended since: it is swept or mended. */
     @JCStressTest
-    @Outcome(id = "[01], -------- 1", expect = ACCEPTABLE, desc = "taken back, by the one or the other")
+    @Outcome(id = "[01], -------- 1", expect = ACCEPTABLE, desc = "one of them took it back")
     @Outcome(expect = FORBIDDEN, desc = "taken back twice, or not at all")
     @State
     public static class SweepMend extends Inherited {
@@ -217,10 +217,10 @@ public class SweepPairs {
         }
     }
 
-    /** The same with a third who claims what was taken back: that is no orphan, whoever took it back. */
+    /** The same with a third actor, which claims what was taken back: that run is no orphan any more. */
     @JCStressTest
     @Outcome(id = "true, ---E---- 1", expect = ACCEPTABLE, desc = "taken back, and claimed")
-    @Outcome(id = "false, -------- 1", expect = ACCEPTABLE, desc = "taken back after it was to be claimed")
+    @Outcome(id = "false, -------- 1", expect = ACCEPTABLE, desc = "taken back after the claim looked")
     @Outcome(expect = FORBIDDEN, desc = "taken from its next owner, or lost")
     @State
     public static class SweepMendClaim extends Inherited {
@@ -247,9 +247,9 @@ public class SweepPairs {
         }
     }
 
-    /** A mark of a life that is over, on a frame that somebody claims while another mends: it means nothing. */
+    /** A mark of an ended generation means nothing: one claims the frame while another mends. */
     @JCStressTest
-    @Outcome(id = "true, ---E---- 0", expect = ACCEPTABLE, desc = "the living have it")
+    @Outcome(id = "true, ---E---- 0", expect = ACCEPTABLE, desc = "the living thread has it")
     @Outcome(expect = FORBIDDEN, desc = "taken from its next owner")
     @State
     public static class MendClaim extends Inherited {
@@ -274,11 +274,11 @@ public class SweepPairs {
         }
     }
 
-    /** Two who mend, one at a time: what the one claims behind its mending is no orphan for the other. */
+    /** Two mend, one at a time: what the first claims after it has mended is no orphan for the second. */
     @JCStressTest
     @Outcome(id = "true, ---E---- 1", expect = ACCEPTABLE, desc = "mended, and claimed")
-    @Outcome(id = "false, -------- 1", expect = ACCEPTABLE, desc = "still being mended when it was to be claimed")
-    @Outcome(expect = FORBIDDEN, desc = "mended twice: the second time somebody had it")
+    @Outcome(id = "false, -------- 1", expect = ACCEPTABLE, desc = "still being mended when the claim looked")
+    @Outcome(expect = FORBIDDEN, desc = "mended twice: the second time it had an owner")
     @State
     public static class MendMend extends Inherited {
 

@@ -11,10 +11,10 @@ import org.openjdk.jcstress.annotations.Outcome;
 import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.ZZL_Result;
 
-/** A frame in transit: taken once, by whoever comes. */
+/** A frame in transit: one thread accepts it, once. */
 public class TicketPairs {
 
-    /** A frame that its owner hands over, and whose ticket is known beforehand. */
+    /** A frame that its owner hands over. Its ticket is known beforehand. */
     public abstract static class Given extends SmallMap {
         final long handle = claim(3, 0, EXCLUSIVE, OWNER);
         final long ticket = PageWord.nextGeneration(handle);
@@ -33,11 +33,11 @@ public class TicketPairs {
         }
     }
 
-    /** Two who have the same ticket. */
+    /** Two have the same ticket. */
     @JCStressTest
-    @Outcome(id = "true, false, ---E---- 1", expect = ACCEPTABLE, desc = "the one has it")
-    @Outcome(id = "false, true, ---E---- 1", expect = ACCEPTABLE, desc = "the other has it")
-    @Outcome(expect = FORBIDDEN, desc = "accepted twice or never, or not signed by the one who has it")
+    @Outcome(id = "true, false, ---E---- 1", expect = ACCEPTABLE, desc = "the first has it")
+    @Outcome(id = "false, true, ---E---- 1", expect = ACCEPTABLE, desc = "the second has it")
+    @Outcome(expect = FORBIDDEN, desc = "accepted twice or never, or its owner did not sign it")
     @State
     public static class AcceptAccept extends Given {
         private final boolean given = handOff(handle, OWNER);
@@ -58,9 +58,9 @@ public class TicketPairs {
         }
     }
 
-    /** Not before it is given. */
+    /** A ticket cannot be accepted before the hand-over. */
     @JCStressTest
-    @Outcome(id = "true, true, ---E---- 1", expect = ACCEPTABLE, desc = "given in time")
+    @Outcome(id = "true, true, ---E---- 1", expect = ACCEPTABLE, desc = "handed over in time")
     @Outcome(id = "true, false, ---T---- 1", expect = ACCEPTABLE, desc = "too early")
     @Outcome(expect = FORBIDDEN, desc = "taken from its owner, or lost")
     @State
@@ -82,10 +82,10 @@ public class TicketPairs {
         }
     }
 
-    /** The giver takes it back, unless somebody was faster. */
+    /** The giver accepts its own ticket, unless another thread was first. */
     @JCStressTest
     @Outcome(id = "true, false, ---E---- 1", expect = ACCEPTABLE, desc = "taken back")
-    @Outcome(id = "false, true, ---E---- 1", expect = ACCEPTABLE, desc = "taken")
+    @Outcome(id = "false, true, ---E---- 1", expect = ACCEPTABLE, desc = "taken by the other")
     @Outcome(expect = FORBIDDEN, desc = "accepted twice or never")
     @State
     public static class HandOffAcceptAccept extends Given {
@@ -106,11 +106,11 @@ public class TicketPairs {
         }
     }
 
-    /** Accepted by one, who passes it on: the second ticket is another one, though the frame is in transit again. */
+    /** One accepts, and hands the frame over again: the second ticket is another one than the first. */
     @JCStressTest
     @Outcome(id = "true, false, ---T---- 2", expect = ACCEPTABLE, desc = "accepted, and passed on")
-    @Outcome(id = "false, true, ---E---- 1", expect = ACCEPTABLE, desc = "accepted by the other")
-    @Outcome(expect = FORBIDDEN, desc = "accepted in a life that the ticket does not name")
+    @Outcome(id = "false, true, ---E---- 1", expect = ACCEPTABLE, desc = "the other accepted it")
+    @Outcome(expect = FORBIDDEN, desc = "accepted in a generation that the ticket does not name")
     @State
     public static class StaleTicketAccept extends Given {
         private final boolean given = handOff(handle, OWNER);

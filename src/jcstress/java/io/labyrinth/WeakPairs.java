@@ -15,9 +15,8 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.ZZ_Result;
 
 /**
- * A claim and a free that are wrong, of the same frame and by the same means as in {@link ClaimPairs.ClaimClaim} and
- * {@link ReleasePairs.ReleaseRelease}: if the forbidden outcome does not show here, then it means nothing that it does
- * not show there.
+ * A claim and a free that are wrong, at the same frame and with the same means as {@link ClaimPairs.ClaimClaim} and
+ * {@link ReleasePairs.ReleaseRelease}. If the forbidden outcome does not appear here, its absence there means nothing.
  */
 public class WeakPairs {
 
@@ -25,7 +24,7 @@ public class WeakPairs {
     private static final int PFN = 3;
     private static final long WORD_AT = PFN * labyrinth_page.sizeof() + labyrinth_page.word$offset();
 
-    /** Reads, compares, and writes: anybody can come between. */
+    /** Reads, compares, and writes: another thread can come between. */
     @JCStressTest
     @Outcome(id = {"true, false", "false, true"}, expect = ACCEPTABLE, desc = "one of them has it, by luck")
     @Outcome(id = "true, true", expect = ACCEPTABLE_INTERESTING, desc = "both have it: must be seen")
@@ -57,7 +56,7 @@ public class WeakPairs {
         }
     }
 
-    /** The same of a free, as if the frame had been EXCLUSIVE to both. */
+    /** The same for a free, as if the frame were EXCLUSIVE to both. */
     @JCStressTest
     @Outcome(id = {"true, false", "false, true"}, expect = ACCEPTABLE, desc = "one of them has freed it, by luck")
     @Outcome(id = "true, true", expect = ACCEPTABLE_INTERESTING, desc = "both have freed it: must be seen")
