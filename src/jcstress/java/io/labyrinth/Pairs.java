@@ -106,7 +106,7 @@ public final class Pairs {
         if (pairs + weak == 0) {
             failures.add("nothing was run: no pair is named like " + filter + ", or there is one processor only");
         }
-        System.out.printf(Locale.ROOT, "%n%d pairs, %,d samples; %d weak variants, caught %,d times; report: %s%n",
+        System.out.printf(Locale.ROOT, "%npairs: %d, samples: %,d; weak variants: %d, caught: %,d; report: %s%n",
                 pairs, samples, weak, bites, FOLDER.resolve("index.html"));
         failures.forEach(failure -> System.err.println("failed: " + failure));
         if (failures.isEmpty() && filter.equals(ALL)) {

@@ -69,7 +69,7 @@ class NothingLostTest {
         }
         assertThat(child.out()).contains("struck Allocator.claim#", "struck Allocator.finish#");
         assertThat(child.out().matches("(?s).*struck Allocator\\.finish#\\d+:claimed.*")).isEqualTo(sampled);
-        Verify.held("no frame is lost by an error behind a claim", "NothingLostTest",
+        Verify.held("no frame is lost by an error after a claim", "NothingLostTest",
                 "each of " + child.out().lines().filter(line -> line.startsWith("struck ")).count()
                 + " calls in the page map's try blocks, alone and with all"
                 + " that follow");
@@ -118,7 +118,8 @@ class NothingLostTest {
                 "-XX:+UseEpsilonGC", "-XX:-ExitOnOutOfMemoryError", "-Xmx32m", "-Xms32m").run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isEqualTo(NoHeap.NOTHING_LOST);
-        Verify.held("no frame is lost by an OutOfMemoryError", "NothingLostTest", "100000 errors, both faces");
+        Verify.held("no frame is lost by an OutOfMemoryError", "NothingLostTest",
+                "100000 errors, by Frame and by handle");
     }
 
     /** Linking code takes heap, and may strike behind a claim: so what the first calls run was linked at opening. */

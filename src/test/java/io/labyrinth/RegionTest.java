@@ -46,7 +46,7 @@ class RegionTest {
         }
         assertThat(ChildJvm.status("VmLck", 10)).isEqualTo(before);
         Verify.held("What is reported as locked is what /proc/self/smaps says is locked.", "RegionTest",
-                "4 MiB of frames, and VmLck before and behind");
+                "4 MiB of frames, and VmLck before and after");
     }
 
     /** What earlier tests left unreachable, and open, is unlocked whenever the collector finds it. */

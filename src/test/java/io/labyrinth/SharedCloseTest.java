@@ -89,7 +89,7 @@ class SharedCloseTest {
             ChildJvm.Result child = ChildJvm.of(Churn.class).with(path.toString(), String.valueOf(TIMES))
                     .patience(PATIENCE_SECONDS).run();
             assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
-            Verify.held("who is at work when it closes is refused, and harms nobody", "SharedCloseTest", TIMES
+            Verify.held("a thread at work during a close is refused, and harms nobody", "SharedCloseTest", TIMES
                     + " closings under " + Churn.THREADS + " threads");
         } finally {
             Files.deleteIfExists(path);

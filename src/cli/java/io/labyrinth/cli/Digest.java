@@ -14,12 +14,12 @@ import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The job: one thread finds the files, pairs of threads read and hash them, the caller's prints. Lines and failures
- * come out in the order in which the files were found, whatever the number of threads.
+ * The work of {@code digest}: one thread finds the files, pairs of threads read and hash them, the caller's thread
+ * prints. Lines and failures come out in the order in which the files were found, whatever the number of threads.
  */
 final class Digest {
 
-    /** Files found ahead of the one whose line is due; bounds what is remembered of a huge tree. */
+    /** Files that may be found before their lines are printed. Bounds what a huge tree keeps in memory. */
     private static final int FOUND_AHEAD = 4096;
 
     private final Labyrinth labyrinth;
@@ -63,7 +63,7 @@ final class Digest {
             nanos = System.nanoTime() - start;
             faults = FaultCounter.ofProcess().since(before);
         } catch (Throwable e) {
-            // Interrupted: one of the crew has failed, and join throws what.
+            // An interrupt means that a worker has failed: join throws what it threw.
             workers.stop();
             workers.join();
             throw e;
@@ -71,7 +71,7 @@ final class Digest {
         workers.join();
     }
 
-    /** All readers in one. */
+    /** Adds the figures of all readers. */
     void addTo(Meter sum) throws IOException {
         for (ReadHashPipeline pipeline : pipelines) {
             sum.add(pipeline.meter());

@@ -22,10 +22,10 @@ import picocli.CommandLine.Spec;
 
 /** {@code labyrinth digest}: SHA-256 of files, read through frames. */
 @Command(name = "digest", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Prints the SHA-256 of files and of all files in folders, as sha256sum does: 'sha256sum -c'"
-                + " checks it. Files are read into locked frames, past the page cache where the file system allows it.",
-        footer = {"", "A link is followed if it is a PATH, and passed over in a folder. A file that cannot be read, or"
-                + " that changes while it is read, gets a line on standard error instead, and the exit code is 1."})
+        description = "Prints the SHA-256 of files, and of all files in folders, as sha256sum does: 'sha256sum -c'"
+                + " checks it. Files are read into locked frames, past the page cache if the file system allows it.",
+        footer = {"", "A link is followed if it is a PATH. A link in a folder is skipped. If a file cannot be read, or"
+                + " changes while it is read, it gets a line on standard error instead, and the exit code is 1."})
 final class DigestCommand implements Callable<Integer> {
 
     /** Large enough for O_DIRECT, which waits for the disk at each read. */
@@ -41,15 +41,16 @@ final class DigestCommand implements Callable<Integer> {
 
     @Numbers.Within(least = 1, most = MOST_THREADS)
     @Option(names = "--threads", paramLabel = "N",
-            description = "Files in work at once, each with a reading and a hashing thread. Default: the processors.")
+            description = "Files at work at once, each with a reading and a hashing thread. Default: one for each"
+                    + " processor.")
     int threads = Runtime.getRuntime().availableProcessors();
 
     @Numbers.Within(least = 0, most = Labyrinth.MAX_ORDER)
-    @Option(names = "--order", paramLabel = "N", description = "A read fills 2^N frames, 0 to 10. Default: 256 KiB of"
-            + " them, or less if that would leave fewer than 2 such runs a thread.")
+    @Option(names = "--order", paramLabel = "N", description = "A read fills 2^N frames; N is 0 to 10. Default: 256 KiB"
+            + " of frames, or less if a thread could not have 2 such runs.")
     @Nullable Integer order;
 
-    @Option(names = "--gfp", paramLabel = "FLAGS", description = "Request flags, joined by |, + or comma; EXCLUSIVE and"
+    @Option(names = "--gfp", paramLabel = "FLAGS", description = "Request flags, joined by |, + or comma. EXCLUSIVE and"
             + " NOWARN are always added. Default: NOWAIT.")
     String gfp = "NOWAIT";
 
@@ -63,7 +64,7 @@ final class DigestCommand implements Callable<Integer> {
         if (!options.canHold(chosen)) {
             throw new CommandLine.ParameterException(Objects.requireNonNull(spec).commandLine(), "order=" + chosen
                     + " frames=" + options.frames + " reserve=" + options.reserve() + ": no run of 2^" + chosen
-                    + " frames fits; ask for a lower order or more frames");
+                    + " frames fits: ask for a lower order, or for more frames");
         }
         try (Labyrinth labyrinth = options.open("digest"); ReportFile file = new ReportFile(options.json);
                 Meter meter = new Meter(labyrinth.frameSize(), ReadHashPipeline.WATCHED)) {
@@ -80,7 +81,7 @@ final class DigestCommand implements Callable<Integer> {
         return defaultOrder((options.frames - options.reserve()) / (2L * threads), LabyrinthOptions.pageSize());
     }
 
-    /** The largest of so many frames, and of so many bytes. */
+    /** The largest order of at most {@code runFrames} frames, and of at most {@link #LARGEST_DEFAULT_RUN} bytes. */
     static int defaultOrder(long runFrames, long pageSize) {
         long most = Math.min(runFrames, LARGEST_DEFAULT_RUN / pageSize);
         return 63 - Long.numberOfLeadingZeros(Math.max(1, most));
@@ -110,10 +111,10 @@ final class DigestCommand implements Callable<Integer> {
         work.put("threads", threads);
         work.put("order", chosen);
         work.put("gfp", flags.toString());
-        String headline = String.format(Locale.ROOT, "digest       %,d files, %,d failed, %,d links passed"
-                + " over; %.1f MiB in %.2f s: %.0f MiB/s; %,d files read past the page cache, %,d through it",
-                digest.files, digest.failed, digest.links,
-                digest.bytes / MIB, seconds, rate, digest.direct(), digest.buffered());
+        String headline = String.format(Locale.ROOT, "digest       %s, %,d failed, %s skipped; %.1f MiB in %.2f s:"
+                + " %.0f MiB/s; %s read past the page cache, %,d through it",
+                Count.of(digest.files, "file"), digest.failed, Count.of(digest.links, "link"),
+                digest.bytes / MIB, seconds, rate, Count.of(digest.direct(), "file"), digest.buffered());
         Report.of("digest", work, meter, digest.faults, labyrinth.stats(), digest.sampler.fullest()).publish(headline,
                 options.quiet, file);
         return digest.failed == 0 ? LabyrinthCli.OK : LabyrinthCli.FAILED;

@@ -6,17 +6,17 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A file on its way from the one who finds it to the one who prints its line.
+ * A file on its way from the thread that finds it to the thread that prints its line.
  *
  * @param name as it is printed, in bytes
- * @param path null where it is known already that there is nothing to read
+ * @param path null if it is known already that there is nothing to read
  */
 record DigestFile(String name, @Nullable Path path, CompletableFuture<Outcome> outcome) {
 
-    /** No more files. */
+    /** Says that no more files come. */
     static final DigestFile END = new DigestFile("", null);
 
-    /** Either the SHA-256 or why there is none. */
+    /** Either the SHA-256, or the reason why there is none. */
     record Outcome(@Nullable String sum, long bytes, @Nullable String failure) {
     }
 

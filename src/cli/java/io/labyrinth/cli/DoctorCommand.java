@@ -15,10 +15,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
-/** {@code labyrinth doctor}: what this machine and this process allow, tried out, and what to do about the rest. */
+/** {@code labyrinth doctor}: tries what this machine and this process allow, and says what to do about the rest. */
 @Command(name = "doctor", mixinStandardHelpOptions = true,
-        description = "Says what this process may lock and what the kernel offers, tries the default size, and says"
-                + " what to do about what is missing. The exit code is 0 if the defaults work.")
+        description = "Says what this process may lock and what the kernel offers. Tries the default size. Says what"
+                + " to do about what is missing. The exit code is 0 if the defaults work.")
 final class DoctorCommand implements Callable<Integer> {
 
     private static final String LOCK_REMEDY = """
@@ -26,9 +26,9 @@ final class DoctorCommand implements Callable<Integer> {
               /etc/security/limits.conf   USER  -  memlock  unlimited     (or a number of KiB; log in again)
               systemd unit                [Service] LimitMEMLOCK=infinity
               docker, podman              --ulimit memlock=-1:-1          (or --cap-add IPC_LOCK)
-              Kubernetes                  securityContext: {capabilities: {add: ["IPC_LOCK"]}}; it has no field for the
-                                          limit, which is that of the node's container runtime (LimitMEMLOCK= there)
-              or do with less             --frames N, or --lock preferred, and see how much was locked
+              Kubernetes                  securityContext: {capabilities: {add: ["IPC_LOCK"]}}; there is no field for
+                                          the limit: it is that of the node's container runtime (LimitMEMLOCK= there)
+              or do with less             --frames N, or --lock preferred and a look at how much was locked
             """;
     private static final String MEMORY_REMEDY = """
             To give a process more memory, one of:
@@ -77,7 +77,7 @@ final class DoctorCommand implements Callable<Integer> {
         out.println(String.format(Locale.ROOT, "%-22s%s", name, fact));
     }
 
-    /** Opens a labyrinth of the default size, locked; adds what to do if that cannot be. */
+    /** Opens a labyrinth of the default size, locked. Adds what to do if that fails. */
     private static boolean tryDefaults(PrintWriter out, List<String> lacking) {
         try (Labyrinth labyrinth = LabyrinthOptions.ofBytes(LabyrinthOptions.DEFAULT_BYTES, 0).open("doctor")) {
             LabyrinthStats stats = labyrinth.stats();
@@ -85,7 +85,7 @@ final class DoctorCommand implements Callable<Integer> {
                     + Machine.bytes(stats.mappedBytes()) + ", as the kernel confirms");
             if (!Machine.mayLockAnything() && Machine.lockLimitSoft() < Long.MAX_VALUE) {
                 long most = Machine.lockLimitSoft() / (stats.mappedBytes() / stats.frames() + 1);
-                fact(out, "most", "about " + most + " frames within the lock limit");
+                fact(out, "most", "about " + Count.of(most, "frame") + " within the lock limit");
             }
             return true;
         } catch (LabyrinthException.LockRefused refused) {

@@ -7,7 +7,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 
-/** What a failed call on a file says, without the name, which it would print in the JVM's encoding. */
+/** What a failed call on a file says, without the file's name: the JVM would print that in its own encoding. */
 final class Failures {
 
     private Failures() {

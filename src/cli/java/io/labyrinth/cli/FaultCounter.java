@@ -44,7 +44,7 @@ final class FaultCounter implements AutoCloseable {
         return parse(text, read(text));
     }
 
-    /** Fills a buffer, and allocates nothing, which could fault; to be parsed later. */
+    /** Fills a buffer, to be parsed later. Allocates nothing, because an allocation could fault. */
     int read(byte[] into) throws IOException {
         stat.seek(0);
         return stat.read(into);

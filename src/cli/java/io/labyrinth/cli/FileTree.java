@@ -12,8 +12,8 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds the files, as {@code find -H PATH -type f} does: a link that is named as an argument is followed, one that is
- * found in a folder is passed over. In the order of the arguments, and within a folder of the names' bytes.
+ * Finds the files, as {@code find -H PATH -type f} does: a link that is an argument is followed, a link in a folder is
+ * skipped. The order is that of the arguments, and within a folder that of the names' bytes.
  */
 final class FileTree {
 
@@ -24,7 +24,7 @@ final class FileTree {
     private final Sink sink;
     long links;
 
-    /** Takes what is found; {@code failure} says why it cannot be read. */
+    /** Takes what is found. {@code failure} says why it cannot be read; null if it can. */
     interface Sink {
         void found(String name, @Nullable Path path, long size, @Nullable String failure) throws InterruptedException;
     }

@@ -5,11 +5,11 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
-/** What a thread waits for after a null: that a frame comes back. The labyrinth itself lets nobody wait. */
+/** Lets a thread that got null wait until a frame comes back. The labyrinth itself lets nobody wait. */
 final class FrameReturns {
 
     /**
-     * A sprint may give null although something is free; then no return is to come, and it is the time to try again.
+     * A sprint may give null although something is free. Then no return comes, so the wait ends after this time.
      */
     private static final long PATIENCE_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
@@ -18,12 +18,12 @@ final class FrameReturns {
     private final Condition returned = lock.newCondition();
     private volatile int waiting;
 
-    /** To be asked for before the allocation that may give null. */
+    /** The caller asks this before the allocation that may give null. */
     long soFar() {
         return returns.get();
     }
 
-    /** After each free. */
+    /** The caller says this after each free. */
     void add() {
         returns.incrementAndGet();
         if (waiting > 0) {
@@ -36,12 +36,12 @@ final class FrameReturns {
         }
     }
 
-    /** Waits for a return later than those. */
+    /** Waits until there are more returns than {@code seen}, or until the patience ends. */
     void awaitMoreThan(long seen) throws InterruptedException {
         lock.lockInterruptibly();
         try {
             waiting++;
-            // After the count of those who wait went up: a return that misses it is seen here.
+            // Asked after the count of waiters went up: a return that does not see the waiter is seen here.
             if (returns.get() == seen) {
                 returned.awaitNanos(PATIENCE_NANOS);
             }

@@ -11,7 +11,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 
-/** Files are read by a native program, and hashed here. */
+/** A native program reads the files, and this process hashes them. */
 final class FromNative extends Relay {
 
     FromNative(Labyrinth labyrinth, Path program, List<Path> files, int killIn) {
@@ -35,8 +35,8 @@ final class FromNative extends Relay {
                 long ticket = piece.getLong(0);
                 int length = piece.getInt(12);
                 if (piece.getInt(8) != file) {
-                    throw new IOException("file=" + piece.getInt(8) + " wanted=" + file + ": the program is out of"
-                            + " step");
+                    throw new IOException("file=" + piece.getInt(8) + " wanted=" + file + ": the program sent a piece"
+                            + " of another file");
                 }
                 if (length > 0) {
                     try (Frame frame = labyrinth.accept(ticket)) {
@@ -56,10 +56,9 @@ final class FromNative extends Relay {
         }
     }
 
-    /** What the pipe still had when the program ended; a sweep frees their frames with all that was its. */
+    /** Does nothing: tickets in the pipe are still the dead program's, and the sweep frees their frames. */
     @Override
     void takeBack() {
-        // Tickets in the pipe are the dead giver's: nobody else knows them.
     }
 
     private static MessageDigest sha256() {

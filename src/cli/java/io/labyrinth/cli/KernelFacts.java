@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** What /proc and /sys tell about the kernel, for the doctor. */
+/** What {@code doctor} says about the kernel, from /proc, /sys and what {@link Machine} has tried. */
 final class KernelFacts {
 
     private static final Path THP = Path.of("/sys/kernel/mm/transparent_hugepage");
@@ -18,19 +18,19 @@ final class KernelFacts {
     private KernelFacts() {
     }
 
-    /** Something that a kernel may lack, and what that means here. */
+    /** A call that a kernel may lack, and what follows from that. */
     record Feature(String name, String state) {
     }
 
     static List<Feature> features(List<String> lacking) {
         Map<String, String> missing = Machine.missingCalls();
         return List.of(
-                tried("mlock2", "Linux 4.4", "mlock is used instead: one core faults everything in, slower to open",
+                tried("mlock2", "Linux 4.4", "mlock is used, and one core faults in all pages: opening is slower",
                         missing, lacking),
-                tried("MADV_POPULATE_WRITE", "Linux 5.14", "pages are touched one by one: slower to open", missing,
+                tried("MADV_POPULATE_WRITE", "Linux 5.14", "pages are touched one by one: opening is slower", missing,
                         lacking),
-                tried("MADV_COLD", "Linux 5.4", "the lock is proved by /proc/self/smaps: slower to open where much else"
-                        + " is mapped", missing, lacking),
+                tried("MADV_COLD", "Linux 5.4", "/proc/self/smaps proves the lock: opening is slower if the process"
+                        + " has many other mappings", missing, lacking),
                 tried("memfd_create", "Linux 3.17", "no memfd(): share by a file below /dev/shm", missing, lacking),
                 new Feature("io_uring", ioUring()),
                 new Feature("memfd_secret", Files.exists(Path.of("/sys/module/secretmem")) ? "yes"
@@ -44,8 +44,8 @@ final class KernelFacts {
             return new Feature(name, "yes" + (Machine.missingSymbols().contains(name)
                     ? ", by the system call's number: this libc lacks it" : ""));
         }
-        lacking.add(name + " is refused with errno=" + refusal + ": it needs " + since + " or later, and that no filter"
-                + " (seccomp) forbids it; this is " + System.getProperty("os.version") + ". Without it " + without
+        lacking.add(name + " is refused with errno=" + refusal + ": it needs " + since + " or later, and no filter"
+                + " (seccomp) may forbid it; this is " + System.getProperty("os.version") + ". Without it " + without
                 + ".\n");
         return new Feature(name, "no, errno=" + refusal + " (since " + since + "): " + without);
     }
@@ -53,17 +53,16 @@ final class KernelFacts {
     /** Whether CAP_IPC_LOCK counts, and why not. */
     static String lockCapability() {
         return Machine.mayLockAnything() ? "yes, the limit does not apply"
-                : Machine.hasLockCapability() ? "yes, but not of the initial user namespace, where it would count: the"
-                        + " soft limit applies" : "no, the soft limit applies";
+                : Machine.hasLockCapability() ? "yes, but not of the initial user namespace, and only there it counts:"
+                        + " the soft limit applies" : "no, the soft limit applies";
     }
 
     static String userNamespace() {
         return Machine.isInitialUserNamespace() ? "the initial one"
-                : "not the initial one (rootless container?): what its root may do to this machine's memory is what its"
-                        + " user may";
+                : "not the initial one (rootless container?): its root may lock no more than an ordinary user";
     }
 
-    /** Of the nodes that may be used, and how they are balanced. */
+    /** What is available, on the nodes that this process may use. */
     static String memory() {
         String nodes = Machine.memoryNodes();
         return Machine.bytes(Machine.availableMemory()) + " available"
@@ -76,8 +75,8 @@ final class KernelFacts {
             return Optional.empty();
         }
         boolean balanced = !text("/proc/sys/kernel/numa_balancing").orElse("0").equals("0");
-        return Optional.of("nodes " + online + ", balancing " + (balanced ? "on: the kernel unmaps pages now and then"
-                + " to see who uses them, also locked ones, and may move them; an access then takes microseconds."
+        return Optional.of("nodes " + online + ", balancing " + (balanced ? "on: now and then the kernel unmaps pages,"
+                + " locked ones too, to see who uses them, and may move them; an access then takes microseconds."
                 + " sysctl kernel.numa_balancing=0 ends that" : "off"));
     }
 
@@ -85,17 +84,17 @@ final class KernelFacts {
         boolean unified = Files.exists(Path.of("/sys/fs/cgroup/cgroup.controllers"));
         long room = Machine.cgroupRoom();
         return (unified ? "v2" : "v1, or none") + ", room below the memory limit: " + Machine.bytes(room)
-                + (room == Long.MAX_VALUE ? "" : " (" + Machine.cgroupLimit() + ", used being what cannot be reclaimed:"
-                        + " anonymous, shared, locked and the kernel's own)");
+                + (room == Long.MAX_VALUE ? "" : " (" + Machine.cgroupLimit() + "; used counts what cannot be"
+                        + " reclaimed: anonymous, shared, locked and the kernel's own memory)");
     }
 
-    /** What a file below it could have. */
+    /** The room that a file below /dev/shm could have. */
     static String sharedMemory() {
         try {
             FileStore store = Files.getFileStore(Path.of("/dev/shm"));
             return store.type() + ", " + Machine.bytes(store.getTotalSpace()) + ", "
-                    + Machine.bytes(store.getUsableSpace()) + " free: a file for shared(path) has to fit, a memfd"
-                    + " need not (docker --shm-size, Kubernetes emptyDir.sizeLimit)";
+                    + Machine.bytes(store.getUsableSpace()) + " free: a file for shared(path) must fit into it, a memfd"
+                    + " need not (raise it by docker --shm-size, Kubernetes emptyDir.sizeLimit)";
         } catch (IOException e) {
             return "not there: share by memfd()";
         }
@@ -103,7 +102,7 @@ final class KernelFacts {
 
     static Optional<String> seccomp() {
         return text("/proc/self/status").orElse("").lines().filter(line -> line.equals("Seccomp:\t2")).findFirst()
-                .map(line -> "a filter is at work; what it refuses of these is shown below");
+                .map(line -> "a filter is at work; the lines below show what it refuses");
     }
 
     private static String ioUring() {
@@ -141,7 +140,7 @@ final class KernelFacts {
                 .map(values -> "soft " + values[0] + ", hard " + values[1]).findFirst().orElse("?");
     }
 
-    /** {@code always [madvise] never} has chosen {@code madvise}. */
+    /** The choice: {@code madvise} of {@code always [madvise] never}. */
     private static String chosen(String text) {
         return text.replaceAll("(?s).*\\[(.*)].*", "$1");
     }

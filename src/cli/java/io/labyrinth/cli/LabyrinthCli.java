@@ -8,9 +8,9 @@ import java.nio.charset.StandardCharsets;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
-/** The commands, and what becomes of their mistakes: a line on standard error, and an exit code. */
+/** The commands. Each failure is a line on standard error and an exit code. */
 @Command(name = "labyrinth", mixinStandardHelpOptions = true, version = "labyrinth 0.1.0",
-        description = "A page-frame allocator for the JVM, at work.",
+        description = "Shows a page-frame allocator for the JVM at work.",
         subcommands = {DigestCommand.class, StressCommand.class, RelayCommand.class, MapCommand.class,
             DoctorCommand.class})
 final class LabyrinthCli {
@@ -18,7 +18,7 @@ final class LabyrinthCli {
     static final int OK = 0;
     static final int FAILED = 1;
     static final int USAGE = 2;
-    /** 128 + SIGPIPE: what a shell shows for a program whose reader has gone. */
+    /** 128 + SIGPIPE: what a shell shows for a program whose output nobody reads any more. */
     static final int READER_GONE = 141;
 
     private LabyrinthCli() {

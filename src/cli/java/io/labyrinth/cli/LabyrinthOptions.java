@@ -11,36 +11,36 @@ import picocli.CommandLine.Option;
 final class LabyrinthOptions {
 
     /**
-     * The builder's own default. Said again because the help shows it and digest's default order follows from it, both
-     * before there is a labyrinth to ask; a test holds the two together.
+     * Must be the builder's own default; a test compares the two. The help shows it, and digest's default order follows
+     * from it, before there is a labyrinth to ask.
      */
     static final long DEFAULT_BYTES = 4L << 20;
-    /** Where the page's size cannot be asked for, the help is to be had all the same. */
+    /** Taken if the system cannot be asked for its page size: the help must work there too. */
     private static final long USUAL_PAGE = 4096;
     private static final long SHARE_OF_RESERVE = 16;
 
     private final long mostDefaultReserve;
 
     @Numbers.Within(least = 1, most = Labyrinth.MAX_FRAMES)
-    @Option(names = "--frames", paramLabel = "N", description = "Frames in all, a page of the system each."
+    @Option(names = "--frames", paramLabel = "N", description = "Frames in all; each is a page of the system."
             + " Default: ${DEFAULT-VALUE}.")
     long frames;
 
     @Numbers.Within(least = 0, most = Labyrinth.MAX_FRAMES - 1)
     @Option(names = "--reserve", paramLabel = "N",
             description = "Of these, frames that only HIGH (ATOMIC) requests can have. Default: 0; for stress a 16th of"
-                    + " the frames, but no more than " + StressCommand.MOST_DEFAULT_RESERVE + ".")
+                    + " the frames, at most " + StressCommand.MOST_DEFAULT_RESERVE + ".")
     @Nullable Long reserve;
 
     @Option(names = "--lock", paramLabel = "HOW",
             description = "Whether the pages must be locked: required, preferred or none. Default: required.")
     Locking locking = Locking.REQUIRED;
 
-    @Option(names = "--json", paramLabel = "FILE", description = "Write the summary there as well, as data. The file is"
+    @Option(names = "--json", paramLabel = "FILE", description = "Writes the summary there too, as data. The file is"
             + " created, or emptied, before the work begins.")
     @Nullable String json;
 
-    @Option(names = "--quiet", description = "No progress bar and no summary on standard error.")
+    @Option(names = "--quiet", description = "Shows no progress bar and no summary on standard error.")
     boolean quiet;
 
     LabyrinthOptions(long frames, long mostDefaultReserve) {
@@ -48,7 +48,7 @@ final class LabyrinthOptions {
         this.mostDefaultReserve = mostDefaultReserve;
     }
 
-    /** As many frames as have so many bytes. */
+    /** With as many frames as fit into these bytes, at least one. */
     static LabyrinthOptions ofBytes(long bytes, long mostDefaultReserve) {
         return new LabyrinthOptions(framesOf(bytes, pageSize()), mostDefaultReserve);
     }
@@ -78,7 +78,8 @@ final class LabyrinthOptions {
     }
 
     /**
-     * A run larger than all frames that are not reserve would be waited for in vain. Nonsense is left to the builder.
+     * Whether a run of this order fits into the frames outside of the reserve. A command would wait for any other in
+     * vain. A reserve that is no part of the frames passes here: the builder refuses it.
      */
     boolean canHold(int order) {
         return frames <= reserve() || frames - reserve() >= 1L << order;

@@ -1,6 +1,6 @@
 package io.labyrinth.cli;
 
-/** The command line, from {@link Launcher} or by itself. No trace of a stack leaves from here. */
+/** The command line. {@link Launcher} starts it, or the JVM does. It prints no stack trace. */
 public final class Main {
 
     private Main() {
@@ -8,7 +8,7 @@ public final class Main {
 
     /** Runs one command and ends the JVM with its exit code. */
     public static void main(String[] args) {
-        // As properties, not as a file: the file would be in the library's jar, and configure its users' logs too.
+        // As properties, and not as a file: a file could be found by other programs, and configure their logs.
         setUnlessSet("org.slf4j.simpleLogger.showThreadName", "false");
         setUnlessSet("org.slf4j.simpleLogger.showLogName", "false");
         int code;

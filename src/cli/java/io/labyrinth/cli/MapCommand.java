@@ -22,10 +22,11 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code labyrinth map}: a shared labyrinth as it is now, for people. */
+/** {@code labyrinth map}: shows a shared labyrinth as it is now. */
 @Command(name = "map", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Shows a shared labyrinth: who has which frames, and what could be had. Reads its file, and takes"
-                + " no part in it. (For one that is not shared: stress --serve, or MapServer in your own code.)")
+        description = "Shows a shared labyrinth: who has which frames, and what can be had. It only reads the file, and"
+                + " takes no part in it. (For a labyrinth that is not shared: stress --serve, or MapServer in your own"
+                + " code.)")
 final class MapCommand implements Callable<Integer> {
 
     static final int LAST_PORT = 65_535;
@@ -36,21 +37,22 @@ final class MapCommand implements Callable<Integer> {
             + " its memfd.")
     String path = "";
 
-    @Option(names = "--by", paramLabel = "WHAT", description = "What the colours tell: state, owner, order (of what is"
-            + " out), lives (that ended at that place, so far), or age (for how long it has been out, as seen since"
-            + " this command began). Default: state.")
+    @Option(names = "--by", paramLabel = "WHAT", description = "What the colours show: state, owner, order (of the runs"
+            + " that are out), lives (how many have ended at that place), or age (for how long it has been out, as far"
+            + " as this command has seen). Default: state.")
     ColorBy by = ColorBy.STATE;
 
-    @Option(names = "--png", paramLabel = "FILE", description = "Write the picture there instead.")
+    @Option(names = "--png", paramLabel = "FILE", description = "Writes the picture to this file instead.")
     @Nullable String png;
 
     @Numbers.Within(least = 1, most = MOST_SECONDS)
-    @Option(names = "--watch", paramLabel = "SECONDS", description = "Show it again and again.")
+    @Option(names = "--watch", paramLabel = "SECONDS", description = "Shows it again after so many seconds, until it is"
+            + " interrupted.")
     @Nullable Integer seconds;
 
     @Numbers.Within(least = 0, most = LAST_PORT)
-    @Option(names = "--serve", paramLabel = "PORT", description = "Show it on a page that refreshes, on the loopback"
-            + " address, until interrupted. 0: any free port.")
+    @Option(names = "--serve", paramLabel = "PORT", description = "Shows it on a page that refreshes, on the loopback"
+            + " address, until it is interrupted. 0: any free port.")
     @Nullable Integer port;
 
     @Spec
@@ -61,7 +63,7 @@ final class MapCommand implements Callable<Integer> {
         Path file = RawText.path(path);
         MapWatch watch = new MapWatch(() -> LabyrinthMap.of(file));
         if (port != null && (png != null || seconds != null)) {
-            throw mistake("serve=" + port + " shows all that there is, again and again: leave out --png and --watch");
+            throw mistake("serve=" + port + " shows a picture, and refreshes it: leave out --png and --watch");
         } else if (port == null && by == ColorBy.AGE && seconds == null) {
             throw mistake("by=age needs more than one look: give --watch or --serve, or ask --by lives");
         }
@@ -95,7 +97,7 @@ final class MapCommand implements Callable<Integer> {
         out.flush();
     }
 
-    /** Until it is interrupted, the labyrinth is gone, or nobody reads any more. */
+    /** Goes on until it is interrupted, the labyrinth is gone, or nobody reads the output any more. */
     private void watch(MapWatch watch, MapPicture first, int pause) throws IOException, InterruptedException {
         MapPicture picture = first;
         while (true) {
@@ -119,7 +121,7 @@ final class MapCommand implements Callable<Integer> {
         LabyrinthCli.error(server.address() + " shows it");
     }
 
-    /** The text's UTF-8, one char for each byte, as all that the command line prints. */
+    /** The text's UTF-8, one char for each byte: the command line prints all text so. */
     private static String raw(String text) {
         return new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
     }

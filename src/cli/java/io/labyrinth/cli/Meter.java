@@ -16,18 +16,18 @@ import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One thread's allocations: how many, how long each took, and whether the first touch of what it got made the kernel
- * work. For the thread that made it.
+ * One thread's allocations: how many, how long each took, and whether the first touch of a run faulted. Only the thread
+ * that made it may use it.
  */
 final class Meter implements AutoCloseable {
 
     /*
-     * How page faults are put down to frames. The kernel counts them for each thread. Around a loop that writes a byte
-     * to each page of a run, and does nothing else, the difference is what these pages cost, and the odd fault of the
-     * JVM's own beside it (a page of its code that the kernel had taken back, a new page of stack or heap). So the
-     * kernel is asked before, in /proc/self/pagemap, which pages of the run are there: one that is does not fault, and
-     * no more faults are the run's than it has pages that are not. That costs six system calls, so 1 allocation in so
-     * many is watched; and when all is done, each page of the labyrinth.
+     * How page faults are put down to frames. The kernel counts them for each thread. A loop writes a byte to each page
+     * of a run, and does nothing else. The difference of the counts around it is what these pages cost, and now and
+     * then a fault of the JVM's own (a page of its code that the kernel had taken back, a new page of stack or heap).
+     * So the kernel is asked before, in /proc/self/pagemap, which pages of the run have memory. A page that has memory
+     * does not fault. So a run has at most as many faults as it has pages without memory. All this costs six system
+     * calls, so only 1 allocation in some is watched. At the end each page of the labyrinth is watched.
      */
 
     private static final long LONGEST_NANOS = TimeUnit.MINUTES.toNanos(1);
@@ -46,7 +46,7 @@ final class Meter implements AutoCloseable {
     long frameFaults;
 
     /**
-     * @param watched one allocation in so many has its first touch watched
+     * @param watched watches the first touch of 1 allocation in this many
      */
     Meter(long pageSize, int watched) throws IOException {
         this.pageSize = pageSize;
@@ -82,14 +82,14 @@ final class Meter implements AutoCloseable {
         }
     }
 
-    /** Pages that have no memory now: bit 63 of a page's eight bytes says that it has. */
+    /** Pages that have no memory now. Bit 63 of a page's eight bytes says that the page has memory. */
     private long absentPages(MemorySegment run) throws IOException {
         byte[] entries = new byte[(int) (run.byteSize() / pageSize * Long.BYTES)];
         pagemap.seek(run.address() / pageSize * Long.BYTES);
         pagemap.readFully(entries);
         long absent = 0;
         for (int entry = 0; entry < entries.length; entry += Long.BYTES) {
-            // The highest byte is the last where numbers begin with the lowest.
+            // Little-endian numbers have their highest byte last.
             int highest = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN ? entry + Long.BYTES - 1 : entry;
             absent += entries[highest] < 0 ? 0 : 1;
         }
@@ -102,7 +102,7 @@ final class Meter implements AutoCloseable {
         }
     }
 
-    /** Claims all that is free, the reserve included, and watches the first touch of each page. */
+    /** Claims all free runs, the reserve included, and watches the first touch of each page. */
     void watchAll(Labyrinth labyrinth) {
         List<Frame> all = new ArrayList<>();
         Gfp gfp = Gfp.NOWAIT.with(Gfp.HIGH).with(Gfp.EXCLUSIVE).with(Gfp.NOWARN);
@@ -120,7 +120,7 @@ final class Meter implements AutoCloseable {
         }
     }
 
-    /** Adds another thread's figures, when that has ended. */
+    /** Adds the figures of another thread. That thread must have ended. */
     void add(Meter other) {
         nanos.add(other.nanos);
         runs += other.runs;

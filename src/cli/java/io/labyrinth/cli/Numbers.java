@@ -11,7 +11,10 @@ import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 
-/** The numbers that options take. What is none, too large for a {@code long} or out of range gets the same answer. */
+/**
+ * The numbers that options take. A text that is no number, a number too large for a {@code long}, and a number out of
+ * range get the same answer.
+ */
 final class Numbers {
 
     /** The least and the most that an option takes. */
@@ -43,7 +46,7 @@ final class Numbers {
         }
     }
 
-    /** What to answer to an option's value that is no number; null if the mistake is another. */
+    /** The answer to an option's value that is no number; null if the mistake is another one. */
     static @Nullable String refusal(ParameterException mistake) {
         Within range = mistake.getValue() == null ? null : rangeOf(mistake.getArgSpec());
         return range == null ? null : refusal((OptionSpec) mistake.getArgSpec(), mistake.getValue(), range);

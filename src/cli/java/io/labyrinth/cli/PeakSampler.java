@@ -3,7 +3,7 @@ package io.labyrinth.cli;
 import io.labyrinth.Labyrinth;
 import java.util.concurrent.TimeUnit;
 
-/** Looks at a labyrinth at work now and then, and keeps the picture of it that had most frames out. */
+/** Looks at a labyrinth now and then, and keeps the picture that had the most frames out. */
 final class PeakSampler {
 
     private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
@@ -17,7 +17,7 @@ final class PeakSampler {
         this.labyrinth = labyrinth;
     }
 
-    /** To be called often: looks if the last look was long enough ago. */
+    /** May be called often: it looks only if the last look was long enough ago. */
     void look() {
         if (out < 0 || System.nanoTime() - last > PAUSE_NANOS) {
             last = System.nanoTime();

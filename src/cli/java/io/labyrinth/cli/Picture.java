@@ -4,13 +4,14 @@ import io.labyrinth.Labyrinth;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The labyrinth as text: a row has 512 frames, a cell 8 of them. */
+/** A labyrinth as text: a line has 512 frames, a cell 8 of them. */
 final class Picture {
 
     private static final int CELL_FRAMES = 8;
     private static final int MOST_ROWS = 24;
     /**
-     * The states of {@link Labyrinth#picture}, the busiest first: a cell shows the first that any of its frames has.
+     * The states of {@link Labyrinth#picture}, the busiest first: a cell shows the first state that any of its frames
+     * has.
      */
     private static final String STATES = "TESQr.?";
     private static final String[] COLOURS = {"35", "32", "36", "31", "33", "2", "31"};
@@ -29,7 +30,7 @@ final class Picture {
         return rows;
     }
 
-    /** Frames that somebody has. */
+    /** The number of frames that are out. */
     static long out(String picture) {
         return picture.chars().filter(state -> "TES".indexOf(state) >= 0).count();
     }
@@ -45,7 +46,7 @@ final class Picture {
             text.append('\n');
         }
         if (rows.size() > MOST_ROWS) {
-            text.append("  and ").append(rows.size() - MOST_ROWS).append(" rows more\n");
+            text.append("  and ").append(Count.of(rows.size() - MOST_ROWS, "more row")).append('\n');
         }
         return text.append("  a row has ").append(Labyrinth.ROW_FRAMES).append(" frames, a cell ").append(CELL_FRAMES)
                 .append(" of them: ").append(LEGEND).append('\n').toString();

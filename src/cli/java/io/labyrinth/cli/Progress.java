@@ -7,7 +7,7 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
 
-/** A progress bar, if anybody is there to see it. Its end is not known at first: it moves as more is found. */
+/** A progress bar, if standard error is a terminal. Its end is not known at first: it moves as more is found. */
 final class Progress implements AutoCloseable {
 
     private static final int UPDATE_MILLIS = 200;

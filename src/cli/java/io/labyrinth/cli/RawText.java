@@ -8,15 +8,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * File names as they are: bytes, which need not be text in any encoding. Throughout the command line a name is a
+ * File names as they are: bytes, which need not be text in any encoding. Everywhere in the command line a name is a
  * {@code String} with one char for each byte (ISO 8859-1), from the arguments to the lines that are printed.
  */
 final class RawText {
 
     /*
-     * The JVM decodes its arguments by the locale, and what it cannot decode is lost: under LANG=C each byte above 127.
-     * The kernel still has them, in /proc/self/cmdline. A Path keeps the bytes that a directory listing gave it, and a
-     * file: URI can say any byte as %XX; so both ways between names and Paths go through URIs, except for ASCII.
+     * The JVM decodes its arguments by the locale. What it cannot decode is lost: under LANG=C each byte above 127. The
+     * kernel still has the bytes, in /proc/self/cmdline. A Path keeps the bytes that a directory listing gave it, and a
+     * file: URI can say any byte as %XX. So a name becomes a Path through a URI, and a Path becomes a name through a
+     * URI, unless all is ASCII.
      */
 
     private static final String HEX = "0123456789ABCDEF";
@@ -24,7 +25,7 @@ final class RawText {
     private RawText() {
     }
 
-    /** The arguments in bytes. Where the kernel does not tell, they are what the JVM made of them, in its encoding. */
+    /** The arguments in bytes. If the kernel does not say them, they are what the JVM made of them, in its encoding. */
     static String[] arguments(String[] args) {
         Charset charset = Charset.forName(System.getProperty("sun.jnu.encoding"));
         String[] raw = new String[args.length];
@@ -53,7 +54,7 @@ final class RawText {
     }
 
     static Path path(String raw) {
-        // Also the working directory's name: the JVM puts what it made of that before a relative path.
+        // The name of the working directory matters too: the JVM puts what it made of that before a relative path.
         if (isAscii(raw) && (raw.startsWith("/") || isAscii(System.getProperty("user.dir")))) {
             return Path.of(raw);
         }
@@ -68,14 +69,14 @@ final class RawText {
         return Path.of(URI.create(uri.toString()));
     }
 
-    /** The last name of a path, which has one. */
+    /** The last name of a path. The path must have one. */
     static String lastName(Path path) {
         Path name = path.getFileName();
         String decoded = name.toString();
         if (isAscii(decoded)) {
             return decoded;
         }
-        // Of the full path, as a name alone would be looked for in the working directory.
+        // The full path is asked, because a name alone would be looked for in the working directory.
         String uri = path.toUri().getRawPath();
         int end = uri.endsWith("/") ? uri.length() - 1 : uri.length();
         StringBuilder raw = new StringBuilder();
@@ -91,19 +92,19 @@ final class RawText {
         return raw.toString();
     }
 
-    /** A line as sha256sum prints it: with a backslash first, where the name has a backslash or a line's end in it. */
+    /** A line as sha256sum prints it: it begins with a backslash if the name has a backslash or a line's end. */
     static String sumLine(String hex, String name) {
         String escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r");
-        // A bare "-" would be standard input to sha256sum -c.
+        // sha256sum -c would take a bare "-" as standard input.
         return (escaped.equals(name) ? "" : "\\") + hex + "  " + (name.equals("-") ? "./-" : escaped) + "\n";
     }
 
-    /** A name for a message: one line, and nothing in it that a terminal obeys. */
+    /** A name for a message: one line, without control characters, which a terminal obeys. */
     static String visible(String name) {
         StringBuilder text = new StringBuilder();
         char before = 0;
         for (char c : name.toCharArray()) {
-            // After C2, UTF-8 of a control character above ASCII: 9B begins a terminal's commands as ESC [ does.
+            // C2 begins the UTF-8 of a control character above ASCII. C2 9B begins a terminal's commands as ESC [ does.
             boolean wideControl = before == 0xc2 && c >= 0x80 && c < 0xa0;
             before = c;
             if (c < ' ' || c == 0x7f || wideControl) {

@@ -15,20 +15,21 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
 
-/** A thread that reads files into frames, and the one that gets the frames from it, hashes and frees them. */
+/** Two threads: a reader reads files into frames, and a hasher gets these frames, hashes them and frees them. */
 final class ReadHashPipeline implements AutoCloseable {
 
     /*
      * SHA-256 of a file is one sequence, so each reader has a hasher of its own. The queue between the two has no
-     * bound: the labyrinth is the bound. A reader that gets null waits until a frame comes back. That cannot be for
-     * ever: who waits holds no frame, so all of them are on their way to hashers, who need nothing more to free them.
+     * bound: the labyrinth is the bound. A reader that gets null waits until a frame comes back. It does not wait for
+     * ever: a reader that waits holds no frame, so all frames are on their way to hashers, and a hasher needs nothing
+     * more to free them.
      *
-     * A file is what it was when it was opened: no more is read than its size then, so that a file that grows faster
-     * than it is read has an end too. If it is another, or of another size or time, at the end, it fails. So what is
-     * printed is true. A size of 0 is no promise (/proc), and read to the end.
+     * At most the size that the file had at its opening is read, so a file that grows faster than it is read has an end
+     * too. If at the end the path leads to another file, or size or time have changed, the file fails. So a printed sum
+     * is true. A size of 0 is no promise (/proc): such a file is read to its end.
      */
 
-    /** One allocation in so many: a few microseconds more for each 16 reads. */
+    /** 1 allocation in so many is watched: that costs a few microseconds for each 16 reads. */
     static final int WATCHED = 16;
 
     private final Labyrinth labyrinth;
@@ -41,7 +42,8 @@ final class ReadHashPipeline implements AutoCloseable {
     long buffered;
 
     /**
-     * What the reader tells the hasher: bytes of a file, or no ticket and that it has ended, well or with a failure.
+     * What the reader tells the hasher: bytes of a file and their ticket; or no ticket, if the file has ended, well or
+     * with a failure.
      */
     private record Part(@Nullable DigestFile file, @Nullable Ticket ticket, int bytes, @Nullable String failure) {
         static final Part LAST = new Part(null, null, 0, null);
@@ -54,7 +56,7 @@ final class ReadHashPipeline implements AutoCloseable {
         this.returns = returns;
     }
 
-    /** The reader's meter; there from when it has begun. */
+    /** The reader's meter. There is one as soon as the reader has begun. */
     Meter meter() {
         if (meter == null) {
             throw new IllegalStateException("the reader has not begun");
@@ -62,7 +64,7 @@ final class ReadHashPipeline implements AutoCloseable {
         return meter;
     }
 
-    /** The reader's life. */
+    /** All that the reader's thread does. */
     void read(BlockingQueue<DigestFile> files, Runnable begun) throws IOException, InterruptedException {
         Meter mine = new Meter(labyrinth.frameSize(), WATCHED);
         meter = mine;
@@ -80,7 +82,7 @@ final class ReadHashPipeline implements AutoCloseable {
         parts.add(Part.LAST);
     }
 
-    /** Returns what went wrong, or null. */
+    /** @return what went wrong, or null */
     private @Nullable String read(DigestFile file, Path path, Meter mine) throws IOException, InterruptedException {
         BasicFileAttributes before = Files.readAttributes(path, BasicFileAttributes.class);
         if (!before.isRegularFile()) {
@@ -112,7 +114,7 @@ final class ReadHashPipeline implements AutoCloseable {
         }
     }
 
-    /** Reads into a new frame and hands that over; null at the end of the file. */
+    /** Reads into a new frame and hands it off; null at the end of the file. */
     private @Nullable Part fill(DigestFile file, Source source, long left, Meter mine) throws IOException,
             InterruptedException {
         Frame frame = take(mine);
@@ -143,7 +145,7 @@ final class ReadHashPipeline implements AutoCloseable {
         }
     }
 
-    /** The hasher's life. */
+    /** All that the hasher's thread does. */
     void hash() throws Exception {
         MessageDigest sha = MessageDigest.getInstance("SHA-256");
         long bytes = 0;

@@ -14,18 +14,18 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * This process's end of a relay (native/relay/relay.h): a native program, its pipes, and what to do when it dies. One
- * file at a time; a file whose program died is begun anew.
+ * This process's end of a relay (native/relay/relay.h): a native program, its pipes, and what to do when it dies. It
+ * takes one file at a time. If the program dies, its file is begun again.
  */
 abstract class Relay {
 
-    /** Of each run: 2^4 frames, as in native/relay. */
+    /** The order of each run: 2^4 frames, as in native/relay. */
     static final int ORDER = 4;
     static final int PIECE_BYTES = 16;
     static final int ANSWER_BYTES = 48;
     static final int SUM_BYTES = 32;
 
-    /** Restarts without a file done in between, after which the program is taken to be no good. */
+    /** If the program ends so often within one file, the relay fails. */
     private static final int PATIENCE = 3;
 
     final Labyrinth labyrinth;
@@ -60,7 +60,7 @@ abstract class Relay {
                 takenBack += labyrinth.sweepDeadOwners();
                 if (tries == PATIENCE) {
                     throw new IOException("program=" + program + " exit=" + exit + " tries=" + tries
-                            + ": it ended before its work was done; see what it said above");
+                            + ": it ended before its work was done; its own message is above");
                 }
             }
         }
@@ -69,10 +69,10 @@ abstract class Relay {
     /** One try with the program that is running. */
     abstract String tried(int file) throws IOException;
 
-    /** Takes back tickets that are still good, of a program that has ended. */
+    /** The program has ended: frees the frames of tickets that it had not accepted. */
     abstract void takeBack() throws IOException;
 
-    /** What the program is given behind the labyrinth's path. */
+    /** The program's arguments after the labyrinth's path. */
     abstract List<String> arguments(int file);
 
     private Process start(int file) throws IOException {
@@ -81,7 +81,7 @@ abstract class Relay {
         return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
     }
 
-    /** All is done: the program ends by itself. */
+    /** All files are done: waits until the program ends by itself. */
     void end() throws IOException, InterruptedException {
         process.getOutputStream().close();
         int exit = process.waitFor();
@@ -90,7 +90,7 @@ abstract class Relay {
         }
     }
 
-    /** Kills the program once, in the middle of the file that was asked for. */
+    /** Kills the program, once, in the middle of the file that {@code --kill} names. */
     void mayKill(int file) {
         if (file == killIn - 1 && killed == 0) {
             killed++;
@@ -98,7 +98,7 @@ abstract class Relay {
         }
     }
 
-    /** The program has ended. */
+    /** Says that the program has ended. */
     static final class Gone extends IOException {
         private static final long serialVersionUID = 1L;
     }
@@ -130,12 +130,12 @@ abstract class Relay {
         return ByteBuffer.allocate(length).order(ByteOrder.nativeOrder());
     }
 
-    /** Frees the frame of a ticket that nobody accepted; of one that was accepted, a sweep will. */
+    /** Frees the frame of a ticket that nobody accepted. The frame of an accepted ticket comes back by a sweep. */
     void free(long ticket) {
         try (Frame frame = labyrinth.accept(ticket)) {
             takenBack += 1 << frame.order();
         } catch (LabyrinthException.Stale accepted) {
-            // By the program that has ended, or it was freed in time and only the answer was lost.
+            // The program accepted it before it ended; or it freed the frame too, and only its answer was lost.
         }
     }
 }

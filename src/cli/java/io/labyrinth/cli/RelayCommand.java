@@ -20,9 +20,9 @@ import picocli.CommandLine.Spec;
 
 /** {@code labyrinth relay}: SHA-256 of files, with a native program at the other end of the frames. */
 @Command(name = "relay", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Prints the SHA-256 of files, as sha256sum does, with a native program at work on the same"
-                + " frames: with --to it hashes what is read here, with --from it reads what is hashed here."
-                + " Frames pass between the two by ticket, and no byte is copied.",
+        description = "Prints the SHA-256 of files, as sha256sum does, together with a native program that uses the"
+                + " same frames. With --to this process reads and the program hashes. With --from the program reads and"
+                + " this process hashes. Frames pass between the two by ticket, and no byte is copied.",
         footer = {"", "make native builds both programs: target/native/consume and target/native/produce."})
 final class RelayCommand implements Callable<Integer> {
 
@@ -36,7 +36,7 @@ final class RelayCommand implements Callable<Integer> {
     @Nullable Path consumer;
 
     @Option(names = "--from", paramLabel = "PROGRAM", description = "Produces frames: 'PROGRAM LABYRINTH FIRST FILE...'"
-            + " (FIRST is the first file's number).")
+            + " (FIRST is the number of the first file).")
     @Nullable Path producer;
 
     @Numbers.Within(least = 0, most = Integer.MAX_VALUE)
@@ -52,11 +52,11 @@ final class RelayCommand implements Callable<Integer> {
         CommandSpec mine = Objects.requireNonNull(spec);
         if (consumer == null == (producer == null)) {
             throw new CommandLine.ParameterException(mine.commandLine(),
-                    "--to=" + consumer + " --from=" + producer + ": name one program, to or from which to relay");
+                    "--to=" + consumer + " --from=" + producer + ": name one program, by --to or by --from");
         }
         if (!options.canHold(Relay.ORDER)) {
             throw new CommandLine.ParameterException(mine.commandLine(), "frames=" + options.frames + " limit="
-                    + (1 << Relay.ORDER) + ": a run of 2^" + Relay.ORDER + " frames has to fit");
+                    + (1 << Relay.ORDER) + ": a run of 2^" + Relay.ORDER + " frames must fit: ask for more frames");
         }
         List<Path> paths = new ArrayList<>();
         files.forEach(file -> paths.add(RawText.path(file)));
@@ -82,8 +82,9 @@ final class RelayCommand implements Callable<Integer> {
         sums.flush();
         labyrinth.validate();
         if (!options.quiet) {
-            System.err.printf("relay        %,d files, %,d bytes; the program was killed %,d times, and %,d frames were"
-                    + " taken back%n", paths.size(), relay.bytes, relay.killed, relay.takenBack);
+            System.err.printf("relay        %s, %s; the program was %s, %s taken back%n",
+                    Count.of(paths.size(), "file"), Count.of(relay.bytes, "byte"),
+                    relay.killed == 0 ? "not killed" : "killed once", Count.of(relay.takenBack, "frame"));
         }
         return LabyrinthCli.OK;
     }

@@ -9,24 +9,24 @@ import java.util.Map;
 import org.HdrHistogram.Histogram;
 
 /**
- * What a command did, for people and as data.
+ * What a command did, as text and as data.
  *
  * @param command    its name
- * @param work       what it was for, in figures of its own
+ * @param work       the command's own figures
  * @param allocation all threads together
- * @param pageFaults of the steady part: from when all threads had begun to when the last was done
+ * @param pageFaults of the steady part: it begins when all threads have begun, and ends when the last one is done
  * @param memory     of the labyrinth
- * @param picture    the labyrinth when most of it was out, as far as it was looked at: one string a row
+ * @param picture    the labyrinth at the look that saw most of it out: one string for each row
  */
 record Report(String command, Map<String, Object> work, Allocation allocation, PageFaults pageFaults, Memory memory,
         List<String> picture) {
 
-    /** How often, and how long a call took: with what the clock itself takes, some 20 to 40 ns. */
+    /** How many allocations, and how long a call took. The clock itself takes 20 to 40 ns of that. */
     record Allocation(long runs, long frames, long nulls, long reserveHitsApprox, long p50Nanos, long p99Nanos,
             long p9999Nanos, long maxNanos) {
     }
 
-    /** Of the whole JVM; and of the first touches of frames, as far as they were watched. */
+    /** Faults of the whole JVM, and those of the first touches of frames that were watched. */
     record PageFaults(long minor, long major, long causedByFrames, long watchedPages) {
     }
 
@@ -48,16 +48,19 @@ record Report(String command, Map<String, Object> work, Allocation allocation, P
 
     String text(String headline, boolean coloured) {
         return headline + '\n'
-                + line("frames       %,d allocated in %,d runs; %,d null, %,d from the reserve", allocation.frames,
-                        allocation.runs, allocation.nulls, allocation.reserveHitsApprox)
+                + line("frames       %s allocated in %s; %,d null, %,d from the reserve",
+                        Count.of(allocation.frames, "frame"), Count.of(allocation.runs, "run"), allocation.nulls,
+                        allocation.reserveHitsApprox)
                 + line("allocation   p50 %s  p99 %s  p99.99 %s  max %s", nanos(allocation.p50Nanos),
                         nanos(allocation.p99Nanos), nanos(allocation.p9999Nanos), nanos(allocation.maxNanos))
-                + line("page faults  caused by frames: %,d, in %,d pages watched; all of the JVM: %,d minor, %,d major",
-                        pageFaults.causedByFrames, pageFaults.watchedPages, pageFaults.minor, pageFaults.major)
-                + line("memory       %s locked of %s mapped: %,d frames of %s, page map %s",
-                        Machine.bytes(memory.lockedBytes), Machine.bytes(memory.mappedBytes), memory.frames,
-                        Machine.bytes(memory.frameBytes), Machine.bytes(memory.metadataBytes))
-                + line("picture      when most was out") + Picture.text(picture, coloured);
+                + line("page faults  caused by frames: %,d, in %s watched; all of the JVM: %,d minor, %,d major",
+                        pageFaults.causedByFrames, Count.of(pageFaults.watchedPages, "page"), pageFaults.minor,
+                        pageFaults.major)
+                + line("memory       %s locked of %s mapped: %s of %s, page map %s",
+                        Machine.bytes(memory.lockedBytes), Machine.bytes(memory.mappedBytes),
+                        Count.of(memory.frames, "frame"), Machine.bytes(memory.frameBytes),
+                        Machine.bytes(memory.metadataBytes))
+                + line("picture      when most frames were out") + Picture.text(picture, coloured);
     }
 
     private static String line(String format, Object... figures) {
@@ -71,7 +74,7 @@ record Report(String command, Map<String, Object> work, Allocation allocation, P
         return nanos < 10_000_000 ? nanos / 1_000 + " us" : nanos / 1_000_000 + " ms";
     }
 
-    /** Prints and writes what was asked for. */
+    /** Prints it, unless {@code quiet}, and writes it to the file, if one is wanted. */
     void publish(String headline, boolean quiet, ReportFile file) throws IOException {
         if (!quiet) {
             System.err.print(text(headline, Terminal.takesColour()));

@@ -8,7 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import org.jspecify.annotations.Nullable;
 
-/** Where {@code --json} wants the summary. Opened before the work: a name that is no good costs no time. */
+/** The file that {@code --json} names. It is opened before the work: a bad name is refused at once. */
 final class ReportFile implements Closeable {
 
     private final @Nullable String name;

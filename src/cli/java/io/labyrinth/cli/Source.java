@@ -13,12 +13,13 @@ import java.nio.file.StandardOpenOption;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A file that is read past the page cache, straight into frames (O_DIRECT), as long as its file system allows it: some
- * refuse to open it so, some the first read, all to go on from a position that is no multiple of a block.
+ * A file that is read past the page cache, straight into frames (O_DIRECT), as long as its file system allows it. Some
+ * file systems refuse the opening, some the first read, and all a read from a position that is no multiple of a block.
+ * After a refusal it is read through the page cache.
  */
 final class Source implements Closeable {
 
-    /** Of the module jdk.unsupported, and not to be named without a warning; null where a JDK has it no more. */
+    /** From the module jdk.unsupported, by reflection: javac warns of its name. Null if the JDK does not have it. */
     private static final @Nullable OpenOption DIRECT = direct();
 
     private final Path path;
@@ -55,7 +56,7 @@ final class Source implements Closeable {
         return direct;
     }
 
-    /** Fills a part of the run, from its beginning: so many bytes, or -1 at the end of the file. */
+    /** Reads into the run, from its beginning. Returns the number of bytes, or -1 at the end of the file. */
     int read(ByteBuffer run) throws IOException {
         int bytes;
         try {

@@ -4,8 +4,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * What a frame is filled with, so that nobody else can write to it unnoticed: in each 8 bytes who stamped it, in which
- * life, how many stamps the stamper had made, and the place.
+ * What a worker fills its frames with. Each 8 bytes say which worker stamped them, in which generation, with which of
+ * its stamps, and at which place. So a write of another worker is noticed.
  */
 final class Stamp {
 
@@ -25,7 +25,7 @@ final class Stamp {
     private Stamp() {
     }
 
-    /** For a worker from 1 on: memory that nobody stamped reads as worker 0. */
+    /** Workers are numbered from 1: memory that nobody stamped reads as worker 0. */
     static long of(int worker, long generation, long number) {
         return (long) worker << WORKER_SHIFT | (generation & GENERATION) << GENERATION_SHIFT | number & NUMBER;
     }
@@ -37,7 +37,7 @@ final class Stamp {
         }
     }
 
-    /** Looks at the whole length. */
+    /** Whether the whole run has this stamp. */
     static boolean isOn(MemorySegment run, long stamp) {
         int longs = (int) (run.byteSize() / Long.BYTES);
         long differences = 0;
@@ -56,7 +56,7 @@ final class Stamp {
         return differences == 0;
     }
 
-    /** Where the run first has something else, and what. */
+    /** The first place where the run has another stamp, and that stamp. */
     static String difference(MemorySegment run, long stamp) {
         int longs = (int) (run.byteSize() / Long.BYTES);
         for (int i = 0; i < longs; i++) {
@@ -66,7 +66,8 @@ final class Stamp {
                         + (long) i * Long.BYTES;
             }
         }
-        return "expected " + describe(stamp) + ", and now it is there: somebody else is writing";
+        return "expected " + describe(stamp) + ", found another stamp at first, and this one just now: another writer"
+                + " is at work";
     }
 
     static String describe(long stamp) {

@@ -6,13 +6,16 @@ import java.io.IOException;
 import java.io.OutputStream;
 import org.jspecify.annotations.Nullable;
 
-/** Standard output: its failures are told from all others; the first is kept, as a {@code PrintWriter} is silent. */
+/**
+ * Standard output. Its failures have a type of their own. The first one is kept, because a {@code PrintWriter} says
+ * nothing of it.
+ */
 final class StandardOutput extends OutputStream {
 
     private final OutputStream out = new FileOutputStream(FileDescriptor.out);
     private @Nullable Lost lost;
 
-    /** Standard output takes no more. */
+    /** Says that standard output takes no more. */
     static final class Lost extends IOException {
 
         private static final long serialVersionUID = 1L;
@@ -21,13 +24,13 @@ final class StandardOutput extends OutputStream {
             super("standard output: " + cause.getMessage(), cause);
         }
 
-        /** Nobody reads the pipe any more: no fault, and nobody to tell. */
+        /** Whether nobody reads the pipe any more. That is no failure, and nobody is there to be told. */
         boolean isReaderGone() {
             return "standard output: Broken pipe".equals(getMessage());
         }
     }
 
-    /** Why not all that was written has gone out; null if all has. */
+    /** Why not all of the output was written; null if all was. */
     @Nullable Lost lost() {
         return lost;
     }
@@ -40,7 +43,7 @@ final class StandardOutput extends OutputStream {
     @Override
     public void write(byte[] bytes, int offset, int length) throws IOException {
         if (lost != null) {
-            // What came through now would follow a gap.
+            // If a write succeeded now, its bytes would come after a gap.
             throw lost;
         }
         try {

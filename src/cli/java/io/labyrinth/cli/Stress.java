@@ -12,20 +12,20 @@ import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
-/** Workers against one labyrinth for some seconds. */
+/** Lets workers use one labyrinth for some seconds. */
 final class Stress {
 
     /*
-     * Flood and ebb, by the clock, for all at once. In a flood each worker wants more than its share, so that the
-     * labyrinth is full, nulls come, and the reserve is used. In an ebb all but one give back what they have, and that
-     * one asks for runs of any order: without ebbs no large run would ever be free.
+     * Flood and ebb take turns, by the clock, for all workers at the same time. In a flood each worker wants more than
+     * its share. So the labyrinth is full, requests get null, and the reserve is used. In an ebb all workers but one
+     * free all that they have, and that one asks for runs of any order. Without ebbs no large run would ever be free.
      */
 
     private static final long FLOOD_NANOS = TimeUnit.MILLISECONDS.toNanos(45);
     private static final long EBB_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
     private static final long NAP_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
     private static final long STEP_MILLIS = 50;
-    /** Before the steady part: a tenth of the time, so that the compiler is done with most of its work. */
+    /** A tenth of the time passes before the steady part begins: then the compiler has done most of its work. */
     private static final int WARM_UP = 10;
     private static final int ROUNDS = 16;
 
@@ -90,7 +90,7 @@ final class Stress {
             faults = before == null ? faults : FaultCounter.ofProcess().since(before);
             over = true;
         } catch (InterruptedException e) {
-            // One of the crew has failed, and join throws what.
+            // A worker has failed: join throws what it threw.
             group.stop();
             group.join();
             throw e;
@@ -107,11 +107,11 @@ final class Stress {
             while (!over && !Thread.currentThread().isInterrupted()) {
                 round(worker, index);
             }
-            // Nobody sends any more after this.
+            // After this barrier no worker sends anything.
             allDone.await();
             worker.freeAll();
         } catch (LabyrinthException | WrongThreadException | IllegalStateException refused) {
-            throw new Violation("a rightful call was refused: " + refused.getMessage());
+            throw new Violation("a valid call was refused: " + refused.getMessage());
         }
     }
 

@@ -13,10 +13,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code labyrinth stress}: an attempt to catch the labyrinth at a mistake. */
+/** {@code labyrinth stress}: tries to find a mistake of the labyrinth. */
 @Command(name = "stress", mixinStandardHelpOptions = true, sortOptions = false,
         description = "Allocates runs of all orders from many threads, stamps each over its whole length, hands some"
-                + " over, checks and frees them. Stops with exit code 1 at the first violation.")
+                + " over, checks them and frees them. Stops with exit code 1 at the first violation.")
 final class StressCommand implements Callable<Integer> {
 
     private static final long DEFAULT_BYTES = 6L << 20;
@@ -24,19 +24,20 @@ final class StressCommand implements Callable<Integer> {
     private static final int MOST_SECONDS = 1_000_000;
 
     @Numbers.Within(least = 1, most = Stamp.MOST_WORKERS)
-    @Option(names = "--threads", paramLabel = "N", description = "Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--threads", paramLabel = "N", description = "Threads at work. Default: ${DEFAULT-VALUE}.")
     int threads = 8;
 
     @Numbers.Within(least = 1, most = MOST_SECONDS)
-    @Option(names = "--seconds", paramLabel = "N", description = "Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--seconds", paramLabel = "N", description = "How long it runs. Default: ${DEFAULT-VALUE}.")
     int seconds = 10;
 
     @Numbers.Within(least = Long.MIN_VALUE, most = Long.MAX_VALUE)
-    @Option(names = "--seed", paramLabel = "N", description = "For the workers' choices. Default: any.")
+    @Option(names = "--seed", paramLabel = "N", description = "Seed of the workers' random choices. Default: a random"
+            + " one; the summary says which.")
     long seed = ThreadLocalRandom.current().nextLong(1L << 32);
 
     @Numbers.Within(least = 0, most = MapCommand.LAST_PORT)
-    @Option(names = "--serve", paramLabel = "PORT", description = "Meanwhile show the labyrinth on a page that"
+    @Option(names = "--serve", paramLabel = "PORT", description = "Shows the labyrinth at work on a page that"
             + " refreshes, on the loopback address. 0: any free port.")
     @Nullable Integer port;
 
@@ -68,7 +69,7 @@ final class StressCommand implements Callable<Integer> {
     private static void requireAtRest(Labyrinth labyrinth) {
         long out = Picture.out(labyrinth.picture());
         if (out > 0) {
-            throw new Violation(out + " frames are out, although all have been freed");
+            throw new Violation(Count.of(out, "frame") + " still out, although all workers have freed all they had");
         }
         try {
             labyrinth.validate();
@@ -90,7 +91,7 @@ final class StressCommand implements Callable<Integer> {
             refused += worker.secondFreesRefused;
         }
         if (allocations != frees) {
-            throw new Violation(allocations + " allocations, but " + frees + " frees");
+            throw new Violation(Count.of(allocations, "allocation") + ", but " + Count.of(frees, "free"));
         }
         meter.watchAll(labyrinth);
         requireAtRest(labyrinth);
@@ -106,10 +107,11 @@ final class StressCommand implements Callable<Integer> {
         work.put("threads", threads);
         work.put("seconds", seconds);
         work.put("seed", seed);
-        String headline = String.format(Locale.ROOT, "stress       %,d operations in %d s by %d threads (seed %d), no"
-                + " violation: %,d allocations, %,d frees, %,d hand-overs; %,d frames passed on without a"
-                + " ticket, %,d late uses refused",
-                operations, seconds, threads, seed, allocations, frees, handOvers, passedOn, refused);
+        String headline = String.format(Locale.ROOT, "stress       %s in %d s by %s (seed %d), no violation: %s, %s,"
+                + " %s; %s passed on without a ticket, %s refused",
+                Count.of(operations, "operation"), seconds, Count.of(threads, "thread"), seed,
+                Count.of(allocations, "allocation"), Count.of(frees, "free"), Count.of(handOvers, "hand-over"),
+                Count.of(passedOn, "frame"), Count.of(refused, "late use"));
         Report.of("stress", work, meter, stress.faults, labyrinth.stats(), stress.sampler.fullest()).publish(headline,
                 options.quiet, file);
     }

@@ -16,17 +16,17 @@ import java.util.SplittableRandom;
 import java.util.concurrent.ArrayBlockingQueue;
 import org.jspecify.annotations.Nullable;
 
-/** One thread of a stress: allocates, stamps, hands over, accepts, checks and frees, and believes nothing. */
+/** One thread of a stress: it allocates, stamps, hands over, accepts and frees, and checks everything. */
 final class StressWorker implements AutoCloseable {
 
-    /** One allocation in so many: the watching is to be no part of what is measured. */
+    /** 1 allocation in so many is watched: rare enough not to change what is measured. */
     static final int WATCHED = 1024;
-    /** One free in so many is tried a second time. */
+    /** 1 free in so many is tried a second time. */
     private static final int SECOND_FREES = 1024;
-    /** Each order is asked for a quarter as often as the one below it: the bytes to be stamped only double. */
+    /** Each order is asked for a quarter as often as the order below it. A run of it has twice the bytes to stamp. */
     private static final int RARER = 4;
 
-    /** Frames on their way to a worker that is not running; without a bound it would be all of them. */
+    /** Bounds the frames on their way to one worker: otherwise a worker that does not run would get all frames. */
     private static final int MOST_MAIL = 16;
 
     private static final List<Request> REQUESTS = List.of(
@@ -53,7 +53,7 @@ final class StressWorker implements AutoCloseable {
     long passedOn;
     long secondFreesRefused;
 
-    /** Flags, and what follows from them. */
+    /** Request flags, and what must be true of the run. */
     private record Request(Gfp gfp, boolean mayUseReserve, boolean zeroed) {
         Request(Gfp gfp, boolean mayUseReserve, boolean zeroed) {
             this.gfp = gfp.with(Gfp.NOWARN);
@@ -62,11 +62,11 @@ final class StressWorker implements AutoCloseable {
         }
     }
 
-    /** A frame of this worker's, and what is written all over it. */
+    /** A frame that this worker has, and the stamp on it. */
     private record Held(Frame frame, long stamp) {
     }
 
-    /** On its way to another worker: by ticket, or, if it is not EXCLUSIVE, as it is. */
+    /** A frame on its way to another worker: by ticket, or as it is, if it is not EXCLUSIVE. */
     private record Sent(@Nullable Ticket ticket, @Nullable Frame frame, long stamp) {
     }
 
@@ -88,7 +88,7 @@ final class StressWorker implements AutoCloseable {
         meter = new Meter(labyrinth.frameSize(), WATCHED);
     }
 
-    /** One round: some mail, and one allocation, hand-over or free. */
+    /** One round: accepts what has come, and then does one allocation, hand-over or free. */
     void work(long mostFrames, boolean anyOrder) {
         accept();
         boolean full = heldFrames >= mostFrames;
@@ -104,7 +104,7 @@ final class StressWorker implements AutoCloseable {
         }
     }
 
-    /** Takes what has come in, and frees all. */
+    /** Accepts what has come, and then frees all. */
     void freeAll() {
         accept();
         while (!held.isEmpty()) {
@@ -125,22 +125,22 @@ final class StressWorker implements AutoCloseable {
         Frame frame = meter().alloc(labyrinth, request.gfp, order);
         if (frame == null) {
             if (held.isEmpty()) {
-                // The others have it all, and need the processor to give some back.
+                // The other workers have all frames. They need the processor to free some.
                 Thread.yield();
             }
             return;
         }
         require((frame.pfn() & (1 << order) - 1) == 0, frame, "is not aligned to its size");
         require(request.mayUseReserve || frame.pfn() + (1L << order) <= stress.ordinary, frame,
-                "reaches into the reserve, which this request must not have");
-        require(frame.segment().byteSize() == labyrinth.frameSize() << order, frame, "has not 2^order frames");
+                "reaches into the reserve, which this request may not have");
+        require(frame.segment().byteSize() == labyrinth.frameSize() << order, frame, "does not have 2^order frames");
         require(!request.zeroed || Stamp.isZero(frame.segment()), frame, "is not zero, although ZERO was asked for");
         hold(frame);
     }
 
     private void hold(Frame frame) {
         require(!frame.isExclusive() || frame.owner() == Thread.currentThread().threadId(), frame,
-                "has another owner than the thread that has just got it");
+                "has another owner than the thread that has just allocated or accepted it");
         long stamp = Stamp.of(number, frame.generation(), stamps++);
         Stamp.write(frame.segment(), stamp);
         held.add(new Held(frame, stamp));

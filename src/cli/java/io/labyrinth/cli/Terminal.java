@@ -5,7 +5,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Whether standard error is a terminal: {@code System.console()} would tell of standard output too, which is for sums.
+ * Whether standard error is a terminal. {@code System.console()} does not answer that: it asks about standard output
+ * too, and that is for the sums.
  */
 final class Terminal {
 
@@ -18,7 +19,7 @@ final class Terminal {
         return isAt(2);
     }
 
-    /** Whether the descriptor is a terminal's. */
+    /** Whether this file descriptor is a terminal. */
     static boolean isAt(int fd) {
         try {
             String target = Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd)).toString();

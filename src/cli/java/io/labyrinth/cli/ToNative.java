@@ -12,11 +12,11 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Queue;
 
-/** Files are read here, and hashed by a native program. */
+/** This process reads the files, and a native program hashes them. */
 final class ToNative extends Relay {
 
     private static final Gfp GFP = Gfp.NOWAIT.with(Gfp.EXCLUSIVE).with(Gfp.NOWARN);
-    /** Pieces that are not answered yet. */
+    /** The most pieces that may wait for their answers. */
     private static final int AHEAD = 8;
 
     private final Queue<Long> pending = new ArrayDeque<>();
@@ -60,12 +60,13 @@ final class ToNative extends Relay {
         }
     }
 
-    /** Reads one piece and passes it on; 0 at the file's end. */
+    /** Reads one piece and passes it on. Returns its length, 0 at the end of the file. */
     private int piece(FileChannel channel, int file) throws IOException {
         Frame frame = labyrinth.allocPages(GFP, ORDER);
         while (frame == null) {
             if (pending.isEmpty()) {
-                throw new IOException("no run of order " + ORDER + " is free, and none will be: ask for more frames");
+                throw new IOException("order=" + ORDER + ": no such run is free, and none will come back: ask for more"
+                        + " frames");
             }
             answer();
             frame = labyrinth.allocPages(GFP, ORDER);

@@ -1,6 +1,6 @@
 package io.labyrinth.cli;
 
-/** Something that the labyrinth promises did not hold. */
+/** Says that something that the labyrinth promises does not hold. */
 final class Violation extends RuntimeException {
 
     private static final long serialVersionUID = 1L;

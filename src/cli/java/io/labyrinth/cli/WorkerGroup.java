@@ -5,7 +5,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
-/** Threads that work together: the first that fails ends the others, and the one that started them gets to know why. */
+/** Threads that work together. The first one that fails stops the others, and its failure goes to the starter. */
 final class WorkerGroup {
 
     private final Thread starter = Thread.currentThread();
@@ -13,7 +13,7 @@ final class WorkerGroup {
     private final AtomicReference<@Nullable Throwable> first = new AtomicReference<>();
     private volatile boolean stopped;
 
-    /** What a thread does; it is interrupted when it is to stop. */
+    /** What a thread does. An interrupt tells it to stop. */
     interface Work {
         void run() throws Exception;
     }
@@ -23,7 +23,7 @@ final class WorkerGroup {
             try {
                 work.run();
             } catch (Throwable failure) {
-                // After that, being interrupted is no failure.
+                // An interrupt by stop() is no failure.
                 if (!stopped && first.compareAndSet(null, failure)) {
                     stop();
                     starter.interrupt();
@@ -37,14 +37,14 @@ final class WorkerGroup {
         threads.forEach(Thread::interrupt);
     }
 
-    /** Waits for all, and then throws what the first that failed has thrown. */
+    /** Waits for all threads. Then throws what the first one that failed threw. */
     void join() throws Exception {
         for (Thread thread : threads) {
             while (thread.isAlive()) {
                 try {
                     thread.join();
                 } catch (InterruptedException e) {
-                    // Whoever interrupts the starter has stopped the others.
+                    // A worker that failed interrupts the starter after it has stopped the others.
                     stop();
                 }
             }

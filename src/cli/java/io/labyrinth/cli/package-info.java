@@ -1,6 +1,6 @@
 /**
- * The command line: {@code digest}, {@code relay}, {@code stress}, {@code doctor}, {@code map}. A user of the library
- * like any other: it calls what the module exports, and nothing else of it.
+ * The command line: {@code digest}, {@code relay}, {@code stress}, {@code doctor}, {@code map}. It uses what the module
+ * exports, and one class more: {@code io.labyrinth.internal.os.Machine}, which says what this machine allows.
  */
 @NullMarked
 package io.labyrinth.cli;

@@ -3,8 +3,8 @@ package io.labyrinth.cli;
 import java.lang.reflect.InvocationTargetException;
 
 /**
- * Where {@code java -jar labyrinth-cli.jar} begins. Compiled for Java 8, and by reflection to the rest: an older Java,
- * which could not load that, can say so in a sentence.
+ * Where {@code java -jar labyrinth-cli.jar} begins. It is compiled for Java 8, and reaches the rest by reflection. So
+ * an older Java, which cannot load the rest, still says in one sentence what is needed.
  */
 public final class Launcher {
 

@@ -11,7 +11,8 @@ import org.apache.arrow.memory.ReferenceManager;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Arrow's buffers in the frames of a labyrinth: each is a run of 2^order frames, which its last release gives back.
+ * Arrow's buffers in the frames of a labyrinth. Each buffer is a run of 2^order frames. The last release of a buffer
+ * frees its run.
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("columns").frames(1024).open();
@@ -23,14 +24,17 @@ import org.jspecify.annotations.Nullable;
  * }
  *
  * <p><b>Sizes.</b> Arrow rounds most requests up to a power of two, and so do runs. Arrow accounts for what it asked
- * for, not for the rest of a run. The largest run is 2^10 frames, 4 MiB of 4 KiB pages.
+ * for, not for the rest of a run. The largest run has 2^10 frames: 4 MiB with pages of 4 KiB.
  *
- * <p><b>An exhausted labyrinth.</b> A buffer for which there is no run, or that would be larger than the largest, is
- * refused by Arrow's {@link OutOfMemoryException}, or is asked of another factory, if one was named.
+ * <p><b>An exhausted labyrinth.</b> If no run is free, or a buffer would be larger than the largest run, the other
+ * factory is asked. If there is none, the request fails with Arrow's {@link OutOfMemoryException}.
  *
- * <p><b>Threads.</b> Any thread may create and release buffers; the runs are not EXCLUSIVE. The labyrinth stays its
- * opener's, whose {@code close()} is refused while buffers are out. Arrow itself needs
- * {@code --add-opens=java.base/java.nio=org.apache.arrow.memory.core} (or {@code ALL-UNNAMED}).
+ * <p><b>Threads.</b> Any thread may create and release buffers; the runs are not EXCLUSIVE.
+ *
+ * <p><b>Closing.</b> The caller that opened the labyrinth closes it. Its {@code close()} is refused while buffers are
+ * out.
+ *
+ * <p>Arrow itself needs {@code --add-opens=java.base/java.nio=org.apache.arrow.memory.core} (or {@code ALL-UNNAMED}).
  */
 @SuppressWarnings("exports")    // see module-info
 public final class LabyrinthAllocation implements AllocationManager.Factory {
@@ -40,10 +44,10 @@ public final class LabyrinthAllocation implements AllocationManager.Factory {
     private final Labyrinth labyrinth;
     private final Handles handles;
     private final Gfp gfp;
-    private final AllocationManager.@Nullable Factory whenDry;
+    private final AllocationManager.@Nullable Factory whenExhausted;
 
     /**
-     * Refuses by Arrow's OutOfMemoryException what the labyrinth has no run for.
+     * If the labyrinth has no run for a buffer, the request fails with Arrow's OutOfMemoryException.
      *
      * @param gfp for every run; {@link Gfp#HIGH} for buffers that may use the reserve
      * @throws IllegalArgumentException if it says EXCLUSIVE: any thread may release a buffer
@@ -53,36 +57,37 @@ public final class LabyrinthAllocation implements AllocationManager.Factory {
     }
 
     /**
-     * Asks another factory for what the labyrinth has no run for.
+     * If the labyrinth has no run for a buffer, another factory is asked.
      *
-     * @param gfp     for every run; {@link Gfp#HIGH} for buffers that may use the reserve
-     * @param whenDry {@code null}: nobody
+     * @param gfp           for every run; {@link Gfp#HIGH} for buffers that may use the reserve
+     * @param whenExhausted the other factory; {@code null}: none
      * @throws IllegalArgumentException if it says EXCLUSIVE: any thread may release a buffer
      */
-    public LabyrinthAllocation(Labyrinth labyrinth, Gfp gfp, AllocationManager.@Nullable Factory whenDry) {
+    public LabyrinthAllocation(Labyrinth labyrinth, Gfp gfp, AllocationManager.@Nullable Factory whenExhausted) {
         if (gfp.with(Gfp.EXCLUSIVE).equals(gfp)) {
             throw new IllegalArgumentException("gfp=" + gfp
-                    + ": any thread may release an Arrow buffer, and an EXCLUSIVE run is its owner's; leave it out");
+                    + ": any thread may release an Arrow buffer, but only its owner an EXCLUSIVE run: leave out"
+                    + " EXCLUSIVE");
         }
         this.labyrinth = labyrinth;
         this.handles = labyrinth.handles();
-        this.gfp = whenDry == null ? gfp : gfp.with(Gfp.NOWARN);
-        this.whenDry = whenDry;
+        this.gfp = whenExhausted == null ? gfp : gfp.with(Gfp.NOWARN);
+        this.whenExhausted = whenExhausted;
     }
 
     /** @throws OutOfMemoryException if there is no run for so many bytes, and no other factory */
     @Override
     public AllocationManager create(BufferAllocator accounting, long size) {
-        // Claimed first: a manager that was made is known to its allocator, which would wait for its release.
+        // Claimed first: once a manager is made, its allocator knows it, and would wait for its release.
         int order = orderOf(size);
         long handle = order > Labyrinth.MAX_ORDER ? 0 : handles.alloc(gfp, order);
         if (handle == 0) {
-            if (whenDry == null) {
+            if (whenExhausted == null) {
                 throw new OutOfMemoryException("bytes=" + size + " order=" + order + " limit=" + Labyrinth.MAX_ORDER
                         + ": no free run in " + labyrinth + " for gfp=" + gfp
-                        + "; open it with more frames, or name a factory for when it is exhausted");
+                        + ": open it with more frames, or name a factory to ask when it is exhausted");
             }
-            return whenDry.create(accounting, size);
+            return whenExhausted.create(accounting, size);
         }
         try {
             return new Run(accounting, handles, handle, size);
@@ -116,7 +121,7 @@ public final class LabyrinthAllocation implements AllocationManager.Factory {
             this.size = size;
         }
 
-        /** What was asked for: what Arrow has accounted for, and takes off again on release. */
+        /** The bytes that were asked for. Arrow has accounted for these, and subtracts them on release. */
         @Override
         public long getSize() {
             return size;

@@ -15,8 +15,8 @@ import javax.management.ObjectName;
 import javax.management.StandardMBean;
 
 /**
- * A labyrinth's bean, as {@code io.labyrinth:type=Labyrinth,name=...} in the platform's MBean server, until it is
- * closed. It keeps the labyrinth reachable.
+ * A labyrinth's bean. Until it is closed, it stands in the platform's MBean server as
+ * {@code io.labyrinth:type=Labyrinth,name=...}, and keeps the labyrinth reachable.
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(1024).open();
@@ -49,7 +49,8 @@ public final class LabyrinthBean implements LabyrinthMXBean, AutoCloseable {
     /**
      * Registers a bean for this labyrinth.
      *
-     * @throws IllegalStateException if there is one of that name; close it first, or name the labyrinths differently
+     * @throws IllegalStateException if there is a bean of that name: close that bean first, or give the labyrinths
+     *                               different names
      */
     public static LabyrinthBean register(Labyrinth labyrinth) {
         LabyrinthBean bean = new LabyrinthBean(labyrinth);
@@ -57,15 +58,15 @@ public final class LabyrinthBean implements LabyrinthMXBean, AutoCloseable {
             ManagementFactory.getPlatformMBeanServer().registerMBean(new StandardMBean(bean, LabyrinthMXBean.class,
                     true), bean.name);
         } catch (InstanceAlreadyExistsException e) {
-            throw new IllegalStateException("bean=" + bean.name + " exists: close that one first, or name the"
-                    + " labyrinths differently", e);
+            throw new IllegalStateException("bean=" + bean.name + " exists: close that bean first, or give the"
+                    + " labyrinths different names", e);
         } catch (JMException e) {
             throw new IllegalStateException("bean=" + bean.name + " cannot be registered", e);
         }
         return bean;
     }
 
-    /** Takes the bean out of the server. Again: does nothing. */
+    /** Takes the bean out of the server. A second call does nothing. */
     @Override
     public void close() {
         try {
@@ -81,7 +82,7 @@ public final class LabyrinthBean implements LabyrinthMXBean, AutoCloseable {
         try {
             return of.applyAsLong(labyrinth.stats());
         } catch (LabyrinthException.Closed e) {
-            return -1;    // a client need not have this exception's class
+            return -1;    // a client may not have this exception's class
         }
     }
 

@@ -3,56 +3,58 @@ package io.labyrinth.jmx;
 import java.lang.management.BufferPoolMXBean;
 
 /**
- * A labyrinth's figures. Each is -1 once the labyrinth is closed, as a {@link BufferPoolMXBean} says what is not known.
- * Those of the frames are counted anew for each, from all page words: exact at rest. What is approximate says so.
+ * A labyrinth's figures. After the labyrinth is closed, each is -1: a {@link BufferPoolMXBean} says so what it does not
+ * know. A figure about frames is counted from all page words when it is asked for, and is exact if no thread allocates
+ * or frees. An approximate figure says so in its name.
  *
- * <p>Of a {@link BufferPoolMXBean}: {@code Count} is the frames that are out, {@code TotalCapacity} the bytes of all
- * frames, {@code MemoryUsed} all bytes that are mapped, those of page map and slabs included.
+ * <p>The figures of a {@link BufferPoolMXBean}: {@code Count} is the number of frames that are out,
+ * {@code TotalCapacity} the bytes of all frames, {@code MemoryUsed} all mapped bytes, those of page map and slabs
+ * included.
  */
 public interface LabyrinthMXBean extends BufferPoolMXBean {
 
-    /** In all. */
+    /** All frames, the reserve included. */
     long getFrames();
 
-    /** Bytes of one. */
+    /** Bytes of a frame. */
     long getFrameSize();
 
-    /** That anybody may have. */
+    /** Free frames outside of the reserve. */
     long getFreeFrames();
 
-    /** Of the reserve, free ones. */
+    /** Free frames of the reserve. */
     long getReserveFreeFrames();
 
-    /** That have an owner. */
+    /** Frames that are claimed. */
     long getClaimedFrames();
 
-    /** Whose tickets are not accepted. */
+    /** Frames whose tickets are not accepted yet. */
     long getInTransitFrames();
 
-    /** Out of use for good. */
+    /** Frames that are out of use for good. */
     long getQuarantinedFrames();
 
-    /** Of the largest free run, as it lies; a larger one may be had by joining. -1 too if nothing is free. */
+    /** Order of the largest free run. A request may get a larger one by a join. Also -1 if nothing is free. */
     long getLargestFreeOrder();
 
     /** Frees, hand-overs and sweeps so far. */
     long getLivesEnded();
 
-    /** Requests that got {@code null}; racing ones may be missed. */
+    /** Requests that got {@code null}. Races lose some. */
     long getRefusedApprox();
 
-    /** Requests that the reserve has served; racing ones may be missed. */
+    /** Requests that the reserve has served. Races lose some. */
     long getReserveHitsApprox();
 
-    /** Claims that lost a race or followed an outdated hint; racing ones may be missed. */
+    /** Claims that lost a race or followed an outdated hint. Races lose some. */
     long getLostApprox();
 
-    /** What was shown as locked when it had been mapped. */
+    /** Bytes that the kernel showed as locked when the labyrinth opened. */
     long getLockedBytes();
 
-    /** Who holds what, as text: {@link io.labyrinth.Labyrinth#owners}. Empty once closed. */
+    /** Who holds what, as text: {@link io.labyrinth.Labyrinth#owners}. Empty after the labyrinth is closed. */
     String describeOwners();
 
-    /** Frees what ended threads own: {@link io.labyrinth.Labyrinth#sweepDeadOwners}. */
+    /** Frees the frames of ended threads: {@link io.labyrinth.Labyrinth#sweepDeadOwners}. */
     long sweepDeadOwners();
 }

@@ -1,6 +1,6 @@
 /**
- * A labyrinth as a managed bean, in the style of {@link java.lang.management.BufferPoolMXBean}. Needs the module
- * {@code java.management}; nothing else of the library does.
+ * A labyrinth as a managed bean, in the style of {@link java.lang.management.BufferPoolMXBean}. This package needs the
+ * module {@code java.management}.
  */
 @NullMarked
 package io.labyrinth.jmx;

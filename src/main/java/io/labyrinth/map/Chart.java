@@ -6,27 +6,28 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * A map, painted: cells of equally many frames in pfn order, as few as are asked for. A cell shows what most of its
- * frames that are not free are, the paler the more of it is free; so nothing that is out disappears in a large cell.
+ * A map, painted as cells in the order of the pfns. All cells have the same number of frames. A cell has the colour of
+ * the entry that most of its frames have, free frames aside. The colour is paler if more of the cell is free. So no
+ * frame that is out disappears in a large cell.
  */
 final class Chart {
 
     static final int FULL = 255;
 
     final Legend legend;
-    /** Frames of each of the legend's entries, in the whole labyrinth. */
+    /** By entry of the legend: its frames in the whole labyrinth. */
     final long[] frames;
     final int framesPerCell;
-    /** The legend's entry. */
+    /** By cell: its entry of the legend. */
     final byte[] entry;
-    /** Of the cell, what is not free: 0 to 255; but never 0 where something is. */
+    /** By cell: its share that is not free, 0 to 255. It is 0 only if all of the cell is free. */
     final int[] share;
 
     private final int all;
 
     /**
      * @param leastPerCell a power of two
-     * @param mostCells    doubles the frames in a cell until there are no more cells than that
+     * @param mostCells    the frames of a cell are doubled until there are at most so many cells
      */
     Chart(LabyrinthMap map, ColorBy by, long[] nanos, int leastPerCell, int mostCells) {
         this.legend = new Legend(map, by, nanos);
@@ -83,7 +84,7 @@ final class Chart {
         return legend.entries.get(entry[cell]);
     }
 
-    /** The entry's colour on the ground of what is free; never so pale that it could be taken for it. */
+    /** The colour of the cell's entry, mixed with the colour of free frames. At least a quarter is the entry's. */
     int rgb(int cell) {
         int colour = entryOf(cell).rgb();
         if (share[cell] == 0) {

@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/** What there is to be told apart in a picture, and which of it a run is. */
+/** The entries of a picture's legend, and the entry of each run. */
 final class Legend {
 
     private static final int FREE = 0xe3e6ea;
@@ -22,11 +22,11 @@ final class Legend {
     private static final int SHARED = 0x1f9e6e;
     private static final int OTHERS = 0x6b6b6b;
 
-    /** Told apart by most eyes; who has more frames comes first. */
+    /** Colours that most eyes can tell apart. The owner with the most frames gets the first. */
     private static final int[] OWNERS = {0x4e79a7, 0xf28e2b, 0x59a14f, 0xe15759, 0xb07aa1, 0x76b7b2, 0xedc948, 0xff9da7,
         0x9c755f, 0x2f4b7c, 0x8cd17d, 0xd37295};
 
-    /** From little to much: viridis, which is as even for the eye in grey. */
+    /** From little to much: viridis, which stays even for the eye when it is printed in grey. */
     private static final int[] SCALE = {0x440154, 0x482475, 0x414487, 0x355f8d, 0x2a788e, 0x21918c, 0x22a884, 0x44bf70,
         0x7ad151, 0xbddf26, 0xfde725};
 
@@ -34,11 +34,11 @@ final class Legend {
     private static final String[] AGE_LABELS = {"seen for less than 1 s", "1 s or more", "10 s or more",
         "1 min or more", "10 min or more", "1 h or more", "1 day or more"};
 
-    /** @param free paints what nobody has, and so is the ground for the rest */
+    /** @param free whether it stands for free frames: their colour is the ground of the others */
     record Entry(char sign, String label, int rgb, boolean free) {
     }
 
-    /** A process and a thread of it; not EXCLUSIVE runs may be with any other by now. */
+    /** A process and the thread that claimed. A run that is not EXCLUSIVE may be with any other thread by now. */
     private record Owner(int tenant, long thread, boolean virtual, boolean exclusive) {
         Owner(Run run) {
             this(run.tenant(), run.owner(), run.virtual(), run.exclusive());
@@ -52,13 +52,13 @@ final class Legend {
     private final int ordinary;
     private final Map<Owner, Integer> owners = new HashMap<>();
 
-    /** @param nanos for how long each run has been as it is, at least */
+    /** @param nanos by run: for how long it has been as it is, at least */
     Legend(LabyrinthMap map, ColorBy by, long[] nanos) {
         this.map = map;
         this.by = by;
         this.nanos = nanos;
         this.ordinary = map.frames() - map.reserve();
-        // The order of State; FREE is two.
+        // In the order of State, but FREE has two entries.
         add('.', "free", FREE, true);
         add('r', "free in the reserve", FREE_IN_RESERVE, true);
         add('T', "in transit", IN_TRANSIT, false);
@@ -109,7 +109,7 @@ final class Legend {
             add((char) ('A' + i), describe(largest.get(i)), OWNERS[i], false);
         }
         if (largest.size() > OWNERS.length) {
-            add('+', (largest.size() - OWNERS.length) + " others", OTHERS, false);
+            add('+', MapPicture.count(largest.size() - OWNERS.length, "other owner"), OTHERS, false);
         }
     }
 
@@ -117,12 +117,12 @@ final class Legend {
         String process = map.tenants().isEmpty() ? "" : map.tenants().stream()
                 .filter(tenant -> tenant.number() == owner.tenant)
                 .map(tenant -> " of pid " + tenant.pid() + (tenant.alive() ? " (tenant " : " (dead tenant "))
-                .findFirst().orElse(" of a process that left (tenant ") + owner.tenant + ")";
+                .findFirst().orElse(" of a process that has left (tenant ") + owner.tenant + ")";
         return (owner.exclusive ? "" : "shared, claimed by ") + (owner.virtual ? "virtual " : "")
                 + (owner.thread == 0 ? "a thread that has not signed yet" : "thread " + owner.thread) + process;
     }
 
-    /** Index of the entry for this run, the {@code index}th of the map. */
+    /** The entry of this run, as an index. The run is number {@code index} of the map. */
     int of(Run run, int index) {
         if (by == ColorBy.LIVES && run.state() != State.CHANGING && run.state() != State.QUARANTINED) {
             int digits = run.livesEnded() <= 0 ? 0 : Long.toString(run.livesEnded()).length();

@@ -10,12 +10,12 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/** One look at a labyrinth, to be shown. Immutable. */
+/** One look at a labyrinth, as text, PNG or data. Immutable. */
 public final class MapPicture {
 
     private static final int TEXT_CELLS = 64;
     private static final int TEXT_LINES = 32;
-    /** So that a line of text is a row, until there are more rows than lines. */
+    /** With so many frames in a cell a line of text is a row, until there are more rows than lines. */
     private static final int TEXT_LEAST = Labyrinth.ROW_FRAMES / TEXT_CELLS;
     private static final int PAGE_LINES = 128;
     private static final int PNG_LINES = 512;
@@ -33,7 +33,7 @@ public final class MapPicture {
         return map;
     }
 
-    /** The labyrinth's name, without anything that a terminal obeys. */
+    /** The labyrinth's name, without the control characters that a terminal obeys. */
     String name() {
         return map.name().codePoints().mapToObj(c -> Character.isISOControl(c) ? "?" : Character.toString(c))
                 .collect(Collectors.joining());
@@ -47,19 +47,25 @@ public final class MapPicture {
             reserveFree += run.state() == State.FREE && run.pfn() >= map.frames() - map.reserve() ? run.frames() : 0;
             out += run.isOut() ? run.frames() : 0;
         }
-        return String.format(Locale.ROOT, "%,d frames of %s: %,d free, %,d free in the reserve of %,d, %,d out",
-                map.frames(), Machine.bytes(map.frameSize()), map.free(), reserveFree, map.reserve(), out);
+        return String.format(Locale.ROOT, "%s of %s: %,d free, %,d free in the reserve of %,d, %,d out",
+                count(map.frames(), "frame"), Machine.bytes(map.frameSize()), map.free(), reserveFree, map.reserve(),
+                out);
     }
 
-    /** What an ordinary request could have. */
+    /** A number and its noun, which agree: {@code 1 frame}, {@code 1,024 frames}. */
+    static String count(long number, String noun) {
+        return String.format(Locale.ROOT, "%,d %s%s", number, noun, number == 1 ? "" : "s");
+    }
+
+    /** The largest run that an ordinary request can have. */
     String largest() {
         int order = map.largestOrder();
         return order < 0 ? "largest that can be had: nothing" : String.format(Locale.ROOT,
-                "largest that can be had: order %d, %,d frame%s, %s; %,d of these", order, 1 << order,
-                order == 0 ? "" : "s", Machine.bytes(map.frameSize() << order), map.available(order));
+                "largest that can be had: order %d, %s, %s; %,d of these", order, count(1L << order, "frame"),
+                Machine.bytes(map.frameSize() << order), map.available(order));
     }
 
-    /** The kernel's unusable free space index, by order, in percent. */
+    /** The kernel's unusable free space index for each order, in percent. */
     String unusable() {
         return IntStream.rangeClosed(0, Labyrinth.MAX_ORDER)
                 .mapToObj(order -> order + ":" + Math.round(100 * map.unusable(order)) + "%")
@@ -82,8 +88,8 @@ public final class MapPicture {
                 text.append('\n');
             }
         }
-        text.append(String.format(Locale.ROOT, "by %s; a line has %,d frames, a cell %,d of them, and shows what most"
-                + " of those are that are not free; a small letter: less than half are out%n",
+        text.append(String.format(Locale.ROOT, "by %s; a line has %,d frames, a cell %,d of them; free frames aside, a"
+                + " cell shows what most of its frames are; a small letter: less than half are out%n",
                 by.name().toLowerCase(Locale.ROOT), TEXT_CELLS * chart.framesPerCell, chart.framesPerCell));
         for (int i = 0; i < chart.frames.length; i++) {
             if (chart.frames[i] > 0) {
@@ -95,7 +101,7 @@ public final class MapPicture {
         return text.toString();
     }
 
-    /** In one of the 216 colours that terminals have had since xterm's: black or white on the colour itself. */
+    /** In one of xterm's 216 colours, which most terminals have: the letter is black or white on that colour. */
     private static void sign(StringBuilder text, char sign, int rgb, boolean coloured) {
         if (!coloured) {
             text.append(sign);
@@ -109,13 +115,16 @@ public final class MapPicture {
         text.append("\033[48;5;").append(colour).append(light ? ";30m" : ";97m").append(sign).append("\033[0m");
     }
 
-    /** An image file: lines of 512 cells, a frame each or more, up to 512 lines. */
+    /** A PNG file: up to 512 lines of 512 cells. A cell is one frame, or several. */
     public byte[] png(ColorBy by) {
         Chart chart = new Chart(map, by, nanos, 1, Labyrinth.ROW_FRAMES * PNG_LINES);
         return Png.of(this, by, chart);
     }
 
-    /** What the page draws from: {@code cells} are fours: how many, legend's entry, colour, what is out of 255. */
+    /**
+     * The data of the page. {@code cells} has four numbers for each stretch of equal cells: how many cells, the entry
+     * of the legend, the colour, and the share that is out (of 255).
+     */
     String json(ColorBy by) {
         Chart chart = new Chart(map, by, nanos, 1, Labyrinth.ROW_FRAMES * PAGE_LINES);
         StringBuilder json = new StringBuilder("{\"name\":").append(quoted(name()))
@@ -148,7 +157,7 @@ public final class MapPicture {
         return IntStream.rangeClosed(0, Labyrinth.MAX_ORDER).boxed().toList();
     }
 
-    /** As JSON, and harmless wherever in a page it might come to stand. */
+    /** A JSON string that is harmless anywhere in a page. */
     static String quoted(String text) {
         StringBuilder quoted = new StringBuilder("\"");
         for (char c : text.toCharArray()) {

@@ -16,8 +16,8 @@ import java.util.concurrent.Executors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A page that shows a labyrinth, and refreshes. On the loopback address alone, and for a browser that asks for just
- * that: another site's page, whose name was made to mean this address, is refused.
+ * A page that shows a labyrinth, and refreshes. It is served on the loopback address alone, and only to a request that
+ * names this address: a page of another site whose name was made to mean this address (DNS rebinding) is refused.
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(1024).open();
@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  * }
  * }
  *
- * <p>A look is taken when a page asks for one, and not otherwise.
+ * <p>A look is taken only when a page asks for one.
  */
 public final class MapServer implements AutoCloseable {
 
@@ -61,10 +61,10 @@ public final class MapServer implements AutoCloseable {
     }
 
     /**
-     * Starts to serve.
+     * Starts to serve the page.
      *
-     * @param port 0: any that is free
-     * @throws IOException if the port is taken, or may not be had
+     * @param port 0: any free port
+     * @throws IOException if the port is in use, or not allowed
      */
     public static MapServer start(MapWatch watch, int port) throws IOException {
         HttpServer server;
@@ -72,7 +72,7 @@ public final class MapServer implements AutoCloseable {
             server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 0);
         } catch (IOException e) {
             throw new IOException("port=" + port + " of the loopback address cannot be had: " + e.getMessage()
-                    + ": choose another, or 0 for any that is free", e);
+                    + ": choose another port, or 0 for any free one", e);
         }
         MapServer map = new MapServer(watch, server);
         server.start();
@@ -90,13 +90,13 @@ public final class MapServer implements AutoCloseable {
         if (!isOurs(exchange.getRequestHeaders().getFirst("Host"))) {
             plain(exchange, FORBIDDEN, "this page is for localhost");
         } else if (!exchange.getRequestMethod().equals("GET")) {
-            plain(exchange, NOT_ALLOWED, "GET is all there is");
+            plain(exchange, NOT_ALLOWED, "only GET is allowed");
         } else if (path.equals("/")) {
             send(exchange, OK, "text/html; charset=utf-8", page);
         } else if (path.equals("/map.json") || path.equals("/map.png")) {
             look(exchange, path);
         } else {
-            plain(exchange, NOT_FOUND, "there are /, /map.json and /map.png");
+            plain(exchange, NOT_FOUND, "no such page: there are /, /map.json and /map.png");
         }
     }
 
@@ -142,7 +142,7 @@ public final class MapServer implements AutoCloseable {
         exchange.getResponseBody().write(body);
     }
 
-    /** Nobody is answered any more. The labyrinth stays as it is. */
+    /** Stops the page. The labyrinth stays as it is. */
     @Override
     public void close() {
         server.stop(0);

@@ -8,7 +8,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Looks at a labyrinth again and again, and remembers since which look each run has been as it is. For any thread.
+ * Looks at a labyrinth again and again, and remembers since which look each run has been as it is. Any thread may use
+ * it.
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(1024).open()) {
@@ -33,7 +34,7 @@ public final class MapWatch {
         this.nanoTime = nanoTime;
     }
 
-    /** Takes the map anew. Throws what the source throws. */
+    /** Takes a new map. Throws what the source throws. */
     public synchronized MapPicture look() {
         LabyrinthMap map = source.get();
         long now = nanoTime.getAsLong();
@@ -47,7 +48,7 @@ public final class MapWatch {
             while (old < before.size() && before.get(old).pfn() < run.pfn()) {
                 old++;
             }
-            // A claim that ends takes its generation with it, so who looks the same has been the same all the time.
+            // The end of a claim changes the generation. So a run that looks the same was the same all the time.
             fresh[i] = old < before.size() && before.get(old).equals(run) ? since[old] : now;
             nanos[i] = now - fresh[i];
         }

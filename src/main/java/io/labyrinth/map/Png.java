@@ -10,8 +10,8 @@ import java.util.zip.CRC32;
 import java.util.zip.Deflater;
 
 /**
- * The picture as an image file, without java.desktop: that is large, and where a machine has no fonts, it fails. So
- * there are letters of our own, 3 by 5 pixels.
+ * The picture as an image file, without java.desktop: that module is large, and fails on a machine without fonts. So
+ * this class has its own letters, 3 by 5 dots.
  */
 final class Png {
 
@@ -28,7 +28,7 @@ final class Png {
     private static final int PAPER = 0xffffff;
 
     private static final String LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ.,:;-+/=%()<>_'\"#*!?";
-    /** A letter is five octal digits, one for each line of three dots from the top. */
+    /** A letter is five octal digits: one for each line of three dots, from the top. */
     private static final int[] DOTS = {0_75557, 0_26227, 0_71747, 0_71717, 0_55711, 0_74717, 0_74757, 0_71122, 0_75757,
         0_75717, 0_25755, 0_65656, 0_34443, 0_65556, 0_74647, 0_74644, 0_34553, 0_55755, 0_72227, 0_11152, 0_55655,
         0_44447, 0_57755, 0_65555, 0_25552, 0_65644, 0_25563, 0_65655, 0_34216, 0_72222, 0_55557, 0_55552, 0_55775,
@@ -106,7 +106,7 @@ final class Png {
         }
     }
 
-    /** True colour, 8 bits, no filter: what the PNG specification's minimum asks for. */
+    /** True colour, 8 bits, no filter: the minimum of the PNG specification. */
     private byte[] encode() {
         ByteBuffer lines = ByteBuffer.allocate(height * (1 + 3 * WIDTH));
         for (int i = 0; i < pixels.length; i++) {

@@ -1,7 +1,7 @@
 /**
- * The picture of a labyrinth: text, PNG, and a page that refreshes, of a live one in this process or of a shared one
- * ({@link io.labyrinth.LabyrinthMap#of(java.nio.file.Path)}). The page needs the module {@code jdk.httpserver}, all
- * else {@code java.base} alone.
+ * The picture of a labyrinth as text, as PNG, and as a page that refreshes. The labyrinth is one of this process, or a
+ * shared one ({@link io.labyrinth.LabyrinthMap#of(java.nio.file.Path)}). The page needs the module
+ * {@code jdk.httpserver}. Text and PNG need only {@code java.base}.
  */
 @NullMarked
 package io.labyrinth.map;

@@ -16,7 +16,7 @@ import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Meters of one labyrinth, each with its name as the tag {@code labyrinth}:
+ * Meters of one labyrinth. Each has the labyrinth's name as its tag {@code labyrinth}:
  *
  * <pre>
  *   labyrinth.frames           by state: free, reserve (free ones of it), claimed, in_transit, quarantined
@@ -35,9 +35,9 @@ import org.jspecify.annotations.Nullable;
  * }
  * }
  *
- * <p>They are counted from all page words when they are asked for, and for a second after that the same count answers,
- * so that a scrape costs one. The registry holds the labyrinth weakly; once it is closed, gauges are NaN and counters
- * stay as they were.
+ * <p>The figures are counted from all page words when they are asked for. The same count answers for one second more,
+ * so a scrape costs one count. The registry holds the labyrinth weakly. After the labyrinth is closed, gauges are NaN,
+ * and counters stay as they were.
  */
 @SuppressWarnings("exports")    // see module-info
 public final class LabyrinthMetrics implements MeterBinder {
@@ -50,7 +50,7 @@ public final class LabyrinthMetrics implements MeterBinder {
         this.labyrinth = labyrinth;
     }
 
-    /** The last count; what the meters share. Holds no labyrinth, or the registry would. */
+    /** The last count, which all meters share. Must not hold the labyrinth: the registry would hold it then. */
     private static final class Count {
         private final Clock clock;
         private @Nullable LabyrinthStats stats;
@@ -88,17 +88,17 @@ public final class LabyrinthMetrics implements MeterBinder {
             gauge(registry, count, "labyrinth.runs.free", "Free runs of this order", "runs",
                     List.of("order", String.valueOf(order)), stats -> stats.freeRuns().get(index));
         }
-        gauge(registry, count, "labyrinth.mapped", "Frames, page map and slabs", BaseUnits.BYTES, List.of(),
-                LabyrinthStats::mappedBytes);
-        gauge(registry, count, "labyrinth.locked", "Of the mapped bytes, those locked",
-                BaseUnits.BYTES, List.of(), LabyrinthStats::lockedBytes);
+        gauge(registry, count, "labyrinth.mapped", "Mapped bytes of frames, page map and slabs", BaseUnits.BYTES,
+                List.of(), LabyrinthStats::mappedBytes);
+        gauge(registry, count, "labyrinth.locked", "Locked bytes, of the mapped ones", BaseUnits.BYTES, List.of(),
+                LabyrinthStats::lockedBytes);
         counter(registry, count, "labyrinth.lives.ended", "Frees, hand-overs and sweeps",
                 LabyrinthStats::livesEnded);
         counter(registry, count, "labyrinth.refused.approx", "Requests that got null; races lose some",
                 LabyrinthStats::refusedApprox);
         counter(registry, count, "labyrinth.reserve.hits.approx", "Requests served by the reserve; races lose some",
                 LabyrinthStats::reserveHitsApprox);
-        counter(registry, count, "labyrinth.lost.approx", "Claims lost to races and old hints; races lose some",
+        counter(registry, count, "labyrinth.lost.approx", "Claims lost by races and outdated hints; races lose some",
                 LabyrinthStats::lostApprox);
     }
 

@@ -1,6 +1,6 @@
 /**
- * A labyrinth's figures as Micrometer's meters. Needs {@code io.micrometer:micrometer-core}; nothing else of the
- * library does.
+ * A labyrinth's figures as Micrometer's meters. This package needs {@code io.micrometer:micrometer-core}. The rest of
+ * the library does not.
  */
 @NullMarked
 package io.labyrinth.micrometer;

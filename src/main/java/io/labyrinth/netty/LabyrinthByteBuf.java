@@ -16,13 +16,14 @@ import java.nio.channels.GatheringByteChannel;
 import java.nio.channels.ScatteringByteChannel;
 import org.jspecify.annotations.Nullable;
 
-/** A direct buffer in a run of frames, in an object of a slab, or in what another allocator gave instead. */
+/** A direct buffer in a run of frames, in an object of a slab, or in a buffer of another allocator. */
 final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
 
     /*
-     * An offset into a view of the labyrinth's memory: only this object, which is recycled, and the duplicate of the
-     * view that channels read and write by, which is kept from life to life. What is handed out as a ByteBuffer is a
-     * slice of the buffer alone; only internalNioBuffer, which Netty has for itself, has the whole view behind it.
+     * A buffer is an offset into a view of the labyrinth's memory (Window). So it needs only two objects: this one,
+     * which is recycled, and a duplicate of the view, by which channels read and write, and which stays with this one
+     * when it is recycled. A ByteBuffer that is handed out is a slice of this buffer alone. Only internalNioBuffer,
+     * which Netty has for itself, reaches the whole view.
      */
 
     private static final Recycler<LabyrinthByteBuf> RECYCLER = new Recycler<>() {
@@ -32,24 +33,24 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         }
     };
 
-    /** Streams are copied piece by piece. */
+    /** A stream is copied in pieces of so many bytes. */
     private static final int PIECE = 8192;
     private static final ByteBuffer NOTHING = ByteBuffer.allocateDirect(0);
 
     private final Recycler.Handle<LabyrinthByteBuf> recycling;
     private LabyrinthByteBufAllocator allocator;
-    /** Of the object, if there is a slab, or else of the run; 0 if there is neither. */
+    /** If there is a slab, the handle of an object, otherwise of a run; 0 if there is neither. */
     private long handle;
     private @Nullable Slab slab;
-    /** What holds the memory if no handle does. */
+    /** The other allocator's buffer that has the memory, if no handle does. */
     private @Nullable ByteBuf other;
     private ByteBuffer memory = NOTHING;
     private int offset;
     private int length;
-    /** Bytes from the offset on that are this buffer's. */
+    /** Bytes of this buffer, from the offset on. */
     private int held;
     private @Nullable ByteBuffer internal;
-    /** Which memory it is a view of. */
+    /** The memory that {@code internal} is a view of. */
     private ByteBuffer internalOf = NOTHING;
 
     private LabyrinthByteBuf(Recycler.Handle<LabyrinthByteBuf> recycling) {
@@ -57,7 +58,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         this.recycling = recycling;
     }
 
-    /** Without memory: {@link LabyrinthByteBufAllocator#place} gives it that. */
+    /** A buffer without memory: {@link LabyrinthByteBufAllocator#place} gives it some. */
     static LabyrinthByteBuf fresh(LabyrinthByteBufAllocator allocator, int maxCapacity) {
         LabyrinthByteBuf buffer = RECYCLER.get();
         buffer.allocator = allocator;
@@ -71,12 +72,16 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
 
     // --------------------------------------------------------------------------------------------------- its memory
 
-    /** @param start of the object or the run, in bytes from the labyrinth's first frame on */
+    /** @param start where the object or the run begins, in bytes from the labyrinth's first frame on */
     void moveInto(@Nullable Slab slab, long handle, Window window, long start, int held) {
         hold(slab, handle, null, window.memory(), (int) (start - window.start()), held);
     }
 
-    /** @param memory all of the other, which another allocator gave */
+    /**
+     * Moves into a buffer of another allocator.
+     *
+     * @param memory all of that buffer
+     */
     void moveInto(ByteBuf other, ByteBuffer memory) {
         hold(null, 0, other, memory, 0, memory.capacity());
     }
@@ -91,7 +96,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         this.held = held;
     }
 
-    /** As {@link #capacity(int)}, of a buffer that has nothing in it. */
+    /** Like {@link #capacity(int)}, for a buffer that has no content yet. */
     void start(int capacity) {
         length = capacity;
     }
@@ -110,7 +115,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         long handle = this.handle;
         ByteBuf other = this.other;
         int held = this.held;
-        // No byte is within reach from now on, even where Netty was told not to ask whether a buffer is released.
+        // From now on no byte can be reached, even if Netty was told not to check whether a buffer is released.
         hold(null, 0, null, NOTHING, 0, 0);
         giveBack(slab, handle, other, held);
         recycling.recycle(this);
@@ -121,7 +126,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         return length;
     }
 
-    /** In place where there is room, and where a smaller one would not do; otherwise by a copy. */
+    /** Stays in place if there is room, and no smaller place would do. Otherwise copies. */
     @Override
     public ByteBuf capacity(int newCapacity) {
         checkNewCapacity(newCapacity);
@@ -137,7 +142,10 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         return this;
     }
 
-    /** @param needed whether to fail rather than stay if there is nothing to move into; else it has to be smaller */
+    /**
+     * @param needed true: there must be a new place, or the call fails. False: it moves only into a smaller place, and
+     *               stays if there is none
+     */
     private void move(int newCapacity, boolean needed) {
         Slab oldSlab = slab;
         long oldHandle = handle;
@@ -155,7 +163,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
             memory.put(offset, oldMemory, oldOffset, Math.min(length, newCapacity));
             moved = true;
         } finally {
-            // Whichever of the two it is not in.
+            // Gives back the place that the buffer is not in now.
             if (moved) {
                 giveBack(oldSlab, oldHandle, oldOther, oldHeld);
             } else if (memory != oldMemory || offset != oldOffset) {
@@ -473,7 +481,7 @@ final class LabyrinthByteBuf extends AbstractReferenceCountedByteBuf {
         }
     }
 
-    // Read by the object's own view: a reader has it to itself, as it moves the index.
+    // These reads use internalNioBuffer: they move readerIndex, so only one thread may be in them.
 
     @Override
     public int readBytes(GatheringByteChannel to, int length) throws IOException {

@@ -16,8 +16,9 @@ import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Netty's direct buffers in the frames of a labyrinth, locked and faulted in: a large one is a run of 2^order frames, a
- * small one an object of a slab, and the last release gives it back. Heap buffers are Netty's unpooled ones.
+ * Netty's direct buffers in the frames of a labyrinth, which are locked and faulted in. A large buffer is a run of
+ * 2^order frames, a small one is an object of a slab. The last release gives it back. Heap buffers are Netty's unpooled
+ * ones.
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("http").frames(1024).open()) {
@@ -26,26 +27,27 @@ import org.jspecify.annotations.Nullable;
  * }
  * }
  *
- * <p><b>Sizes.</b> A buffer of up to 2,048 bytes shares a frame with others of its size: 256, 512, 1,024 or 2,048. One
- * of up to a page takes a frame, and one of n bytes the smallest run that has them. It grows within what it has in
- * place, and beyond by a copy. The largest run is 4 MiB of 4 KiB pages. For each small size the allocator opens a
- * {@link Slab} of up to 2^14 when it is made, for which the system maps and locks up to 272 KiB more; where it refuses
- * to, such buffers take frames, and a warning is logged. Beyond 2^14 of one size, too. After that no buffer makes a
- * call of the system.
+ * <p><b>Sizes.</b> A buffer of up to 2,048 bytes takes an object of 256, 512, 1,024 or 2,048 bytes, and shares a frame
+ * with others of its size. A larger buffer takes the smallest run that has its bytes. A buffer grows in place as long
+ * as there is room, and then by a copy. The largest run has 2^10 frames: 4 MiB with pages of 4 KiB.
  *
- * <p><b>An exhausted labyrinth.</b> A buffer for which there is no room, or that would be larger than the largest run,
- * is refused by {@link OutOfFramesError}, or is asked of another allocator, if one was named. The frames that small
- * buffers have left are kept for the next ones, and given back by {@link #trim}: before a request of this allocator is
- * refused, too. For others {@link Labyrinth#shrinkSlabs} does it.
+ * <p><b>Small buffers.</b> When the allocator is made, it opens a {@link Slab} of up to 2^14 objects for each small
+ * size. The system maps and locks up to 272 KiB for each. If the system refuses that, buffers of this size take frames,
+ * and a warning is logged. Buffers beyond 2^14 of one size take frames too. After that no buffer makes a system call.
  *
- * <p><b>Threads.</b> As Netty has it: any thread may use and release a buffer, so the runs are not EXCLUSIVE. What was
- * released is refused by its reference count. The objects are recycled, as those of Netty's pooled buffers are: whoever
- * keeps one beyond its release may meet its next life, unless recycling is off
- * ({@code -Dio.netty.recycler.maxCapacityPerThread=0}); run or object are freed once in each life, whoever does it.
+ * <p><b>An exhausted labyrinth.</b> If there is no room for a buffer, or it would be larger than the largest run, the
+ * other allocator is asked. If there is none, the request fails with {@link OutOfFramesError}. The frames that small
+ * buffers have left are kept for the next small buffers. {@link #trim} gives them back. This allocator also does so
+ * before it refuses a request. Other users of the labyrinth call {@link Labyrinth#shrinkSlabs}.
  *
- * <p>There is nothing to close: one allocator will do for a labyrinth, which keeps its slabs to the end. The labyrinth
- * stays its opener's, whose {@code close()} is refused while buffers are out. (Who has them, and where they were taken,
- * its message tells if the labyrinth samples claims.)
+ * <p><b>Threads.</b> As everywhere in Netty, any thread may use and release a buffer. So the runs are not EXCLUSIVE.
+ * The reference count refuses the use of a released buffer. The objects are recycled, as those of Netty's pooled
+ * buffers are: code that keeps a buffer after its release may meet the next use of the same object, unless recycling is
+ * off ({@code -Dio.netty.recycler.maxCapacityPerThread=0}). Each run or object is still freed exactly once.
+ *
+ * <p><b>Closing.</b> The allocator itself needs no close. One allocator is enough for a labyrinth; its slabs stay until
+ * the labyrinth closes. The caller that opened the labyrinth closes it. Its {@code close()} is refused while buffers
+ * are out. If the labyrinth samples claims, the message says who has them, and where they were taken.
  */
 @SuppressWarnings("exports")    // see module-info
 public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
@@ -54,17 +56,17 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
     private final Labyrinth labyrinth;
     private final Handles handles;
     private final Gfp gfp;
-    private final @Nullable ByteBufAllocator whenDry;
+    private final @Nullable ByteBufAllocator whenExhausted;
     private final Metric metric;
     private final SmallBuffers small;
     private final int frameShift;
-    /** Of all frames. */
+    /** Bytes of all frames. */
     private final long bytes;
-    /** By the place's upper bits. */
+    /** By the upper bits of a place. */
     private final @Nullable Window[] windows;
 
     /**
-     * Refuses by {@link OutOfFramesError} what the labyrinth has no run for.
+     * If the labyrinth has no run for a buffer, the request fails with {@link OutOfFramesError}.
      *
      * @param gfp for every run; {@link Gfp#HIGH} for buffers that may use the reserve
      * @throws IllegalArgumentException if it says EXCLUSIVE: any thread may release a buffer
@@ -74,22 +76,24 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
     }
 
     /**
-     * Asks another allocator for what the labyrinth has no run for: {@code UnpooledByteBufAllocator.DEFAULT}, say.
+     * If the labyrinth has no run for a buffer, another allocator is asked: {@code UnpooledByteBufAllocator.DEFAULT},
+     * for example.
      *
-     * @param gfp     for every run; {@link Gfp#HIGH} for buffers that may use the reserve
-     * @param whenDry {@code null}: nobody
+     * @param gfp           for every run; {@link Gfp#HIGH} for buffers that may use the reserve
+     * @param whenExhausted the other allocator; {@code null}: none
      * @throws IllegalArgumentException if it says EXCLUSIVE: any thread may release a buffer
      */
-    public LabyrinthByteBufAllocator(Labyrinth labyrinth, Gfp gfp, @Nullable ByteBufAllocator whenDry) {
+    public LabyrinthByteBufAllocator(Labyrinth labyrinth, Gfp gfp, @Nullable ByteBufAllocator whenExhausted) {
         super(true);
         if (gfp.with(Gfp.EXCLUSIVE).equals(gfp)) {
             throw new IllegalArgumentException("gfp=" + gfp
-                    + ": any thread may release a Netty buffer, and an EXCLUSIVE run is its owner's; leave it out");
+                    + ": any thread may release a Netty buffer, but only its owner an EXCLUSIVE run: leave out"
+                    + " EXCLUSIVE");
         }
         this.labyrinth = labyrinth;
         this.handles = labyrinth.handles();
-        this.gfp = whenDry == null ? gfp : gfp.with(Gfp.NOWARN);
-        this.whenDry = whenDry;
+        this.gfp = whenExhausted == null ? gfp : gfp.with(Gfp.NOWARN);
+        this.whenExhausted = whenExhausted;
         this.small = new SmallBuffers(labyrinth);
         this.metric = new Metric(small, labyrinth.frameSize());
         this.frameShift = Long.numberOfTrailingZeros(labyrinth.frameSize());
@@ -115,7 +119,7 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         return new CountedHeapByteBuf(this, initialCapacity, maxCapacity);
     }
 
-    /** Yes: a direct buffer's memory is given back by its release, and by no garbage collector. */
+    /** True: the release of a direct buffer gives its memory back, and no garbage collector does. */
     @Override
     public boolean isDirectBufferPooled() {
         return true;
@@ -128,35 +132,35 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
 
     @Override
     public String toString() {
-        return "LabyrinthByteBufAllocator(" + labyrinth + " gfp=" + gfp + " whenDry="
-                + (whenDry == null ? "refuse" : whenDry) + ")";
+        return "LabyrinthByteBufAllocator(" + labyrinth + " gfp=" + gfp + " whenExhausted="
+                + (whenExhausted == null ? "refuse" : whenExhausted) + ")";
     }
 
-    /** What a buffer of so many bytes takes, if it can be had. */
+    /** Bytes of the object or the run that a buffer of so many bytes takes, if there is one. */
     long heldFor(int bytes) {
         return bytes <= SmallBuffers.MOST ? SmallBuffers.bytesFor(bytes) : 1L << orderOf(bytes) + frameShift;
     }
 
-    /** The order of the smallest run that has so many bytes; beyond {@link Labyrinth#MAX_ORDER} if none has. */
+    /** The order of the smallest run that has so many bytes; above {@link Labyrinth#MAX_ORDER} if no run has. */
     private int orderOf(int bytes) {
         return Integer.SIZE - Integer.numberOfLeadingZeros(Math.max(bytes - 1, 0) >>> frameShift);
     }
 
     /**
-     * Gives a buffer memory for so many bytes, instead of what it has, which stays its caller's to give back.
-     * On failure nothing has changed.
+     * Gives a buffer memory for so many bytes. The caller gives back what the buffer had before. On failure nothing has
+     * changed.
      */
     void place(LabyrinthByteBuf buffer, int bytes) {
         if (placeInFrames(buffer, bytes)) {
             return;
         }
         metric.exhausted.increment();
-        if (whenDry == null) {
+        if (whenExhausted == null) {
             throw new OutOfFramesError("bytes=" + bytes + " order=" + orderOf(bytes) + " limit=" + Labyrinth.MAX_ORDER
                     + ": no free run in " + labyrinth + " for gfp=" + gfp
-                    + "; open it with more frames, or name an allocator for when it is exhausted");
+                    + ": open it with more frames, or name an allocator to ask when it is exhausted");
         }
-        ByteBuf other = whenDry.directBuffer(bytes, bytes);
+        ByteBuf other = whenExhausted.directBuffer(bytes, bytes);
         try {
             ByteBuffer memory = other.nioBuffer(0, other.capacity());
             metric.elsewhere.add(bytes);
@@ -167,7 +171,7 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         }
     }
 
-    /** @return false if there is no room for so many bytes; nothing has changed then */
+    /** @return false if there is no room for so many bytes; then nothing has changed */
     boolean placeInFrames(LabyrinthByteBuf buffer, int bytes) {
         if (orderOf(bytes) > Labyrinth.MAX_ORDER) {
             return false;
@@ -180,7 +184,7 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         if (slab == null) {
             return placeInRun(buffer, orderOf(bytes));
         }
-        // A slab that finds no frame has been refused one, and so would be the run.
+        // A slab that is not full was refused a frame. The labyrinth would refuse the run too.
         return placeInObject(buffer, slab) || small.isFull(slab) && placeInRun(buffer, 0);
     }
 
@@ -192,7 +196,7 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         return placeIn(buffer, slab, slab.alloc(gfp), slab.objectBytes());
     }
 
-    /** In what was just claimed: an object, if there is a slab, or else a run; 0 if there was nothing. */
+    /** @param handle what was just claimed: an object, if there is a slab, otherwise a run; 0 if there was nothing */
     private boolean placeIn(LabyrinthByteBuf buffer, @Nullable Slab slab, long handle, int held) {
         if (handle == 0) {
             return false;
@@ -212,13 +216,13 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         }
     }
 
-    /** That has this place; null if there is none. */
+    /** The window that has this place; null if there is none. */
     private @Nullable Window window(long start) {
         Window window = windows[(int) (start >> Window.MAX_BYTES_SHIFT)];
         return window == null || start < window.start() ? null : window;
     }
 
-    /** Rare: a window begins at the lowest place that was ever used in it. Two threads that race make one too many. */
+    /** Rare: a window begins at the lowest place that was ever used in it. Two threads that race may make two. */
     private Window open(MemorySegment held, long start) {
         int index = (int) (start >> Window.MAX_BYTES_SHIFT);
         Window window = Window.from(held, start, Math.min(bytes, (index + 1L) << Window.MAX_BYTES_SHIFT));
@@ -226,7 +230,7 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         return window;
     }
 
-    /** Address of what a buffer holds. */
+    /** The address of the object or the run. */
     long address(@Nullable Slab slab, long handle) {
         return slab == null ? handles.address(handle) : slab.address(handle);
     }
@@ -241,8 +245,8 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
     }
 
     /**
-     * Gives back the frames that small buffers have left; looks at each that they had. Does nothing if none was
-     * released since the last time, or while another thread is at it.
+     * Gives back the frames that small buffers have left. Looks at every frame of the slabs. Does nothing if no small
+     * buffer was released since the last time, or while another thread does it.
      *
      * @return the number of frames freed
      * @throws io.labyrinth.LabyrinthException.Closed if the labyrinth is closed
@@ -256,7 +260,7 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
         metric.elsewhere.add(-bytes);
     }
 
-    /** What buffers hold just now; each figure is a sum over stripes, exact while no other thread allocates. */
+    /** What buffers hold now. Each figure is a sum over cells, and exact while no other thread allocates. */
     public static final class Metric implements ByteBufAllocatorMetric {
 
         private final LongAdder inFrames = new LongAdder();
@@ -271,7 +275,7 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
             this.frameSize = frameSize;
         }
 
-        /** Bytes of the runs and objects that direct buffers hold, and of what they hold of the other allocator. */
+        /** Bytes that direct buffers hold: those of runs and objects, and those of the other allocator. */
         @Override
         public long usedDirectMemory() {
             return usedFrameMemory() + usedOtherMemory();
@@ -282,22 +286,22 @@ public final class LabyrinthByteBufAllocator extends AbstractByteBufAllocator
             return onHeap.sum();
         }
 
-        /** Bytes of the runs and objects that direct buffers hold, each counted as a whole. */
+        /** Bytes of the runs and objects that direct buffers hold. Each run and object counts as a whole. */
         public long usedFrameMemory() {
             return inFrames.sum();
         }
 
-        /** Bytes of the frames that small buffers share, those among them that are free. Looks at every such frame. */
+        /** Bytes of the frames that small buffers share, free objects included. Looks at every frame of the slabs. */
         public long sharedFrameMemory() {
             return small.frames() * frameSize;
         }
 
-        /** Bytes of direct buffers that the other allocator was asked for, as the labyrinth had no run for them. */
+        /** Bytes that direct buffers hold of the other allocator, because the labyrinth had no run for them. */
         public long usedOtherMemory() {
             return elsewhere.sum();
         }
 
-        /** Requests that the labyrinth had no room for: refused, or passed on to the other allocator. */
+        /** Requests for which the labyrinth had no room: they failed, or went to the other allocator. */
         public long requestsExhausted() {
             return exhausted.sum();
         }

@@ -9,16 +9,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Where buffers of up to half a page live: a slab for each power of two from 256 bytes to 2,048, opened with the
- * allocator, as to open one calls the system, which no event loop should do. Any thread may call all of it.
+ * The place of buffers of up to 2,048 bytes: a slab for each power of two from 256 bytes to 2,048. The slabs open with
+ * the allocator, because an opening calls the system, and no event loop should do that. Any thread may call every
+ * method.
  */
 final class SmallBuffers {
 
     /*
-     * A slab keeps the frames that its objects have left, as the next ones will want them; but a frame that small
-     * buffers have left must not be what a large one is refused for. So whoever finds the labyrinth exhausted gives
-     * them back first, if a small buffer was released since the last time: to look through all slabs takes
-     * microseconds, and at a labyrinth that stays exhausted each request would pay for them.
+     * A slab keeps the frames that its objects have left, because the next objects want them. But no large buffer may
+     * be refused because of such frames. So a request that finds the labyrinth exhausted gives them back first. It does
+     * so only if a small buffer was released since the last time: a look through all slabs takes microseconds, and
+     * otherwise each request to a labyrinth that stays exhausted would pay for it.
      */
 
     static final int LEAST = 256;
@@ -29,13 +30,13 @@ final class SmallBuffers {
     private static final int SIZES = Integer.numberOfTrailingZeros(MOST) - LEAST_SHIFT + 1;
 
     private final Labyrinth labyrinth;
-    /** None where the labyrinth could not have the words of one: such buffers take frames. */
+    /** By size. Null if the system refused the memory for a slab's words: buffers of this size take frames. */
     private final @Nullable Slab[] slabs = new Slab[SIZES];
-    /** Whether an object was freed since the last look at what could be given back. */
+    /** Whether an object was freed since the last trim began. */
     private volatile boolean anyFreed;
     private final AtomicBoolean trimming = new AtomicBoolean();
 
-    /** May call the system. On failure no slab stays. */
+    /** Calls the system. On failure no slab stays open. */
     SmallBuffers(Labyrinth labyrinth) {
         this.labyrinth = labyrinth;
         try {
@@ -61,17 +62,17 @@ final class SmallBuffers {
         }
     }
 
-    /** What a small buffer takes. */
+    /** Bytes of the object that a small buffer takes. */
     static int bytesFor(int bytes) {
         return 1 << LEAST_SHIFT + index(bytes);
     }
 
-    /** ceil(log2(bytes)), from that of the least on. */
+    /** ceil(log2(bytes)) - LEAST_SHIFT, at least 0. */
     private static int index(int bytes) {
         return Integer.SIZE - Integer.numberOfLeadingZeros(Math.max(bytes - 1, 0) >> LEAST_SHIFT);
     }
 
-    /** For a buffer of so many bytes; null if it has to take a run. */
+    /** The slab for a buffer of so many bytes; null if the buffer has to take a run. */
     @Nullable Slab slab(int bytes) {
         return bytes > MOST ? null : slabs[index(bytes)];
     }
@@ -80,13 +81,13 @@ final class SmallBuffers {
         try {
             return labyrinth.slab(LEAST << index);
         } catch (LabyrinthException.LockRefused | LabyrinthException.MapRefused refusal) {
-            LOG.warn("{}: buffers of up to {} bytes take a frame each, as there is no slab for them: {}", labyrinth,
-                    LEAST << index, refusal.getMessage());
+            LOG.warn("{}: buffers of up to {} bytes take a frame each, because there is no slab for them: {}",
+                    labyrinth, LEAST << index, refusal.getMessage());
             return null;
         }
     }
 
-    /** Whether it is its own limit that it gives nothing more, and not the labyrinth's. */
+    /** Whether the slab has as many frames as its own limit allows. If not, the labyrinth refused it a frame. */
     boolean isFull(Slab slab) {
         return slab.frames() * (labyrinth.frameSize() / slab.objectBytes()) >= slab.objects();
     }
@@ -98,7 +99,7 @@ final class SmallBuffers {
         }
     }
 
-    /** @return the frames given back; 0 also where another thread is at it */
+    /** @return the frames given back; also 0 while another thread does it */
     int trim() {
         if (!anyFreed || !trimming.compareAndSet(false, true)) {
             return 0;
@@ -118,13 +119,13 @@ final class SmallBuffers {
             return freed;
         } finally {
             if (!all) {
-                anyFreed = true;    // what was not looked at is for the next time
+                anyFreed = true;    // the next trim looks at the slabs that this one did not
             }
             trimming.set(false);
         }
     }
 
-    /** Frames that slabs have, whether buffers are in them or not. */
+    /** Frames of all slabs, with buffers in them or not. */
     int frames() {
         int frames = 0;
         for (int i = 0; i < SIZES; i++) {

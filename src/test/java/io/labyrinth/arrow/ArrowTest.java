@@ -173,7 +173,7 @@ class ArrowTest {
         try (RootAllocator allocator = inFrames()) {
             assertThatThrownBy(() -> allocator.buffer(PAGE + 1)).isInstanceOf(OutOfMemoryException.class)
                     .hasMessage("bytes=8192 order=1 limit=10: no free run in labyrinth=arrow frames=1024 frameSize=4096"
-                            + " reserve=8 for gfp=NOWAIT; open it with more frames, or name a factory for when it is"
+                            + " reserve=8 for gfp=NOWAIT: open it with more frames, or name a factory to ask when it is"
                             + " exhausted");
             assertThat(allocator.getAllocatedMemory()).isZero();
             taken.forEach(Frame::close);
@@ -235,6 +235,6 @@ class ArrowTest {
     @Test
     void refusesExclusive() {
         assertThatThrownBy(() -> new LabyrinthAllocation(labyrinth, Gfp.ATOMIC_EXCLUSIVE))
-                .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("leave it out");
+                .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("leave out EXCLUSIVE");
     }
 }

@@ -88,7 +88,24 @@ class CommandLineTest {
         assertThat(JsonParser.parseString(Files.readString(folder.resolve("report"))).getAsJsonObject()
                 .getAsJsonObject("memory").get("reserve").getAsLong()).isEqualTo(4);
         assertThat(new Cli(folder).run("stress", "--help").out().replaceAll("\\s+", " "))
-                .contains("for stress a 16th of the frames, but no more than 96");
+                .contains("for stress a 16th of the frames, at most 96");
+    }
+
+    /** One file, one read, one link; one thread, one frame. */
+    @Test
+    void aCountAndItsNounAgree() throws IOException, InterruptedException {
+        Files.createDirectory(folder.resolve("one"));
+        Files.write(folder.resolve("one/file"), new byte[10]);
+        Files.createSymbolicLink(folder.resolve("one/link"), Path.of("file"));
+        String digest = new Cli(folder).run("digest", "--order", "0", "--threads", "1", "one").err();
+        String stress = new Cli(folder).run("stress", "--seconds", "1", "--threads", "1", "--frames", "1").err();
+
+        assertThat(digest).contains("digest       1 file, 0 failed, 1 link skipped; ");
+        assertThat(stress).contains(" in 1 s by 1 thread (seed ", " mapped: 1 frame of ");
+        assertThat(List.of(digest, stress)).allSatisfy(summary -> assertThat(summary)
+                .doesNotContainPattern("(?<![\\d.,])1 (\\w+ )?(files|links|frames|runs|pages|threads|times|rows)\\b"));
+        assertThat(List.of(Count.of(0, "file"), Count.of(1, "more row"), Count.of(2_000, "late use")))
+                .containsExactly("0 files", "1 more row", "2,000 late uses");
     }
 
     @Test

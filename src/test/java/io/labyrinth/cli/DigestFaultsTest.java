@@ -139,7 +139,7 @@ class DigestFaultsTest {
         Cli.Result ill = new Cli(folder).through(unshare).run("doctor");
         assertThat(ill.code()).isEqualTo(1);
         assertThat(ill.out()).contains("user namespace        not the initial one", "CAP_IPC_LOCK: yes, but not of the"
-                + " initial user namespace, where it would count: the soft limit applies",
+                + " initial user namespace, and only there it counts: the soft limit applies",
                 "tried                 fails: ");
     }
 

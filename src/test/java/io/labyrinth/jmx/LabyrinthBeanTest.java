@@ -103,7 +103,7 @@ class LabyrinthBeanTest {
             LabyrinthBean bean = LabyrinthBean.register(labyrinth);
             assertThatThrownBy(() -> LabyrinthBean.register(labyrinth)).isInstanceOf(IllegalStateException.class)
                     .hasMessageContainingAll("bean=io.labyrinth:type=Labyrinth,name=jmx exists",
-                            "close that one first");
+                            "close that bean first");
             bean.close();
             bean.close();
             assertThat(SERVER.isRegistered(bean.getObjectName())).isFalse();

@@ -63,8 +63,8 @@ class MapPictureTest {
                     free but too small for order  0:0%%  1:0%%  2:0%%  3:33%%  4:100%%  5:100%%  6:100%%  7:100%%  \
                     8:100%%  9:100%%  10:100%%
                              0 %s
-                    by state; a line has 512 frames, a cell 8 of them, and shows what most of those are that are not \
-                    free; a small letter: less than half are out
+                    by state; a line has 512 frames, a cell 8 of them; free frames aside, a cell shows what most of \
+                    its frames are; a small letter: less than half are out
                       .         12  free
                       r          8  free in the reserve
                       T          4  in transit
@@ -159,6 +159,17 @@ class MapPictureTest {
     }
 
     @Test
+    void aCountAndItsNounAgree() {
+        try (Labyrinth labyrinth = open("one", 1, 0)) {
+            assertThat(text(labyrinth, ColorBy.STATE)).contains("labyrinth one, 1 frame of ", "order 0, 1 frame, ");
+            labyrinth.validate();
+        }
+        assertThat(MapPicture.count(0, "other owner")).isEqualTo("0 other owners");
+        assertThat(MapPicture.count(1, "other owner")).isEqualTo("1 other owner");
+        assertThat(MapPicture.count(1_024, "frame")).isEqualTo("1,024 frames");
+    }
+
+    @Test
     void byOwnerTheLargestHaveALetterOfTheirOwn() throws InterruptedException {
         try (Labyrinth labyrinth = open("owners", 512, 0)) {
             CountDownLatch taken = new CountDownLatch(14);
@@ -182,7 +193,7 @@ class MapPictureTest {
             try {
                 String text = text(labyrinth, ColorBy.OWNER);
                 assertThat(text).contains("  A         32  shared, claimed by thread "
-                        + Thread.currentThread().threadId() + "\n", "  +         12  3 others\n");
+                        + Thread.currentThread().threadId() + "\n", "  +         12  3 other owners\n");
                 for (int i = 0; i < 11; i++) {
                     assertThat(text).contains("  %c         %2d  thread %d\n".formatted('B' + i, 16 - i,
                             threads.get(i).threadId()));
@@ -207,8 +218,8 @@ class MapPictureTest {
             Frame busy = labyrinth.allocPages(EXCLUSIVE, 3);
             Frame fresh = labyrinth.allocPages(EXCLUSIVE, 4);
 
-            assertThat(text(labyrinth, ColorBy.ORDER)).contains("  3          8  order 3\n", "  4         16  order 4\n",
-                    "  .         40  free\n");
+            assertThat(text(labyrinth, ColorBy.ORDER)).contains("  3          8  order 3\n",
+                    "  4         16  order 4\n", "  .         40  free\n");
             assertThat(text(labyrinth, ColorBy.LIVES)).contains("  3          8  100 or more\n",
                     "  0         56  no life ended\n");
             busy.close();

@@ -291,7 +291,7 @@ class ByteBufAllocatorTest {
 
         assertThatThrownBy(() -> allocator.directBuffer(PAGE + 1)).isInstanceOf(OutOfFramesError.class)
                 .hasMessage("bytes=4097 order=1 limit=10: no free run in labyrinth=netty frames=1024 frameSize=4096"
-                        + " reserve=8 for gfp=NOWAIT; open it with more frames, or name an allocator for when it is"
+                        + " reserve=8 for gfp=NOWAIT: open it with more frames, or name an allocator to ask when it is"
                         + " exhausted");
         assertThat(allocator.metric().requestsExhausted()).isEqualTo(1);
         taken.forEach(Frame::close);
@@ -417,7 +417,7 @@ class ByteBufAllocatorTest {
     @Test
     void refusesExclusive() {
         assertThatThrownBy(() -> new LabyrinthByteBufAllocator(labyrinth, Gfp.ATOMIC_EXCLUSIVE))
-                .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("leave it out");
+                .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("leave out EXCLUSIVE");
     }
 
     @Test
