@@ -59,7 +59,8 @@ run-native: build native
 test: jdk
 	@src/build/in-brief $(MVN) verify \
 		$(if $(T),-Dtest='$(T)' -Dsurefire.failIfNoSpecifiedTests=false -Dmaven.javadoc.skip) \
-		$(if $(LONG),-Dlabyrinth.long=true -Djunit.jupiter.execution.timeout.default=100m -Dsurefire.timeout=9000)
+		$(if $(MERGE),-Dlabyrinth.scale=merge) \
+		$(if $(LONG),-Dlabyrinth.scale=long -Djunit.jupiter.execution.timeout.default=100m -Dsurefire.timeout=9000)
 
 reproducible: jdk
 	@JDK="$(JDK)" src/test/verify/reproducible

@@ -26,7 +26,7 @@ class ArgumentsTest {
 
     private static final String JAZZER = "com.code_intelligence.jazzer.Jazzer";
     private static final String JAZZER_API = "com.code_intelligence.jazzer.api.FuzzedDataProvider";
-    private static final int INPUTS = 4_000;
+    private static final int INPUTS = (int) Verify.scale(1_500, 4_000, 4_000);
     private static final int LENGTH = 200;
     private static final long SEEDS = Verify.scale(1, 10);
 

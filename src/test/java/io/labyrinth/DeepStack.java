@@ -21,15 +21,18 @@ final class DeepStack {
 
     private final Held held;
     private final Step step;
+    private final int stride;
     private int target;
     private int level;
     private boolean taken;
 
-    private DeepStack(Held held, Step step) {
+    private DeepStack(Held held, Step step, int stride) {
         this.held = held;
         this.step = step;
+        this.stride = stride;
     }
 
+    /** @param args one claim of how many is sampled, or 0; of how many depths one is tried, a divisor of the shims */
     public static void main(String[] args) throws InterruptedException {
         Thread.setDefaultUncaughtExceptionHandler((thread, e) -> {
             e.printStackTrace();
@@ -39,15 +42,16 @@ final class DeepStack {
         if (!args[0].equals("0")) {
             builder.sampleClaims(Integer.parseInt(args[0]));
         }
-        Thread.ofPlatform().start(() -> all(builder)).join();
-        Thread.ofVirtual().start(() -> all(builder)).join();
+        int stride = Integer.parseInt(args[1]);
+        Thread.ofPlatform().start(() -> all(builder, stride)).join();
+        Thread.ofVirtual().start(() -> all(builder, stride)).join();
     }
 
-    private static void all(Labyrinth.Builder builder) {
+    private static void all(Labyrinth.Builder builder, int stride) {
         try (Labyrinth labyrinth = builder.open()) {
             for (Gfp gfp : List.of(Gfp.ATOMIC_EXCLUSIVE, Gfp.NOWAIT)) {
                 for (Step step : Step.values()) {
-                    new DeepStack(new Held(labyrinth, gfp), step).everyDepth();
+                    new DeepStack(new Held(labyrinth, gfp), step, stride).everyDepth();
                 }
             }
             labyrinth.validate();
@@ -64,7 +68,7 @@ final class DeepStack {
         int successes = 0;
         int overflows = 0;
         int orphans = 0;
-        for (target = 0; successes < ENOUGH_SUCCESSES; target++) {
+        for (target = 0; successes < ENOUGH_SUCCESSES; target += stride) {
             step.prepare(held);
             level = 0;
             taken = false;
@@ -75,7 +79,7 @@ final class DeepStack {
             held.check(!taken && step.mayHaveEnded(), step + " level=" + target + " taken=" + taken);
         }
         System.out.println(Thread.currentThread() + " " + step + " overflows=" + overflows + " orphans=" + orphans
-                + " depths=" + target);
+                + " depths=" + target / stride);
     }
 
     /** Down to the end of the stack, and the step at the {@link #target}th level on the way up. */

@@ -31,10 +31,14 @@ class LincheckTest {
 
     private static final Set<String> ACCESS = Set.of("lv", "so", "cas", "lvOwnerAt", "soOwnerAt");
 
-    /** In JVMs of their own, side by side. 3 threads with 3 operations each take half as long again. */
-    private static final List<Shape> SHAPES = List.of(new Shape(3, 2), new Shape(2, 3));
-    private static final int SCENARIOS = 100;
-    private static final int INVOCATIONS = 10_000;
+    /**
+     * In JVMs of their own, side by side. 3 threads with 3 operations each take half as long again. In {@code make
+     * test} the first alone.
+     */
+    private static final List<Shape> SHAPES = List.of(new Shape(3, 2), new Shape(2, 3))
+            .subList(0, Verify.isShort() ? 1 : 2);
+    private static final int SCENARIOS = (int) Verify.scale(10, 100, 100);
+    private static final int INVOCATIONS = (int) Verify.scale(2_000, 10_000, 10_000);
     private static final int PATIENCE_SECONDS = 900;
 
     /** Of a scenario. */
@@ -70,7 +74,8 @@ class LincheckTest {
                 builder.with(element);
             }
         }));
-        return ChildJvm.of(folder + ":" + System.getProperty("java.class.path"), LincheckProgram.class)
+        ChildJvm jvm = ChildJvm.of(folder + ":" + System.getProperty("java.class.path"), LincheckProgram.class);
+        return (Verify.isShort() ? jvm : jvm.withBothCompilers())
                 .with(String.valueOf(scenarios), String.valueOf(invocations), String.valueOf(shape.threads),
                         String.valueOf(shape.operations)).patience(PATIENCE_SECONDS)
                 .jvm("-XX:+EnableDynamicAgentLoading", "-Djdk.attach.allowAttachSelf=true",

@@ -19,13 +19,15 @@ public class NativeTest {
     public NativeTest() {
     }
 
-    private static final long KILLS = Verify.scale(200, 2000);
-    private static final long TIMES_AT_EACH_STEP = Verify.scale(2, 20);
-    private static final long ROUNDS = Verify.scale(20_000, 300_000);
+    private static final long KILLS = Verify.scale(40, 200, 2000);
+    private static final long TIMES_AT_EACH_STEP = Verify.scale(1, 2, 20);
+    private static final long ROUNDS = Verify.scale(5_000, 20_000, 300_000);
+    private static final long IMAGES = Verify.scale(2_000, 10_000, 10_000);
 
     @Test
     void everyTestOfTheCSideHolds() throws Exception {
-        String said = make("test", "KILLS=" + KILLS, "STEPS=" + TIMES_AT_EACH_STEP, "ROUNDS=" + ROUNDS);
+        String said = make("test", "KILLS=" + KILLS, "STEPS=" + TIMES_AT_EACH_STEP, "ROUNDS=" + ROUNDS,
+                "IMAGES=" + IMAGES);
 
         assertThat(said).contains("ops: ", "misuse: ", "shared: ", "machines: ", "fuzz: ", "stress: ", "killed paused: ",
                 "killed random: " + KILLS + " processes, nothing lost",
@@ -37,6 +39,7 @@ public class NativeTest {
     /** The tools that go with the compiler are found by it: neither ld nor ar nor objcopy of this machine will do. */
     @Test
     void compilesForAnotherProcessorAndByAnotherLibc() throws Exception {
+        assumeThat(Verify.isShort()).as("compilers take half a minute: make verify does it").isFalse();
         String said = make("cross");
 
         assumeThat(said).as("neither aarch64-linux-gnu-gcc nor musl-gcc is on PATH").contains("cross: ");

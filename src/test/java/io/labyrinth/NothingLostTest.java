@@ -2,6 +2,7 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import java.lang.foreign.ValueLayout;
 import java.util.List;
@@ -12,7 +13,9 @@ import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** No frame is lost if an error strikes between a claim and its return. The errors strike in child JVMs. */
@@ -26,12 +29,19 @@ class NothingLostTest {
         Race.join(DEAD);
     }
 
+    static List<Arguments> modesOfDeepStacks() {
+        List<Arguments> modes = List.of(arguments("-Xint", "0"), arguments("-XX:+TieredCompilation", "1"),
+                arguments("-XX:+TieredCompilation", "0"), arguments("-Xint", "1"));
+        return modes.subList(0, Verify.isShort() ? 2 : 4);
+    }
+
     /** Interpreted, every call needs stack of its own; compiled, a pair is one method. Both must hold. */
     @ParameterizedTest
-    @CsvSource({"-Xint, 0", "-XX:+TieredCompilation, 0", "-Xint, 1", "-XX:+TieredCompilation, 1"})
+    @MethodSource("modesOfDeepStacks")
     void notByAStackOverflowAtAnyDepth(String mode, String sampleClaims) {
-        ChildJvm.Result child = ChildJvm.of(DeepStack.class)
-                .jvm("-Xss256k", "-Xmx64m", "-XX:MaxJavaStackTraceDepth=8", mode).with(sampleClaims).run();
+        ChildJvm.Result child = ChildJvm.of(DeepStack.class).withBothCompilers()
+                .jvm("-Xss256k", "-Xmx64m", "-XX:MaxJavaStackTraceDepth=8", mode)
+                .with(sampleClaims, String.valueOf(Verify.scale(2, 1, 1))).run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
         assertThat(child.out().lines()).hasSize(2 * 2 * DeepStack.Step.values().length).allSatisfy(line ->
@@ -79,10 +89,12 @@ class NothingLostTest {
     @ParameterizedTest
     @ValueSource(strings = {"0", "1"})
     void notByAnOutOfMemoryErrorAnywhere(String sampleClaims) {
-        ChildJvm.Result child = ChildJvm.of(FullHeap.class).jvm("-Xmx8m", "-Xms8m").with(sampleClaims).run();
+        int turns = (int) Verify.scale(10, 25, 25);
+        ChildJvm.Result child = ChildJvm.of(FullHeap.class).jvm("-Xmx8m", "-Xms8m")
+                .with(sampleClaims, String.valueOf(turns)).run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
-        assertThat(Integer.parseInt(child.out().replaceAll("\\D", ""))).isGreaterThan(8);
+        assertThat(Integer.parseInt(child.out().replaceAll("\\D", ""))).isGreaterThan(turns / 3);
     }
 
     /** Nor the memory of a labyrinth that cannot open, as the heap has no room for its part of the page map. */
@@ -247,6 +259,7 @@ class NothingLostTest {
 
         public static void main(String[] args) {
             SplittableRandom random = new SplittableRandom(42);
+            int turns = Integer.parseInt(args[1]);
             int errors = 0;
             Labyrinth.Builder builder = Labyrinth.builder("full").frames(FRAMES).reserve(16);
             try (Labyrinth labyrinth = args[0].equals("0") ? builder.open() : builder.sampleClaims(1).open()) {
@@ -257,7 +270,7 @@ class NothingLostTest {
                 giveUp(labyrinth, frames, tickets, raw);
                 byte[] room = new byte[1 << 18];
                 Object[] hog = fillTheHeap(1 << 17);
-                for (int turn = 0; turn < 25; turn++) {
+                for (int turn = 0; turn < turns; turn++) {
                     room = null;
                     byte[] spare = new byte[random.nextInt(10_000)];
                     Object[] rest = fillTheHeap(1 << 13);

@@ -25,7 +25,6 @@ final class OwnershipStress {
 
     private static final int PLATFORM = 4;
     private static final int VIRTUAL = 10;
-    static final long IN_TEST = 10_000_000;
     /** A shorter one may miss a kind by chance: a run of the highest order, most likely. */
     private static final long ALL_KINDS_FROM = 1_000_000;
 
@@ -60,7 +59,7 @@ final class OwnershipStress {
 
     /** As asked for by {@code -Dlabyrinth.operations=1000000000}, or as many as this run is for. */
     static long operations() {
-        return Long.getLong("labyrinth.operations", Verify.scale(IN_TEST, 10 * IN_TEST));
+        return Long.getLong("labyrinth.operations", Verify.scale(2_000_000, 10_000_000, 100_000_000));
     }
 
     /** What was done, in one line; throws an AssertionError at the first violation. */

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 /** A tenant closes while its threads allocate. This runs in a child JVM, because a fault would end the JVM. */
 class SharedCloseTest {
 
-    private static final long TIMES = Verify.scale(150, 600);
+    private static final long TIMES = Verify.scale(40, 150, 600);
     private static final int PATIENCE_SECONDS = 1200;
 
     /** Attaches, lets threads churn, and closes under them, again and again. Arguments: the path, how often. */
@@ -86,7 +86,7 @@ class SharedCloseTest {
     void whoIsAtWorkWhenItClosesIsRefusedAndComesToNoHarm() throws Exception {
         Path path = Path.of("/dev/shm/labyrinth-churn-" + ProcessHandle.current().pid());
         try {
-            ChildJvm.Result child = ChildJvm.of(Churn.class).with(path.toString(), String.valueOf(TIMES))
+            ChildJvm.Result child = ChildJvm.of(Churn.class).withBothCompilers().with(path.toString(), String.valueOf(TIMES))
                     .patience(PATIENCE_SECONDS).run();
             assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
             Verify.held("a thread at work during a close is refused, and harms nobody", "SharedCloseTest", TIMES

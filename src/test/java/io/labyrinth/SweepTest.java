@@ -74,7 +74,7 @@ class SweepTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void framesOfACrowdOfDeadThreadsComeBackInOneSweep(boolean virtual) {
-        int threads = (int) Verify.scale(100_000, virtual ? 1_000_000 : 100_000);
+        int threads = (int) Verify.scale(virtual ? 100_000 : 10_000, 100_000, virtual ? 1_000_000 : 100_000);
         try (Labyrinth crowd = Labyrinth.builder("crowd").frames(threads).locking(Locking.NONE).open()) {
             for (int started = 0; started < threads; started += BATCH) {
                 List<Thread> batch = new ArrayList<>(BATCH);

@@ -46,7 +46,7 @@ class TwinImagesTest {
 
     @Test
     void javaAndCRefuseTheSameFiles() throws Exception {
-        long count = Verify.scale(4_000, 100_000);
+        long count = Verify.scale(1_500, 4_000, 100_000);
         HeaderImages images = new HeaderImages(0x1AB);
         Map<String, Integer> outcomes = new TreeMap<>();
         try (Answers c = new Answers(TwinImagesTest::program)) {
@@ -145,7 +145,7 @@ class TwinImagesTest {
 
     @Test
     void anyWordsAdviceAndSlotsHaveATypedAnswerOrASensibleCount() throws Exception {
-        long count = Verify.scale(450, 20_000);
+        long count = Verify.scale(150, 450, 20_000);
         Map<String, String> wrong = new TreeMap<>();
         int used = 0;
         int hangs = 0;

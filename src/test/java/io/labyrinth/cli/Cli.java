@@ -67,7 +67,8 @@ final class Cli {
         String path = Stream.concat(Stream.of(ChildJvm.home(Main.class)), libraries).filter(entry -> !entry.isEmpty())
                 .distinct().collect(Collectors.joining(File.pathSeparator));
         return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-Xmx256m", "-cp", path,
+                "--enable-native-access=ALL-UNNAMED", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
+                "-XX:+UseSerialGC", "-Xmx256m", "-cp", path,
                 Main.class.getName());
     }
 

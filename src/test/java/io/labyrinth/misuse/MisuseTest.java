@@ -23,7 +23,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Each misuse runs in a JVM of its own. The error that ends it is exact, it is the same every time, and no JVM crashes.
+ * The error that ends each misuse is exact, it is the same every time, and no JVM crashes. A merge gives each program a
+ * JVM of its own. {@code make test} gives one JVM to all that can share it.
  */
 class MisuseTest {
 
@@ -40,12 +41,17 @@ class MisuseTest {
     static void startAll() {
         Program.all().forEach(program -> PROGRAMS.put(Program.name(program), program));
         jvms = Executors.newFixedThreadPool(JVMS_AT_ONCE);
+        Future<ChildJvm.Result> shared = Verify.isShort() ? jvms.submit(quick(ChildJvm.of(Program.class))::run) : null;
         PROGRAMS.forEach((name, program) -> {
             List<Future<ChildJvm.Result>> ends = new ArrayList<>();
-            ChildJvm jvm = quick(ChildJvm.of(Program.class))
-                    .with(program.getDeclaringClass().getName(), program.getName());
-            for (int i = 0; i < REPEATS; i++) {
-                ends.add(jvms.submit(jvm::run));
+            if (shared != null && !program.getAnnotation(Outcome.class).ownJvm()) {
+                ends.add(shared);
+            } else {
+                ChildJvm jvm = quick(ChildJvm.of(Program.class))
+                        .with(program.getDeclaringClass().getName(), program.getName());
+                for (int i = 0; i < REPEATS; i++) {
+                    ends.add(jvms.submit(jvm::run));
+                }
             }
             ENDS.put(name, ends);
         });
@@ -56,12 +62,27 @@ class MisuseTest {
         jvms.shutdownNow();
         if (HELD.get() == PROGRAMS.size()) {
             Verify.held("A refusal is typed, says fact, limit and remedy, and changes nothing.", "MisuseTest",
-                    PROGRAMS.size() + " programs x " + REPEATS + " JVMs");
+                    PROGRAMS.size() + " programs" + (Verify.isShort() ? "" : " x " + REPEATS + " JVMs"));
         }
     }
 
+    /** That of one program of a JVM that ran them all, as if it had ended by itself. */
+    private static ChildJvm.Result partOf(ChildJvm.Result shared, String name) {
+        assertThat(shared.exit()).as(shared.err()).isZero();
+        String err = partOf(shared.err(), name);
+        return new ChildJvm.Result(err.isEmpty() ? 0 : 1, partOf(shared.out(), name), err);
+    }
+
+    private static String partOf(String text, String name) {
+        String begin = Program.BEGIN + name + "\n";
+        assertThat(text).contains(begin);
+        String rest = text.substring(text.indexOf(begin) + begin.length());
+        int end = rest.indexOf(Program.BEGIN);
+        return end < 0 ? rest : rest.substring(0, end);
+    }
+
     private static ChildJvm quick(ChildJvm jvm) {
-        return jvm.jvm("-XX:TieredStopAtLevel=1", "-XX:+ErrorFileToStderr", "-XX:-CreateCoredumpOnCrash", "-Xmx64m");
+        return jvm.jvm("-XX:+ErrorFileToStderr", "-XX:-CreateCoredumpOnCrash", "-Xmx64m");
     }
 
     static Stream<String> programs() {
@@ -75,6 +96,9 @@ class MisuseTest {
         boolean harmless = outcome.type() == Outcome.Harmless.class;
         for (Future<ChildJvm.Result> end : ENDS.get(name)) {
             ChildJvm.Result ended = end.get();
+            if (ended.out().startsWith(Program.BEGIN)) {
+                ended = partOf(ended, name);
+            }
 
             String all = ended.out() + ended.err();
             assertThat(ended.out()).as(all).isEqualTo("out=" + outcome.out() + "\n");

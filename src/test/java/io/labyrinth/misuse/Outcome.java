@@ -19,6 +19,9 @@ import java.lang.annotation.Target;
     /** Frames that are out when it has ended, and could not be had again; -1 if its labyrinth was closed. */
     int out() default 0;
 
+    /** Whether it changes its JVM for good. */
+    boolean ownJvm() default false;
+
     /** The outcome of what does no harm. */
     final class Harmless extends Throwable {
         private static final long serialVersionUID = 1L;

@@ -6,6 +6,7 @@ import io.labyrinth.Handles;
 import io.labyrinth.Labyrinth;
 import io.labyrinth.LabyrinthException;
 import io.labyrinth.LabyrinthStats;
+import java.io.PrintStream;
 import java.lang.foreign.ValueLayout;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
@@ -17,8 +18,8 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 /**
- * Small programs, and the main method that runs one of them. Each misuses a labyrinth once, by its public methods
- * alone. The error that answers the misuse ends the program, as it would end a user's. Before that the program shows
+ * Small programs, and the main method that runs one of them, or all. Each misuses a labyrinth once, by its public
+ * methods alone. The error that answers the misuse ends the program, as it would end a user's. Before that the program shows
  * that the labyrinth is whole: everything that others had is untouched, and every other frame can be allocated, once.
  */
 abstract class Program {
@@ -31,6 +32,9 @@ abstract class Program {
 
     private static final List<Class<? extends Program>> ALL =
             List.of(Frees.class, Uses.class, Owners.class, Forgeries.class, Closings.class, Requests.class);
+
+    /** Of a line between the programs of one JVM. */
+    static final String BEGIN = "begin ";
 
     private static final long STAMP = 0x5741_4c4c_5741_4c4cL;
 
@@ -51,13 +55,22 @@ abstract class Program {
         return program.getName().replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT);
     }
 
-    /** Runs the program whose group and method are named. */
+    /** Runs the program whose group and method are named; or all that need no JVM of their own, one after the other. */
     public static void main(String[] args) throws Throwable {
-        Class<? extends Program> group = Class.forName(args[0]).asSubclass(Program.class);
+        if (args.length == 0) {
+            for (Method program : all().filter(method -> !method.getAnnotation(Outcome.class).ownJvm()).toList()) {
+                runAsIfAlone(program);
+            }
+        } else {
+            run(Class.forName(args[0]).asSubclass(Program.class), args[1]);
+        }
+    }
+
+    private static void run(Class<? extends Program> group, String name) throws Throwable {
         Program program = group.getDeclaredConstructor().newInstance();
         Throwable end = null;
         try {
-            group.getDeclaredMethod(args[1]).invoke(program);
+            group.getDeclaredMethod(name).invoke(program);
         } catch (InvocationTargetException e) {
             end = e.getCause();
         }
@@ -65,6 +78,27 @@ abstract class Program {
         if (end != null) {
             throw end;
         }
+    }
+
+    /** In a thread that dies of what it throws, as a main thread does. Both streams get the program's name first. */
+    private static void runAsIfAlone(Method program) throws InterruptedException {
+        for (PrintStream stream : List.of(System.out, System.err)) {
+            stream.println(BEGIN + name(program));
+        }
+        Thread main = new Thread(() -> {
+            try {
+                run(program.getDeclaringClass().asSubclass(Program.class), program.getName());
+            } catch (Throwable e) {
+                throw sneaky(e);
+            }
+        }, "main");
+        main.start();
+        main.join();
+    }
+
+    @SuppressWarnings("unchecked")
+    private static <E extends Throwable> RuntimeException sneaky(Throwable e) throws E {
+        throw (E) e;
     }
 
     /** A frame that somebody holds all the while, and that must not notice. */

@@ -115,7 +115,8 @@ final class Requests extends Program {
         Labyrinth.builder("refused").frames((1L << 32) + 1).open();
     }
 
-    @Outcome(type = MapRefused.class, says = {"labyrinth=refused requested=64.", "ask for fewer frames"})
+    @Outcome(type = MapRefused.class, says = {"labyrinth=refused requested=64.", "ask for fewer frames"},
+            ownJvm = true)
     void openLargerThanTheAddressSpace() {
         ChildJvm.limitMyself("as", ChildJvm.status("VmSize", 10) + (256 << 10) << 10);
         Labyrinth.builder("refused").frames(Labyrinth.MAX_FRAMES).locking(Locking.NONE).open();
