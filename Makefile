@@ -1,35 +1,37 @@
-# Thin: finds a JDK >= 25 by itself, and leaves the rest to Maven. Nothing that Maven calls comes back here.
+# Finds a JDK >= 25, and leaves the rest to Maven. Maven never calls this file.
 .PHONY: help which-java build run run-native test verify mutants model bench jcstress bindings native native-test
 .PHONY: native-bench uring browser load ownership vm reproducible clean jdk
 
 JDK := $(shell src/build/find-jdk 2> /dev/null)
 CLI := "$(JDK)/bin/java" -jar target/labyrinth-cli.jar
-# A download that stalls is given up after a minute (up to Maven 3.8, and later): Maven's own limit is half an hour.
+# Maven gives up a stalled download only after half an hour. These settings make it a minute: the first one for Maven up
+# to 3.8, the second one for later versions.
 MVN := env JAVA_HOME="$(JDK)" mvn -B -ntp -Dmaven.wagon.rto=60000 -Daether.connector.requestTimeout=60000
 
 help:
-	@echo "make run             build, and digest the JDK's own files through locked frames, checked by sha256sum"
-	@echo "make run ARGS=...    the same for any command: make run ARGS='digest DIR', 'stress --seconds 5', 'doctor'"
-	@echo "make run-native      the same with a native program at the other end, killed half-way and begun again"
-	@echo "make test            all tests, a line for each class; make test T=Name for one class"
-	@echo "make verify          every proof in its long form, and one table of what held, 90 minutes; QUICK=1: 18"
-	@echo "make model           the protocol's models, checked exhaustively with spin, and the bugs that they must find"
-	@echo "make mutants         plants one bug after the other, and says which test finds it; QUICK=1 takes some of them"
-	@echo "make ownership       a crowd's frames, stamped and read back, 10^9 operations, hours; N=10000000 for so many"
-	@echo "make vm              emulated machines: other kernels, processors, page sizes; M=name for one; QUICK=1: two"
-	@echo "make browser         the page of labyrinth map in a headless Chromium, if there is one"
-	@echo "make bench           the benchmarks, side by side; make bench QUICK=1 takes 4 minutes at most"
-	@echo "make load            an HTTP server's throughput and p99, Netty's allocator and this, in turns; QUICK=1: 30 s"
-	@echo "make jcstress        pairs of operations at the same moment, 10 minutes; QUICK=1: 3 minutes; T=Name for some"
-	@echo "make build           target/labyrinth.jar, the library, and target/labyrinth-cli.jar, the command line"
-	@echo "make reproducible    builds twice, in two folders, and compares the jars byte by byte"
-	@echo "make bindings        regenerate bindings/ with a jextract on PATH"
-	@echo "make native          compile the C side into target/native"
-	@echo "make uring           an example: frames as one registered buffer of io_uring (needs liburing-dev)"
-	@echo "make native-test     its tests, also under the sanitizers; make native-test LONG=1 kills 2,000 processes"
-	@echo "make native-bench    what a frame costs in C"
-	@echo "make which-java      the java that all of this uses"
-	@echo "make clean"
+	@echo "make run             builds, and hashes the JDK's own files through locked frames; sha256sum checks the sums"
+	@echo "make run ARGS=...    builds, and runs a command: make run ARGS='digest DIR', 'stress --seconds 5', 'doctor'"
+	@echo "make run-native      hashes files with a native program at the other end, killed half-way and begun again"
+	@echo "make test            runs all tests, with a line for each class; make test T=Name runs one class"
+	@echo "make verify          runs every proof, and prints one table of what held: 90 minutes; QUICK=1: 18 minutes"
+	@echo "make model           checks the models of the protocol with spin, and that they find planted bugs"
+	@echo "make mutants         plants one bug after the other, and says which test finds it; QUICK=1: only some bugs"
+	@echo "make ownership       stamps and checks frames from many threads: 10^9 operations, hours; N=10000000 for fewer"
+	@echo "make vm              boots emulated machines with other kernels, processors and page sizes; M=name boots one,"
+	@echo "                     QUICK=1 two"
+	@echo "make browser         shows the page of labyrinth map in a headless Chromium, if there is one"
+	@echo "make bench           runs the benchmarks, side by side: half an hour; QUICK=1: at most 4 minutes"
+	@echo "make load            measures an HTTP server with Netty's allocator and with this one, in turns; QUICK=1: 30 s"
+	@echo "make jcstress        runs pairs of operations at the same moment: 10 minutes; QUICK=1: 3; T=Name for some"
+	@echo "make build           builds target/labyrinth.jar, the library, and target/labyrinth-cli.jar, the command line"
+	@echo "make reproducible    builds twice, in two folders, and compares the bytes of the jars"
+	@echo "make bindings        generates bindings/ again, with a jextract on PATH"
+	@echo "make native          compiles the C side into target/native"
+	@echo "make uring           runs an example: frames as one registered buffer of io_uring (needs liburing-dev)"
+	@echo "make native-test     tests the C side, also under the sanitizers; LONG=1 kills 2,000 processes"
+	@echo "make native-bench    measures what a frame costs in C"
+	@echo "make which-java      prints the java that make uses"
+	@echo "make clean           removes target"
 
 jdk:
 	@src/build/find-jdk check
@@ -48,14 +50,14 @@ else
 	sha256sum -c --quiet target/jdk.sums && echo "sha256sum agrees on all $$(wc -l < target/jdk.sums) files"
 endif
 
-# The JDK's libraries, hashed at the other end of the frames; the other process is killed half-way, and begun again.
+# Hashes the JDK's libraries, with a native program at the other end. The program is killed half-way, and begun again.
 run-native: build native
 	for end in --to=target/native/consume --from=target/native/produce; do \
 		$(CLI) relay $$end --kill 20 "$(JDK)"/lib/*.so "$(JDK)"/lib/server/* \
 			"$(JDK)"/bin/* > target/relay.sums && sha256sum -c --quiet target/relay.sums \
 			&& echo "sha256sum agrees on all $$(wc -l < target/relay.sums) files" || exit 1; done
 
-# What mvn verify does, in a line for each class.
+# Does what mvn verify does, and prints a line for each class.
 test: jdk
 	@src/build/in-brief $(MVN) verify \
 		$(if $(T),-Dtest='$(T)' -Dsurefire.failIfNoSpecifiedTests=false -Dmaven.javadoc.skip) \
