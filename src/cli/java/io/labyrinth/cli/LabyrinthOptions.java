@@ -78,8 +78,8 @@ final class LabyrinthOptions {
     }
 
     /**
-     * Whether a run of this order fits into the frames outside of the reserve. A command would wait for any other in
-     * vain. A reserve that is no part of the frames passes here: the builder refuses it.
+     * Whether a run of this order fits into the frames outside of the reserve. If it does not fit, a command would wait
+     * for it for ever. If the reserve is as large as the frames, this is true too, and the builder refuses the reserve.
      */
     boolean canHold(int order) {
         return frames <= reserve() || frames - reserve() >= 1L << order;

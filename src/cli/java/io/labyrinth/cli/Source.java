@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A file that is read past the page cache, straight into frames (O_DIRECT), as long as its file system allows it. Some
- * file systems refuse the opening, some the first read, and all a read from a position that is no multiple of a block.
+ * file systems refuse the opening, some the first read. All refuse a read at a position that is no multiple of a block.
  * After a refusal it is read through the page cache.
  */
 final class Source implements Closeable {

@@ -18,7 +18,7 @@ final class Stress {
     /*
      * Flood and ebb take turns, by the clock, for all workers at the same time. In a flood each worker wants more than
      * its share. So the labyrinth is full, requests get null, and the reserve is used. In an ebb all workers but one
-     * free all that they have, and that one asks for runs of any order. Without ebbs no large run would ever be free.
+     * free all that they have, and this one asks for runs of any order. Without ebbs no large run would ever be free.
      */
 
     private static final long FLOOD_NANOS = TimeUnit.MILLISECONDS.toNanos(45);
