@@ -35,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("net-rx").frames(1024).reserve(64).open()) {
- *     Frame frame = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE);   // null: nothing within reach, and it said so at once
+ *     Frame frame = labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE);   // null at once if nothing is free
  *     if (frame != null) try (frame) {
  *         MemorySegment page = frame.segment();                  // one page, this thread's alone, dead after close()
  *         page.set(ValueLayout.JAVA_LONG, 0, 42L);

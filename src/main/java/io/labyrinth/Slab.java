@@ -32,7 +32,7 @@ import org.slf4j.LoggerFactory;
  *
  * {@snippet :
  * try (Labyrinth labyrinth = Labyrinth.builder("nodes").frames(1024).open(); Slab nodes = labyrinth.slab(64)) {
- *     long node = nodes.alloc(Gfp.ATOMIC_EXCLUSIVE);      // 0: nothing within reach, and it said so at once
+ *     long node = nodes.alloc(Gfp.ATOMIC_EXCLUSIVE);      // 0 at once if nothing is free
  *     if (node != 0) {
  *         nodes.putLong(node, 56, 42L);                   // this thread's alone, and refused from the free on
  *         System.out.println(nodes.getLong(node, 56));    // 42
