@@ -75,6 +75,7 @@ abstract class Program {
             end = e.getCause();
         }
         System.out.println("out=" + program.outAfterwards());
+        program.giveBack();
         if (end != null) {
             throw end;
         }
@@ -181,6 +182,15 @@ abstract class Program {
         everyOtherFrameCanBeHadOnce(FRAMES - out);
         labyrinth.validate();
         return out;
+    }
+
+    /** The next program of this JVM may lock as much as this one did. */
+    private void giveBack() {
+        try {
+            labyrinth.closeNow();
+        } catch (LabyrinthException.FramesOut inUse) {
+            // By a thread that still uses a segment.
+        }
     }
 
     private boolean isClosed() {
