@@ -257,8 +257,8 @@ public final class Zone {
      * Searches the runs whose heads are in [from, to) for one of this order that ends before {@code limit}, and leaves
      * the stripe's cursor where it ended.
      *
-     * <p>9 parameters: with flags, looks and groups asked of {@code gfp} in here, a sprint that is refused took 20 to 23
-     * ns, not 16 to 18.
+     * <p>It has 9 parameters because a refused sprint took 20 to 23 ns, not 16 to 18, when this method asked gfp for
+     * flags, looks and groups itself.
      *
      * @param looks  the groups and spans whose advice may be looked at
      * @param groups the groups that may be searched
