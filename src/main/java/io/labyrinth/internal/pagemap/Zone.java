@@ -182,16 +182,14 @@ public final class Zone {
 
     private long walk(int gfp, int order, int stripe, Thread me) {
         int ordinary = map.ordinary;
-        long flags = GfpFlags.wordFlags(gfp);
         int looks = !GfpFlags.isSprint(gfp) ? Integer.MAX_VALUE
                 : stripes[stripe + EXHAUSTED] == 0 ? SPRINT_LOOKS : SPRINT_LOOKS_WHEN_EXHAUSTED;
-        int groups = GfpFlags.isSprint(gfp) ? SPRINT_GROUPS : Integer.MAX_VALUE;
         int cursor = (int) Math.min(stripes[stripe + CURSOR], ordinary);
         // Mostly the next word has what is wanted: a burst, or a giver whose frames others free, comes by in order.
         if (cursor < ordinary) {
             long word = map.lvWord(cursor);
             if (PageWord.isFree(word) && PageWord.order(word) == order) {
-                long next = map.claimSeen(cursor, word, order, flags, me);
+                long next = map.claimSeen(cursor, word, order, GfpFlags.wordFlags(gfp), me);
                 if (next != 0) {
                     stripes[stripe + STEPS] = 1;
                     stripes[stripe + EXHAUSTED] = 0;
@@ -204,19 +202,18 @@ public final class Zone {
         stripes[stripe + STEPS] = 0;
         // The cursor's group is searched twice: from the cursor on at first, as a whole at the end.
         int wrap = Math.min((cursor | GROUP_FRAMES - 1) + 1, ordinary);
-        long handle = cursor == ordinary ? 0
-                : search(cursor, ordinary, ordinary, order, flags, me, stripe, looks, groups);
+        long handle = cursor == ordinary ? 0 : search(cursor, ordinary, gfp, order, me, looks);
         boolean fromTheStart = !GfpFlags.isSprint(gfp) || stripes[stripe + CURSOR] >= ordinary;
         if (handle == 0 && (fromTheStart || stripes[stripe + EXHAUSTED] == 0)) {
             int from = fromTheStart ? 0 : elsewhere(stripes[stripe + CURSOR]);
             int to = GfpFlags.isSprint(gfp) ? ordinary : wrap;
-            handle = search(from, to, ordinary, order, flags, me, stripe, looks, groups);
+            handle = search(from, to, gfp, order, me, looks);
         }
         if (handle == 0 && map.orphans.mend(map)) {
-            handle = search(0, ordinary, ordinary, order, flags, me, stripe, looks, groups);
+            handle = search(0, ordinary, gfp, order, me, looks);
         }
         if (handle == 0 && ordinary < map.frames && GfpFlags.mayUseReserve(gfp)) {
-            handle = walkReserve(gfp, order, flags, me, stripe, looks, groups);
+            handle = walkReserve(gfp, order, stripe, me, looks);
         }
         if (handle == 0) {
             stripes[stripe + (GfpFlags.isQuiet(gfp) ? REFUSED_QUIETLY : REFUSED)]++;
@@ -229,14 +226,14 @@ public final class Zone {
     }
 
     /** A sprint goes on where the stripe's last one ended, or it would never see the end of a large reserve. */
-    private long walkReserve(int gfp, int order, long flags, Thread me, int stripe, int looks, int groups) {
+    private long walkReserve(int gfp, int order, int stripe, Thread me, int looks) {
         int start = map.ordinary;
         int end = map.frames;
         long resume = stripes[stripe + CURSOR];
         int from = GfpFlags.isSprint(gfp) ? Math.clamp(stripes[stripe + RESERVE_CURSOR], start, end) : start;
-        long handle = search(from, end, end, order, flags, me, stripe, looks, groups);
+        long handle = search(from, end, gfp, order, me, looks);
         if (handle == 0 && from != start && stripes[stripe + CURSOR] >= end) {
-            handle = search(start, end, end, order, flags, me, stripe, looks, groups);
+            handle = search(start, end, gfp, order, me, looks);
         }
         stripes[stripe + RESERVE_CURSOR] = stripes[stripe + CURSOR];
         stripes[stripe + CURSOR] = resume;
@@ -254,22 +251,20 @@ public final class Zone {
     }
 
     /**
-     * Searches the runs whose heads are in [from, to) for one of this order that ends before {@code limit}, and leaves
-     * the stripe's cursor where it ended.
+     * Searches the runs whose heads are in [from, to), which is outside of the reserve or in it, and so is the run. It
+     * leaves the stripe's cursor where it ended.
      *
-     * <p>It has 9 parameters because a refused sprint took 20 to 23 ns, not 16 to 18, when this method asked gfp for
-     * flags, looks and groups itself.
-     *
-     * @param looks  the groups and spans whose advice may be looked at
-     * @param groups the groups that may be searched
+     * @param looks the groups and spans whose advice this search may look at: {@link Integer#MAX_VALUE}, or else it is
+     *              a sprint. The caller reads it from the stripe (see lost designs, "looks").
      */
-    private long search(int from, int to, int limit, int order, long flags, Thread me, int stripe, int looks,
-            int groups) {
+    private long search(int from, int to, int gfp, int order, Thread me, int looks) {
+        int stripe = at(stripes, me, 0);
+        int limit = from < map.ordinary ? map.ordinary : map.frames;
         long stamp = Advice.stamp(map, me);
         int pfn = from;
         int steps = 0;
         int looksLeft = looks;
-        int groupsLeft = groups;
+        int groupsLeft = looks == Integer.MAX_VALUE ? looks : SPRINT_GROUPS;
         int wholeSpan = looks == Integer.MAX_VALUE ? -1 : resumedSpan(from);
         long handle = 0;
         while (pfn < to && looksLeft > 0 && groupsLeft > 0) {
@@ -307,11 +302,12 @@ public final class Zone {
                     free = true;
                     wholeSpan = -1;
                     if (PageWord.order(word) >= order) {
-                        handle = map.claimSeen(pfn, word, order, flags, me);
+                        handle = map.claimSeen(pfn, word, order, GfpFlags.wordFlags(gfp), me);
                         stripes[stripe + LOST] += handle == 0 ? 1 : 0;
                     } else if ((pfn & (1 << order) - 1) == 0 && pfn + (1 << order) <= limit) {
                         steps += 1 << order;
-                        handle = isAllFree(pfn, order) ? map.claimAndJoin(pfn, order, flags, me) : 0;
+                        handle = isAllFree(pfn, order)
+                                ? map.claimAndJoin(pfn, order, GfpFlags.wordFlags(gfp), me) : 0;
                     }
                     if (handle != 0) {
                         stripes[stripe + STEPS] += steps;
