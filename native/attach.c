@@ -231,7 +231,7 @@ static enum labyrinth_error read_header(int fd, struct labyrinth_header *header)
         return map_refused("pread", "the file", sizeof *header);
     }
     return bytes == sizeof *header ? LABYRINTH_OK
-        : refuse_file(LABYRINTH_NOT_A_LABYRINTH, "too short for a header; is its creator still at it?",
+        : refuse_file(LABYRINTH_NOT_A_LABYRINTH, "too short for a header: perhaps its creator has not finished",
                       (uint64_t) bytes, sizeof *header);
 }
 

@@ -140,12 +140,12 @@ static void explain_map(char *text, size_t bytes, const struct refusal *r)
 static void explain_close(char *text, size_t bytes, const struct refusal *r)
 {
     if (r->limit != 0) {
-        snprintf(text, bytes, "labyrinth=%s cannot give up its slot: %s errno=%d(%s) slot=%llu: nothing can be had from"
-                 " it any more; detach again, which goes on from here", r->name, r->verb, r->errnum,
+        snprintf(text, bytes, "labyrinth=%s cannot give up its slot: %s errno=%d(%s) slot=%llu: it gives no more"
+                 " frames; detach again: the detach goes on from here", r->name, r->verb, r->errnum,
                  strerror(r->errnum), (number) r->limit);
     } else {
-        snprintf(text, bytes, "labyrinth=%s cannot give its memory back: %s bytes=%llu errno=%d(%s): it is detached all"
-                 " the same; raise the limit (vm.max_map_count), and detach again, which goes on from here", r->name,
+        snprintf(text, bytes, "labyrinth=%s cannot give its memory back: %s bytes=%llu errno=%d(%s): it gives no more"
+                 " frames; raise the limit (vm.max_map_count), and detach again: the detach goes on from here", r->name,
                  r->verb, (number) r->value, r->errnum, strerror(r->errnum));
     }
 }
@@ -187,7 +187,7 @@ const char *labyrinth_explain(char *text, size_t bytes)
                  " use the Frame or its Ticket", r->verb, PFN_OF(r->handle));
         break;
     case LABYRINTH_CLOSED:
-        snprintf(text, bytes, "%s refused: the labyrinth is detached, and whatever it handed out ended with it: attach"
+        snprintf(text, bytes, "%s refused: the labyrinth is detached, and so all that it handed out has ended: attach"
                  " again", r->verb);
         break;
     case LABYRINTH_FRAMES_OUT:

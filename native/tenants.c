@@ -34,8 +34,8 @@ static bool is_held(int reason)
 static enum labyrinth_error no_locks(const struct labyrinth *l, int reason)
 {
     return refuse((struct refusal){.error = LABYRINTH_MAP_REFUSED, .verb = "fcntl(F_OFD_SETLK)", .name = l->name,
-                                   .errnum = reason, .rule = "who lives is told by such locks, which this system or"
-                                   " sandbox does not give; use one that allows them"});
+                                   .errnum = reason, .rule = "such locks show which tenants live, and this system or"
+                                   " sandbox does not give them; use one that allows them"});
 }
 
 /* The inode of this process's pid namespace; 0: not known. No other namespace has it while a process is in this one. */

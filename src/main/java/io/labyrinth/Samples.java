@@ -41,7 +41,7 @@ final class Samples {
     private final int every;
     /** Classes whose lines on top of a stack do not say which code claimed. */
     private final Set<String> own;
-    /** By the pfn of a run's head. Benign races: one thread at a time claims a frame, and a Place never changes. */
+    /** By the pfn of a run's head. Racy: one thread at a time claims a frame. A Place never changes. */
     private final @Nullable Place[] places;
 
     /** @param own this library's classes that may be on top of a stack */

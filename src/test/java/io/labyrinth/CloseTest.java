@@ -197,7 +197,7 @@ class CloseTest {
                 .filter(name -> type != Frame.class && type != SlabObject.class || !name.equals("segment")))
                 .as("%s", type).hasSameElementsAs(all);
         refused.forEach((name, call) -> assertThatThrownBy(call).as(name).isExactlyInstanceOf(Closed.class)
-                .hasMessageContainingAll("labyrinth=ended is closed", "ended with it"));
+                .hasMessageContainingAll("labyrinth=ended is closed", "all that it handed out has ended"));
     }
 
     @Test

@@ -90,7 +90,7 @@ final class ClosingCase {
     }
 
     /**
-     * A close has failed. Before the point of no return all is as it was; behind it nothing can be had.
+     * A close has failed. Before the point of no return all is as it was; after it the labyrinth gives no more frames.
      *
      * @param mends whether a call that looks at all words comes first, as nothing could be undone without stack
      */

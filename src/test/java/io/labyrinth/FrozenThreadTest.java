@@ -236,7 +236,7 @@ class FrozenThreadTest {
             memory.set(LONG, adviceAt(group), stamp);
         }
         lifeGoesOnWithout(0, 0);
-        // In a group with nothing free, too: another walk settles it with a stamp of its own.
+        // Also in a group with nothing free: another walk clears its advice with a stamp of its own.
         cut();
         for (int pfn = 64; pfn < 128; pfn++) {
             freeze(pfn);

@@ -105,7 +105,7 @@ class PageMapRaceTest {
         }
     }
 
-    /** A walk may settle the group while a join has its last free frame in hand, and gives it back. */
+    /** A walk may clear the advice of the group while a join holds its last free frame, which it then gives back. */
     @Test
     void framesThatAFailedJoinGivesBackAreAdvised() {
         PageMap map = tiled(64);

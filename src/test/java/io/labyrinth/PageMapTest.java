@@ -316,7 +316,7 @@ class PageMapTest {
     }
 
     @Test
-    void settlesAGroupOnlyIfNothingInItIsFree() {
+    void clearsAGroupOnlyIfNothingInItIsFree() {
         PageMap map = tiled(64 * 3, GENERATION);
         Advice.clearGroup(map, 2, 2);
         assertThat(map.groupMayBeFree(2)).isTrue();
@@ -330,7 +330,7 @@ class PageMapTest {
     }
 
     @Test
-    void looksAtEachWordOfAGroupBeforeItSettlesIt() {
+    void looksAtEachWordOfAGroupBeforeItClearsIt() {
         PageMap map = inSingleFrames(64 * 2 + 7);
         for (int pfn = 64; pfn < map.frames; pfn++) {
             claim(map, pfn, 0, 0);
@@ -349,7 +349,7 @@ class PageMapTest {
     }
 
     @Test
-    void settlesASpanOnlyIfNoneOfItsGroupsIsAdvised() {
+    void clearsASpanOnlyIfNoneOfItsGroupsIsAdvised() {
         PageMap map = tiled(64 * 300, GENERATION);
         for (int pfn = 0; pfn < map.frames; pfn += PageWord.frames(map.lvWord(pfn))) {
             claim(map, pfn, PageWord.order(map.lvWord(pfn)), 0);

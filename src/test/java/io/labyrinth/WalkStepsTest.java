@@ -224,7 +224,7 @@ class WalkStepsTest {
 
     /**
      * 4,096 frames have 64 groups and no spans; 2^20 have 256 spans of 64 groups, of which the last is looked at group
-     * by group, as the reserve is a part of it. The first refusal settles the advice, and looks at every word for that.
+     * by group, as the reserve is a part of it. The first refusal clears the advice, and looks at every word for that.
      */
     @ParameterizedTest
     @CsvSource({"4096, 127, 63, 855, 135", "1048576, 2064535, 318, 492, 195"})

@@ -55,7 +55,7 @@ class WalkTest {
             // Each run is all but free, and the join finds out at its last frame.
             fill(frames, reserve, pfn -> pfn % size == size - 1);
             walk(order);
-            // Each group has one free frame, its last: nothing to settle, and a look at each word.
+            // Each group has one free frame, its last: no advice is cleared, and the walk looks at each word.
             fill(frames, reserve, pfn -> pfn % 64 != 63);
             walk(order);
         }
@@ -102,7 +102,7 @@ class WalkTest {
         }
     }
 
-    /** Each dead end is walked once: then its advice is settled, and a walk of the same maze is short. */
+    /** Each dead end is walked once: then its advice is clear, and a walk of the same maze is short. */
     @ParameterizedTest
     @CsvSource({"1041", "20000", "70000"})
     void theSecondWalkIsSparedWhatTheFirstOneFoundOut(int frames) {

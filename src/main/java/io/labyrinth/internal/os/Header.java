@@ -134,7 +134,7 @@ public record Header(String name, int frames, int reserve, long pageSize, long f
 
     static LabyrinthException.NotALabyrinth tooShort(String path, long bytes) {
         return new LabyrinthException.NotALabyrinth("file=" + path + " bytes=" + bytes + " limit=" + BYTES
-                + ": too short for a header; is its creator still at it?");
+                + ": too short for a header: perhaps its creator has not finished");
     }
 
     /**

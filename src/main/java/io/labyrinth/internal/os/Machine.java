@@ -270,8 +270,8 @@ public final class Machine {
             // No concatenation: see above.
             return new LabyrinthException.CloseRefused(new StringBuilder(what).append(" cannot close: the heap is full,"
                     + " limit=").append(bytes(Runtime.getRuntime().maxMemory())).append(": ")
-                    .append(isOpen ? "it is as it was" : "nothing can be had from it any more").append("; make room, or"
-                    + " raise it with -Xmx, and close it again, which goes on from here").toString());
+                    .append(isOpen ? "it is as it was" : "it gives no more frames").append("; make room, or raise it"
+                    + " with -Xmx, and close it again: the close goes on from here").toString());
         } catch (Error noRoom) {
             throw error;
         }

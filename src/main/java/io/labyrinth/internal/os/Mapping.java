@@ -269,9 +269,9 @@ public final class Mapping implements Runnable {
     private LabyrinthException.CloseRefused refused(String call, long length, Libc.Result result) {
         return new LabyrinthException.CloseRefused("labyrinth=" + name + " cannot give its memory back: " + call
                 + " requested=" + Machine.bytes(length) + " errno=" + result.error() + " max_map_count="
-                + mostMappings() + " " + Machine.addressSpace() + ": nothing can be had from it any"
-                + " more; raise the limit (vm.max_map_count, ulimit -v or -d, vm.overcommit_memory), and close it"
-                + " again, which goes on from here");
+                + mostMappings() + " " + Machine.addressSpace() + ": it gives no more frames; raise"
+                + " the limit (vm.max_map_count, ulimit -v or -d, vm.overcommit_memory), and close it again: the close"
+                + " goes on from here");
     }
 
     /** Reads with one call: after a read of one byte, the next read of such a file returns nothing. */

@@ -289,7 +289,7 @@ public final class SharedFile {
             if (result.failed()) {
                 throw new LabyrinthException.CloseRefused("labyrinth=" + header.name() + " cannot give up its slot: "
                         + "fcntl(F_OFD_SETLK) file=" + path + " errno=" + result.error() + " slot=" + toUnlock
-                        + ": nothing can be had from it any more; close it again, which goes on from here");
+                        + ": it gives no more frames; close it again: the close goes on from here");
             }
             toUnlock = 0;
         }
@@ -370,8 +370,8 @@ public final class SharedFile {
 
     private static LabyrinthException noLocks(String path, Libc.Result result) {
         return new LabyrinthException.MapRefused("file=" + path + " cannot lock a byte (F_OFD_SETLK): errno="
-                + result.error() + ": who lives is told by such locks, which this system or sandbox does not give; use"
-                + " a private labyrinth, or a sandbox that allows them");
+                + result.error() + ": such locks show which tenants live, and this system or sandbox does not give"
+                + " them; use a private labyrinth, or a sandbox that allows them");
     }
 
     public static long lockAt(int candidate) {

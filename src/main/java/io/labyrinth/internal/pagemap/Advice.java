@@ -3,29 +3,30 @@ package io.labyrinth.internal.pagemap;
 import io.labyrinth.bindings.Native;
 
 /**
- * Advice, looked at and cleared where it turned out to be wrong: {@code labyrinth_advice} in the header says why a walk
- * that finds nothing may do so while others free. What gives advice is a part of each free, and so in {@link PageMap}.
+ * The advice tells a walk which groups may have a free run. A walk that finds nothing in a group clears its advice
+ * while other threads free: {@code labyrinth_advice} in native/labyrinth.h says why that is safe. Each free gives
+ * advice, so that code is in {@link PageMap}.
  */
 public final class Advice {
 
     private Advice() {
     }
 
-    /** Whether a walk would come by this frame if free: by its advice, or because one that finds nothing mends. */
+    /** Whether a walk finds this frame if it is free: by its advice, or because a walk that finds nothing mends. */
     static boolean given(PageMap map, int pfn) {
         int group = pfn >> PageMap.GROUP_ORDER;
         return map.orphans.adviceLost
                 || map.groupMayBeFree(group) && (map.spanShift < 0 || map.spanMayBeFree(group >> map.spanShift));
     }
 
-    /** Gives it all anew, where some may have been lost. */
+    /** Advises every group, because some advice may have been lost. */
     public static void giveAll(PageMap map) {
         for (int group = 0; group < map.groups; group++) {
             map.advise(group << PageMap.GROUP_ORDER);
         }
     }
 
-    /** What this thread puts into advice while it looks: its own among all threads of all tenants, never 0 or 1. */
+    /** What this thread writes into advice while it looks. No other thread of any tenant has it. Never 0 or 1. */
     static long stamp(PageMap map, Thread me) {
         return (me.threadId() << Native.LABYRINTH_TENANT_BITS() | PageWord.tenantNumber(map.tenant)) << 1;
     }
@@ -33,10 +34,10 @@ public final class Advice {
     /**
      * Clears the group's advice if none of its words is FREE. Wait-free: 64 words, 2 CAS.
      *
-     * <p>While it looks, its stamp stands in the advice, which still reads as "maybe": whoever freezes here hides
-     * nothing. The stamp is this thread's alone, so the second CAS succeeds only if no free came between.
+     * <p>While it looks, its stamp is the advice, and a stamp still means "maybe". So a thread that stops here hides
+     * nothing. No other thread has this stamp, so the second CAS succeeds only if no free has come since the first.
      *
-     * @return the words it may have looked at
+     * @return the number of words that it looked at, or more
      */
     public static int clearGroup(PageMap map, int group, long stamp) {
         long seen = map.lvAdvice(group);
@@ -56,7 +57,7 @@ public final class Advice {
         return false;
     }
 
-    /** As {@link #clearGroup}, for a span: its words are its groups' advice. Wait-free: 2^spanShift words, 2 CAS. */
+    /** As {@link #clearGroup}, for a span: it reads the advice of its groups. Wait-free: 2^spanShift words, 2 CAS. */
     public static int clearSpan(PageMap map, int span, long stamp) {
         long seen = map.lvAdvice(map.groups + span);
         if (seen != 0 && map.casAdvice(map.groups + span, seen, stamp) && !hasAdvisedGroup(map, span)) {

@@ -49,7 +49,7 @@ public final class Orphans {
     private static final AtomicIntegerFieldUpdater<Orphans> MENDING =
             AtomicIntegerFieldUpdater.newUpdater(Orphans.class, "mending");
 
-    /** By pfn. 2 bytes for each frame. */
+    /** By pfn. 2 bytes for each frame. Racy: the mender reads them after {@code any}, a sweep after the owner's end. */
     public final char[] marks;
     /** Whether there may be an orphan. Set after the mark. */
     public volatile boolean any;

@@ -85,8 +85,8 @@ public final class PageMap {
     private final long pages;
     private final long advice;
 
-    /** The virtual threads that own runs: only the Thread object says whether one is alive. 4 bytes for each frame. */
-    public final @Nullable Thread[] virtualOwners;
+    /** Virtual owners. Only the object says whether it lives. Racy: written before the owner word, read after it. */
+    public final @Nullable Thread[] virtualOwners;    // 4 bytes for each frame
     public final Orphans orphans;
 
     public PageMap(MemorySegment memory, int frames, int reserve) {

@@ -11,8 +11,9 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The passes over all page words: who has what, what is free, whose owner is gone. Reads while others allocate, and
- * then may see a frame before its change and another after it; exact for a labyrinth at rest.
+ * The passes over all page words: who has which runs, what is free, whose owner has ended. Other threads may allocate
+ * during a pass. It then may see one frame before a change and another frame after it. It is exact for a labyrinth at
+ * rest.
  */
 public final class PageMapScan {
 
@@ -22,7 +23,7 @@ public final class PageMapScan {
         this.map = map;
     }
 
-    /** A run and its head's word as they were seen. */
+    /** A run, and the word and the owner word of its head, as the pass saw them. */
     public record Seen(int pfn, long word, long owner) {
         int order() {
             return PageWord.order(word);
@@ -33,7 +34,7 @@ public final class PageMapScan {
         }
     }
 
-    /** All runs that are this tenant's: claimed, or in transit from it. */
+    /** All runs that this tenant has claimed or handed off. */
     public List<Seen> out() {
         List<Seen> out = new ArrayList<>();
         int pfn = 0;
@@ -47,7 +48,7 @@ public final class PageMapScan {
         return out;
     }
 
-    /** Who holds what, for a message: {@code thread=31 runs=2 frames=5; ticket not accepted runs=1 frames=1}. */
+    /** Who has what, for a message: {@code thread=31 runs=2 frames=5; ticket not accepted runs=1 frames=1}. */
     public String describeOut(List<Seen> out) {
         Map<String, int[]> byOwner = new TreeMap<>();
         for (Seen run : out) {
@@ -70,14 +71,15 @@ public final class PageMapScan {
     }
 
     /**
-     * Takes EXCLUSIVE runs back whose owner has ended. Lock-free; any number of sweeps may run at once.
+     * Takes back the EXCLUSIVE runs whose owner thread has ended. Lock-free; any number of sweeps may run at once.
      *
-     * @param endedOf those of these platform threads, by id, that have ended
-     * @return the frames freed
+     * @param endedOf gets the ids of platform threads, and returns those that have ended
+     * @return the number of frames freed
      */
     public int sweep(UnaryOperator<Set<Long>> endedOf) {
-        // First the claims, then the question who has ended: whoever owned a run before that, and is not alive then,
-        // has ended, and ids are never used again. The other way round a thread that is just starting would look dead.
+        // First it reads the runs, then it asks which owners have ended. A thread that owned a run before the question
+        // and is not alive then has ended, and no id is used twice. The other way round, a thread that starts between
+        // the two would look dead.
         List<Seen> candidates = new ArrayList<>();
         for (Seen run : out()) {
             if (PageWord.state(run.word) == PageWord.HEAD && PageWord.isExclusive(run.word)
@@ -100,11 +102,11 @@ public final class PageMapScan {
     }
 
     /**
-     * Takes back all that a tenant that has died had: runs, tickets, half-made runs; and gives all advice anew, as it
-     * may have died between a free and its advice. Lock-free. For whoever holds the lock on the tenant's slot.
+     * Takes back all that a dead tenant had: runs, tickets and half-made runs. Then it advises every group, because the
+     * tenant may have died between a free and its advice. Lock-free. The caller holds the lock on the tenant's slot.
      *
-     * @param tenant in its place within the word
-     * @return the frames freed
+     * @param tenant the tenant's number, shifted to its place in the word
+     * @return the number of frames freed
      */
     public int evict(long tenant) {
         int freed = 0;
@@ -115,7 +117,7 @@ public final class PageMapScan {
                 pfn = PageWord.next(pfn, word);
             } else if (map.evict(pfn, word)) {
                 freed += map.endOf(pfn, word) - pfn;
-            }    // else somebody freed it, or accepted its ticket: look again
+            }    // otherwise another tenant freed it, or accepted its ticket: look again
         }
         Advice.giveAll(map);
         return freed;
@@ -126,29 +128,29 @@ public final class PageMapScan {
             return ended.contains(PageWord.threadId(run.owner));
         }
         Thread virtual = map.virtualOwner(run.pfn);
-        // No thread, or another's: the owner is leaving, or has left, by itself.
+        // Null, or another thread: the owner is freeing the run, or has freed it.
         return virtual != null && virtual.threadId() == PageWord.threadId(run.owner) && !virtual.isAlive();
     }
 
     /**
-     * Claims all that is free, for ever, so that nobody can claim it any more. What this pass has behind it is at rest:
-     * runs that tile it, each of them quarantined or seen to be out. After an error the caller calls
-     * {@link #undrain} for all of it.
+     * Quarantines all free runs, so that nobody can claim them any more. The part that the pass has been through is at
+     * rest: whole runs, each quarantined or seen to be out. After an error the caller calls {@link #undrain} for the
+     * whole map.
      *
-     * @param anyway whether to go on where something is out; else everything is then as it was
-     * @return what is out
+     * @param anyway whether to go on if a run is out. If not, and a run is out, all is as it was before the call
+     * @return the runs that are out
      */
     public List<Seen> drain(boolean anyway) {
         int pfn = 0;
         List<Seen> out = out();
         while (pfn < map.frames && (out.isEmpty() || anyway)) {
             long word = map.lvWord(pfn);
-            boolean behind = PageWord.isFree(word) ? map.quarantine(pfn, word)
+            boolean done = PageWord.isFree(word) ? map.quarantine(pfn, word)
                     : !PageWord.isOut(word) || !out.isEmpty();
-            if (behind) {
+            if (done) {
                 pfn = PageWord.next(pfn, word);
             } else {
-                // Lost to a claim, or out: look again, and if nothing is out any more, go on from here.
+                // Another thread claimed it, or it is out: look again. If nothing is out any more, go on from here.
                 out = out();
             }
         }
@@ -173,7 +175,7 @@ public final class PageMapScan {
         }
     }
 
-    /** Every invariant of native/labyrinth.h, from the words alone; for a labyrinth at rest. Null if all hold. */
+    /** The first invariant of native/labyrinth.h that the words break; null if all hold. For a labyrinth at rest. */
     public @Nullable String violation() {
         int pfn = 0;
         while (pfn < map.frames) {
@@ -211,7 +213,7 @@ public final class PageMapScan {
         return null;
     }
 
-    /** One character a frame: {@code Labyrinth.picture}. */
+    /** One character for each frame: {@code Labyrinth.picture}. */
     public String picture() {
         StringBuilder picture = new StringBuilder(map.frames);
         while (picture.length() < map.frames) {
@@ -232,7 +234,7 @@ public final class PageMapScan {
         return picture.toString();
     }
 
-    /** Frames outside of the reserve that are free. */
+    /** Free frames outside of the reserve. */
     public int free() {
         int free = 0;
         int pfn = 0;
@@ -244,7 +246,7 @@ public final class PageMapScan {
         return free;
     }
 
-    /** Frames by state, free runs by order, and the generations that the words have used up. */
+    /** Frames by state, free runs by order, and the number of lives that have ended. */
     public record Counts(int free, int reserveFree, int claimed, int inTransit, int quarantined, List<Integer> freeRuns,
             long livesEnded) {
     }
@@ -265,7 +267,7 @@ public final class PageMapScan {
                 reserveFree += pfn >= map.ordinary ? frames : 0;
                 if (PageWord.fits(pfn, word, map.ordinary, map.frames)) {
                     freeRuns[PageWord.order(word)]++;
-                }    // else some process has written where it may not
+                }    // otherwise a process has written where it may not
             }
             pfn = PageWord.next(pfn, word);
         }

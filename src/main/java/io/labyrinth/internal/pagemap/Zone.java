@@ -3,41 +3,47 @@ package io.labyrinth.internal.pagemap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The policy: where an allocation looks, in which order, and how far. Decides nothing about ownership; every answer
+ * The policy: where an allocation looks, in which order, and how far. It decides nothing about ownership: every answer
  * comes from a compare-and-set in {@link PageMap}.
  */
 public final class Zone {
 
     /*
-     * The reserve is a place, not a count. The labyrinth's last R frames are walked by HIGH requests only, and a run
-     * never crosses into them; so the reserve is exact under any race, and costs the others nothing. (A counter would
-     * be one contended atomic more in each allocation.)
+     * The reserve is a place, not a count. Only HIGH requests walk the labyrinth's last R frames, and no run crosses
+     * into them. So the reserve is exact under any race, and costs the other requests nothing. (A counter would be one
+     * more contended atomic in each allocation.)
      *
-     * A stripe is a striped hint: the run freed last, a ring of older ones, and a cursor, where the last walk ended.
-     * Stripes are chosen by the thread id's low bits: ids are given out in sequence, so threads that were started
-     * together get stripes of their own, and a million virtual threads share them. No ThreadLocal.
+     * A stripe holds the hints of a few threads: the run freed last, a ring of older ones, and a cursor, the place
+     * where the last walk ended. The low bits of the thread id choose the stripe. Thread ids are given out in sequence.
+     * So threads that were started together get different stripes, and a million virtual threads share them. There is
+     * no ThreadLocal.
      *
-     * A hint is the frame's next handle, generation and all: if the frame still is as it was left, the claim knows what
-     * its word must be, and needs no look at it before the CAS. A hint is taken out when it is tried, so that none is
-     * tried twice.
+     * A hint is the next handle of its frame, with the generation. If nobody has touched the frame since, the claim
+     * knows what the word must be, and does the CAS without a look at it. A claim takes the hint out before it tries
+     * it, so no hint is tried twice.
      *
-     * Stripes are plain longs, read and written by races on purpose: a hint that is wrong, or even torn, costs one
-     * failed CAS, as it is the page word that decides; and the frames that hints forget are found through the advice.
+     * Stripes are plain longs that threads read and write in races, on purpose. Their array is called `racy`, so each
+     * access shows it. A wrong hint, even a torn one (no 64-bit JVM tears a long), costs one failed CAS, because the
+     * page word decides. Walks find the frames that hints forget, through the advice. Counts are approximate. Plain
+     * access is enough: a value that was read into a local stays as it was read, and no loop waits for another thread's
+     * write. The C side says relaxed, in named functions. Opaque access would say the same here, but it costs a frame
+     * pair 2 ns, and a function would be a call after a claim: see lost-designs, "racy".
      *
-     * The walk. From the cursor to the end, then from the beginning to the cursor's group: every group whose advice
-     * says "maybe", each run in it by its head. A group that turns out to have nothing free has its advice settled, so
-     * that the next walk is spared it. A lone caller therefore misses nothing: what is free is advised (validate()
-     * checks it), and what is advised is looked at.
+     * The walk goes from the cursor to the end, and then from the beginning to the cursor's group. It looks at every
+     * group whose advice says "maybe", and in it at the head of each run. If a group has nothing free, the walk clears
+     * its advice, and the next walk passes over it. So a lone caller misses nothing: what is free is advised
+     * (validate() checks it), and every advised group is looked at.
      */
 
-    /** Older hints a stripe remembers: two cache lines; more did not help a burst, which walks anyway. */
+    /** Older hints of a stripe: two cache lines. More did not help a burst, because a burst walks anyway. */
     private static final int HINTS = 16;
     /**
-     * The latest hint, in a place of its own: as the ring's top, found by an index, it made a pair 1.4 ns slower. The
-     * line before it is left empty, as in front of the first stripe is the array's header, which all read.
+     * The latest hint has a place of its own: as the ring's top, found by an index, it made a pair 1.4 ns slower. The
+     * line in front of it is nearly empty, because the array's header, which all threads read, is in front of the first
+     * stripe.
      */
     private static final int LAST = 8;
-    /** On the empty line: whoever walks the reserve has looked everywhere else. */
+    /** On the line in front: only a walk of the reserve uses it, after it has looked everywhere else. */
     private static final int RESERVE_CURSOR = 7;
     private static final int LOST = 6;
     private static final int TOP = 9;
@@ -48,27 +54,28 @@ public final class Zone {
     private static final int RESERVE_HITS = 14;
     private static final int EXHAUSTED = 15;
     private static final int RING = 16;
-    /** Longs from stripe to stripe: 256 bytes, as prefetchers pull in the line next door. */
+    /** From stripe to stripe: 32 longs, 256 bytes, because prefetchers also fetch the neighbour of a line. */
     private static final int STRIPE_SHIFT = 5;
 
     /**
-     * A sprint's bounds, in looks at the advice, in groups searched and in words: 5 to 8 good pairs. A run of the
-     * highest order lies in 16 groups, and has its head in the first: with fewer looks than that, a sprint would not
-     * get from one to the next. A look at a span counts for more, as it stands for 64 groups or so.
+     * The bounds of a sprint: looks at the advice, and groups that it searches. Both together take as long as 5 to 8
+     * good pairs. A run of the highest order covers 16 groups and has its head in the first. With at most 16 looks a
+     * sprint would not get from one such run to the next. A look at a span counts as 5, because it stands for 64 groups
+     * or more.
      */
     private static final int SPRINT_LOOKS = 21;
     private static final int LOOKS_OF_SPAN = 5;
     /**
-     * The same for a stripe whose last request got nothing, not even of the reserve: it goes on where that one ended,
-     * until a walk finds something again. A refusal costs 23 ns in an exhausted labyrinth by these two spans; 8 looks
-     * took 35, and SPRINT_LOOKS 58.
+     * The looks of a sprint if the stripe's last request got nothing, not even from the reserve. Each such sprint goes
+     * on where the last one ended, until a walk finds something again. A refusal in an exhausted labyrinth looks at two
+     * spans: see lost-designs, "refusal".
      */
     private static final int SPRINT_LOOKS_WHEN_EXHAUSTED = 1 + LOOKS_OF_SPAN;
     private static final int SPRINT_GROUPS = 4;
-    /** Of the spans that a sprint settles, which looks at all of one: spans are larger beyond 2^20 frames. */
+    /** A sprint clears the advice of spans up to this size, because it looks at the whole span for that. */
     private static final int SPRINT_SPAN_SHIFT = 6;
 
-    /** Is told of what is rare. It allocates nothing, unless it is asked to listen. */
+    /** Hears of rare events. It allocates nothing on the heap unless somebody records the events. */
     public interface Listener {
         void refused(int gfp, int order);
 
@@ -82,13 +89,14 @@ public final class Zone {
 
     public final PageMap map;
     /**
-     * Whether a request has to look further, as the labyrinth closes, or as claims are sampled: one branch for both.
-     * Written before the first claim, and before the page map is emptied.
+     * Whether a request has more to do: the labyrinth closes, or claims are sampled. One branch serves both. It is
+     * written before the first claim, and before a close empties the page map. Racy: a request may read the old value
+     * until the close's handshake with every thread. The close finds what such a request has claimed.
      */
     public boolean slowPath;
     private final @Nullable Listener listener;
-    /** A power of two long. */
-    private final long[] stripes;
+    /** The stripes, one after the other. Its length is a power of two. Racy: see above. */
+    private final long[] racy;
 
     public Zone(PageMap map, int processors) {
         this(map, processors, null);
@@ -99,16 +107,16 @@ public final class Zone {
         this.map = map;
         this.listener = listener;
         int count = Integer.highestOneBit(Math.max(1, Math.min(Math.max(processors, 2) * 8, map.frames >> 3)));
-        this.stripes = new long[count << STRIPE_SHIFT];
+        this.racy = new long[count << STRIPE_SHIFT];
         for (int stripe = 0; stripe < count; stripe++) {
             long start = firstCursor() + (long) map.ordinary * stripe / count;
-            stripes[(stripe << STRIPE_SHIFT) + CURSOR] = (int) (start % map.ordinary) & -GROUP_FRAMES;
+            racy[(stripe << STRIPE_SHIFT) + CURSOR] = (int) (start % map.ordinary) & -GROUP_FRAMES;
         }
     }
 
     /**
-     * Tenants of one labyrinth begin in different places, spread by the golden ratio: where two began in the same one,
-     * they claimed neighbours, shared the lines of their words, and reached 0.32 to 0.47 of what two threads do.
+     * The tenants of one labyrinth begin at different places, spread by the golden ratio. Otherwise they would claim
+     * neighbours and share the cache lines of their words: see lost-designs, "tenants".
      */
     private long firstCursor() {
         int tenant = PageWord.tenantNumber(map.tenant);
@@ -116,98 +124,99 @@ public final class Zone {
     }
 
     /**
-     * Where a sprint has its second look: what one thread holds lies side by side, so 4 groups in a row can be all out
-     * while most is free (with 2 threads that took 1,000 frames of 16,384 each, it was, now and then).
+     * The second place where a sprint looks. The runs of one thread lie side by side, so 4 groups in a row can be out
+     * while most of the labyrinth is free: see lost-designs, "elsewhere".
      */
     private int elsewhere(long cursor) {
         return (int) ((cursor + (map.ordinary * GOLDEN >>> 32)) % map.ordinary) & -GROUP_FRAMES;
     }
 
     /** Index of one long of this thread's stripe. The compiler knows that a mask of length - 1 needs no check. */
-    private static int at(long[] stripes, Thread me, int field) {
-        return ((int) me.threadId() << STRIPE_SHIFT) + field & stripes.length - 1;
+    private static int at(long[] racy, Thread me, int field) {
+        return ((int) me.threadId() << STRIPE_SHIFT) + field & racy.length - 1;
     }
 
     /**
-     * Claims a run. Lock-free. A sprint looks at no more than {@link #sprintBound} words, any other walk at no more
-     * than {@link #walkBound}.
+     * Claims a run. Lock-free. A sprint looks at {@link #sprintBound} words at most, any other walk at
+     * {@link #walkBound} at most.
      *
      * @return the handle, or 0 if nothing was found within the bound
      */
     public long claim(int gfp, int order, Thread me) {
-        long[] stripes = this.stripes;
-        int last = at(stripes, me, LAST);
-        long hint = stripes[last];
+        long[] racy = this.racy;
+        int last = at(racy, me, LAST);
+        long hint = racy[last];
         if (hint != 0) {
-            stripes[last] = 0;
+            racy[last] = 0;
             if (map.claimHinted(hint, order, GfpFlags.wordFlags(gfp), me)) {
                 return hint;
             }
-            stripes[last - LAST + LOST]++;
+            racy[last - LAST + LOST]++;
         }
         return claimOlder(gfp, order, last - LAST, me);
     }
 
-    /** By the next hint, or else by a walk. */
+    /** Tries one older hint, and then walks. */
     private long claimOlder(int gfp, int order, int stripe, Thread me) {
-        int top = (int) stripes[stripe + TOP] & HINTS - 1;
-        long hint = stripes[stripe + RING + top];
+        int top = (int) racy[stripe + TOP] & HINTS - 1;
+        long hint = racy[stripe + RING + top];
         if (hint != 0) {
-            stripes[stripe + RING + top] = 0;
-            stripes[stripe + TOP] = top - 1;
+            racy[stripe + RING + top] = 0;
+            racy[stripe + TOP] = top - 1;
             if (map.claimHinted(hint, order, GfpFlags.wordFlags(gfp), me)) {
                 return hint;
             }
-            stripes[stripe + LOST]++;
+            racy[stripe + LOST]++;
         }
         return walk(gfp, order, stripe, me);
     }
 
     /** Remembers a run that was just freed, and is not of the reserve. */
     public void freed(long handle, Thread me) {
-        long[] stripes = this.stripes;
-        int last = at(stripes, me, LAST);
-        long older = stripes[last];
-        stripes[last] = PageWord.nextGeneration(handle);
+        long[] racy = this.racy;
+        int last = at(racy, me, LAST);
+        long older = racy[last];
+        racy[last] = PageWord.nextGeneration(handle);
         if (older != 0) {
             remember(last - LAST, older);
         }
     }
 
     private void remember(int stripe, long hint) {
-        int top = (int) stripes[stripe + TOP] + 1 & HINTS - 1;
-        stripes[stripe + RING + top] = hint;
-        stripes[stripe + TOP] = top;
+        int top = (int) racy[stripe + TOP] + 1 & HINTS - 1;
+        racy[stripe + RING + top] = hint;
+        racy[stripe + TOP] = top;
     }
 
     private long walk(int gfp, int order, int stripe, Thread me) {
         int ordinary = map.ordinary;
         int looks = !GfpFlags.isSprint(gfp) ? Integer.MAX_VALUE
-                : stripes[stripe + EXHAUSTED] == 0 ? SPRINT_LOOKS : SPRINT_LOOKS_WHEN_EXHAUSTED;
-        int cursor = (int) Math.min(stripes[stripe + CURSOR], ordinary);
-        // Mostly the next word has what is wanted: a burst, or a giver whose frames others free, comes by in order.
+                : racy[stripe + EXHAUSTED] == 0 ? SPRINT_LOOKS : SPRINT_LOOKS_WHEN_EXHAUSTED;
+        int cursor = (int) Math.min(racy[stripe + CURSOR], ordinary);
+        // The word at the cursor mostly fits: a burst takes runs in order, and so does a thread that hands off all.
         if (cursor < ordinary) {
             long word = map.lvWord(cursor);
             if (PageWord.isFree(word) && PageWord.order(word) == order) {
                 long next = map.claimSeen(cursor, word, order, GfpFlags.wordFlags(gfp), me);
                 if (next != 0) {
-                    stripes[stripe + STEPS] = 1;
-                    stripes[stripe + EXHAUSTED] = 0;
-                    stripes[stripe + CURSOR] = cursor + (1 << order);
+                    racy[stripe + STEPS] = 1;
+                    racy[stripe + EXHAUSTED] = 0;
+                    racy[stripe + CURSOR] = cursor + (1 << order);
                     return next;
                 }
-                stripes[stripe + LOST]++;
+                racy[stripe + LOST]++;
             }
         }
-        stripes[stripe + STEPS] = 0;
+        racy[stripe + STEPS] = 0;
         // The cursor's group is searched twice: from the cursor on at first, as a whole at the end.
         int wrap = Math.min((cursor | GROUP_FRAMES - 1) + 1, ordinary);
         long handle = cursor == ordinary ? 0 : search(cursor, ordinary, gfp, order, me, looks);
-        boolean fromTheStart = !GfpFlags.isSprint(gfp) || stripes[stripe + CURSOR] >= ordinary;
-        if (handle == 0 && (fromTheStart || stripes[stripe + EXHAUSTED] == 0)) {
-            int from = fromTheStart ? 0 : elsewhere(stripes[stripe + CURSOR]);
-            int to = GfpFlags.isSprint(gfp) ? ordinary : wrap;
-            handle = search(from, to, gfp, order, me, looks);
+        if (handle == 0) {    // after a claim nothing may be called: a call that finds no stack would lose the run
+            boolean fromTheStart = !GfpFlags.isSprint(gfp) || racy[stripe + CURSOR] >= ordinary;
+            if (fromTheStart || racy[stripe + EXHAUSTED] == 0) {
+                int from = fromTheStart ? 0 : elsewhere(racy[stripe + CURSOR]);
+                handle = search(from, GfpFlags.isSprint(gfp) ? ordinary : wrap, gfp, order, me, looks);
+            }
         }
         if (handle == 0 && map.orphans.mend(map)) {
             handle = search(0, ordinary, gfp, order, me, looks);
@@ -216,49 +225,49 @@ public final class Zone {
             handle = walkReserve(gfp, order, stripe, me, looks);
         }
         if (handle == 0) {
-            stripes[stripe + (GfpFlags.isQuiet(gfp) ? REFUSED_QUIETLY : REFUSED)]++;
+            racy[stripe + (GfpFlags.isQuiet(gfp) ? REFUSED_QUIETLY : REFUSED)]++;
             if (listener != null) {
                 listener.refused(gfp, order);
             }
         }
-        stripes[stripe + EXHAUSTED] = handle == 0 ? 1 : 0;
+        racy[stripe + EXHAUSTED] = handle == 0 ? 1 : 0;
         return handle;
     }
 
-    /** A sprint goes on where the stripe's last one ended, or it would never see the end of a large reserve. */
+    /** A sprint goes on where the stripe's last one ended. Otherwise it would never see the end of a large reserve. */
     private long walkReserve(int gfp, int order, int stripe, Thread me, int looks) {
         int start = map.ordinary;
         int end = map.frames;
-        long resume = stripes[stripe + CURSOR];
-        int from = GfpFlags.isSprint(gfp) ? Math.clamp(stripes[stripe + RESERVE_CURSOR], start, end) : start;
+        long resume = racy[stripe + CURSOR];
+        int from = GfpFlags.isSprint(gfp) ? Math.clamp(racy[stripe + RESERVE_CURSOR], start, end) : start;
         long handle = search(from, end, gfp, order, me, looks);
-        if (handle == 0 && from != start && stripes[stripe + CURSOR] >= end) {
+        if (handle == 0 && from != start && racy[stripe + CURSOR] >= end) {
             handle = search(start, end, gfp, order, me, looks);
         }
-        stripes[stripe + RESERVE_CURSOR] = stripes[stripe + CURSOR];
-        stripes[stripe + CURSOR] = resume;
+        racy[stripe + RESERVE_CURSOR] = racy[stripe + CURSOR];
+        racy[stripe + CURSOR] = resume;
         if (handle != 0) {
-            stripes[stripe + RESERVE_HITS]++;
+            racy[stripe + RESERVE_HITS]++;
             try {
                 if (listener != null) {
                     listener.reserveUsed(gfp, order, handle);
                 }
             } catch (Error untold) {
-                // For want of stack: the claim stands, and a handler that does nothing takes none.
+                // Out of stack. The claim stands; a handler that does nothing needs no stack.
             }
         }
         return handle;
     }
 
     /**
-     * Searches the runs whose heads are in [from, to), which is outside of the reserve or in it, and so is the run. It
-     * leaves the stripe's cursor where it ended.
+     * Searches the runs whose heads are in [from, to). That range, and so the run that is found, lies either outside of
+     * the reserve or in it. Leaves the stripe's cursor at the place where the search ended.
      *
-     * @param looks the groups and spans whose advice this search may look at: {@link Integer#MAX_VALUE}, or else it is
-     *              a sprint. The caller reads it from the stripe (see lost designs, "looks").
+     * @param looks how often this search may look at the advice of a group or span; {@link Integer#MAX_VALUE} if it is
+     *              no sprint. The caller reads it from the stripe: see lost-designs, "looks"
      */
     private long search(int from, int to, int gfp, int order, Thread me, int looks) {
-        int stripe = at(stripes, me, 0);
+        int stripe = at(racy, me, 0);
         int limit = from < map.ordinary ? map.ordinary : map.frames;
         long stamp = Advice.stamp(map, me);
         int pfn = from;
@@ -277,7 +286,7 @@ public final class Zone {
                 }
                 wholeSpan = spanOf(group);
                 if (!map.spanMayBeFree(wholeSpan)) {
-                    // All that follow in one small loop: an exhausted labyrinth is little else.
+                    // One small loop passes over all such spans: an exhausted labyrinth has few others.
                     int last = Math.min(spanOf(to - 1 >> PageMap.GROUP_ORDER) - wholeSpan, looksLeft / LOOKS_OF_SPAN)
                             + wholeSpan;
                     int next = nextSpan(wholeSpan, last);
@@ -303,15 +312,15 @@ public final class Zone {
                     wholeSpan = -1;
                     if (PageWord.order(word) >= order) {
                         handle = map.claimSeen(pfn, word, order, GfpFlags.wordFlags(gfp), me);
-                        stripes[stripe + LOST] += handle == 0 ? 1 : 0;
+                        racy[stripe + LOST] += handle == 0 ? 1 : 0;
                     } else if ((pfn & (1 << order) - 1) == 0 && pfn + (1 << order) <= limit) {
                         steps += 1 << order;
                         handle = isAllFree(pfn, order)
                                 ? map.claimAndJoin(pfn, order, GfpFlags.wordFlags(gfp), me) : 0;
                     }
                     if (handle != 0) {
-                        stripes[stripe + STEPS] += steps;
-                        stripes[stripe + CURSOR] = pfn + (1 << order);
+                        racy[stripe + STEPS] += steps;
+                        racy[stripe + CURSOR] = pfn + (1 << order);
                         return handle;
                     }
                 }
@@ -324,15 +333,15 @@ public final class Zone {
         if (wholeSpan >= 0 && pfn >= endOfSpan(wholeSpan)) {
             steps += Advice.clearSpan(map, wholeSpan, stamp);
         }
-        stripes[stripe + STEPS] += steps;
-        stripes[stripe + CURSOR] = pfn;
+        racy[stripe + STEPS] += steps;
+        racy[stripe + CURSOR] = pfn;
         return 0;
     }
 
     /**
-     * The span that a sprint begins in the middle of, if it may settle it at its end; -1 if none. Others have seen its
-     * beginning by then, mostly this stripe's own last one: where each settled only what it saw as a whole, sprints
-     * alone never settled a span, and looked at every group of an exhausted labyrinth again and again.
+     * If a sprint begins within a span: the span, which it may clear at the span's end. Otherwise -1. An earlier sprint
+     * has seen the beginning of the span, mostly the last one of this stripe. If a sprint cleared only a span that it
+     * saw as a whole, no sprint would clear any, and each would look at every group of an exhausted labyrinth again.
      */
     private int resumedSpan(int from) {
         int group = from >> PageMap.GROUP_ORDER;
@@ -353,7 +362,7 @@ public final class Zone {
         return Math.min(map.frames, span + 1 << map.spanShift + PageMap.GROUP_ORDER);
     }
 
-    /** The first span after this one, up to {@code last}, that may have something free; {@code last + 1} if none. */
+    /** The first span after this one, up to {@code last}, that may have a free run; {@code last + 1} if none. */
     private int nextSpan(int span, int last) {
         int next = span + 1;
         while (next <= last && !map.spanMayBeFree(next)) {
@@ -362,7 +371,7 @@ public final class Zone {
         return next;
     }
 
-    /** Whether the run of this order at {@code pfn} is all free now, in however many pieces. At most 2^order words. */
+    /** Whether the frames of this order at {@code pfn} are free, in any number of runs. Reads at most 2^order words. */
     private boolean isAllFree(int pfn, int order) {
         int end = pfn + (1 << order);
         int next = pfn;
@@ -376,38 +385,38 @@ public final class Zone {
         return next == end;
     }
 
-    /** Looks at words and advice that the caller's stripe took in its last walk; for tests, with one thread at work. */
+    /** Words and advice that the last walk of the caller's stripe looked at. For tests with one thread at work. */
     public int lastWalkSteps(Thread me) {
-        return (int) stripes[at(stripes, me, STEPS)];
+        return (int) racy[at(racy, me, STEPS)];
     }
 
-    /** So that 0 steps after a claim mean that a hint was taken; for tests. */
+    /** Sets the steps to 0: if a claim leaves them at 0, it has taken a hint. For tests. */
     public void forgetWalk(Thread me) {
-        stripes[at(stripes, me, STEPS)] = 0;
+        racy[at(racy, me, STEPS)] = 0;
     }
 
-    /** The most looks that any walk takes, of one caller at least; in a walk that mends advice, twice as many. */
+    /** The most words and advice that a walk of a lone caller looks at; twice as many if it mends advice. */
     public long walkBound() {
         return 3L * map.frames + 2L * map.groups + map.spans + 4 * GROUP_FRAMES + (1 << PageWord.MAX_ORDER);
     }
 
-    /** The most looks that a sprint takes: its budget up to the end and from the start, and for the reserve as well. */
+    /** The most that a sprint looks at: its budget up to the end, from the start, and twice for the reserve. */
     public static int sprintBound(int order) {
         return 4 * (2 * SPRINT_LOOKS + (1 << SPRINT_SPAN_SHIFT)
                 + SPRINT_GROUPS * (2 * GROUP_FRAMES + Math.max(GROUP_FRAMES, 1 << order)));
     }
 
-    /** Requests that got {@code null}, those with NOWARN included. Approximate: stripes count by plain increments. */
+    /** Requests that got {@code null}, with NOWARN or without. Approximate: stripes count by plain increments. */
     public long refused() {
         return sum(REFUSED) + sum(REFUSED_QUIETLY);
     }
 
-    /** Requests that got {@code null} and had not said NOWARN. Approximate. */
+    /** Requests without NOWARN that got {@code null}. Approximate. */
     public long refusedUnexpectedly() {
         return sum(REFUSED);
     }
 
-    /** Claims whose compare-and-set found another word than expected. Approximate. */
+    /** Claims whose compare-and-set found another word than it expected. Approximate. */
     public long lost() {
         return sum(LOST);
     }
@@ -419,8 +428,8 @@ public final class Zone {
 
     private long sum(int counter) {
         long sum = 0;
-        for (int at = counter; at < stripes.length; at += 1 << STRIPE_SHIFT) {
-            sum += stripes[at];
+        for (int at = counter; at < racy.length; at += 1 << STRIPE_SHIFT) {
+            sum += racy[at];
         }
         return sum;
     }
