@@ -187,7 +187,7 @@ const char *labyrinth_explain(char *text, size_t bytes)
                  " use the Frame or its Ticket", r->verb, PFN_OF(r->handle));
         break;
     case LABYRINTH_CLOSED:
-        snprintf(text, bytes, "%s refused: the labyrinth is detached, and so all that it handed out has ended: attach"
+        snprintf(text, bytes, "%s refused: the labyrinth is detached: all that it handed out has ended; attach"
                  " again", r->verb);
         break;
     case LABYRINTH_FRAMES_OUT:

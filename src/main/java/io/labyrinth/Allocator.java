@@ -234,7 +234,7 @@ abstract class Allocator {
     void checkOpen() {
         if (!region.isOpen()) {
             throw new LabyrinthException.Closed("labyrinth=" + name
-                    + " is closed, and so all that it handed out has ended");
+                    + " is closed: all that it handed out has ended");
         }
     }
 }

@@ -328,7 +328,7 @@ public final class Slab extends RawAllocator implements AutoCloseable {
     }
 
     private LabyrinthException.Closed closed() {
-        return new LabyrinthException.Closed(this + " is closed, and so all that it handed out has ended");
+        return new LabyrinthException.Closed(this + " is closed: all that it handed out has ended");
     }
 
     /**

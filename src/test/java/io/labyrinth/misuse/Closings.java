@@ -11,7 +11,7 @@ import java.util.concurrent.CountDownLatch;
 /** A labyrinth is closed while it is in use, or is used after it was closed. */
 final class Closings extends Program {
 
-    private static final String CLOSED = "labyrinth=misused is closed, and so all that it handed out has ended";
+    private static final String CLOSED = "labyrinth=misused is closed: all that it handed out has ended";
     private static final String CANNOT = "labyrinth=misused cannot close: ";
     private static final String REMEDY = ": free them, sweepDeadOwners() if their owners have ended, or closeNow()";
 
