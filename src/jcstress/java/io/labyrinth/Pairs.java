@@ -1,5 +1,6 @@
 package io.labyrinth;
 
+import io.labyrinth.kit.Verify;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;

@@ -1,5 +1,6 @@
 package io.labyrinth;
 
+import io.labyrinth.kit.Race;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.labyrinth.LabyrinthException.Closed;
 import io.labyrinth.LabyrinthException.FramesOut;
 import io.labyrinth.bindings.Native;
+import io.labyrinth.kit.ChildJvm;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;

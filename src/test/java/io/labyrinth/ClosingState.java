@@ -1,5 +1,6 @@
 package io.labyrinth;
 
+import io.labyrinth.kit.ChildJvm;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

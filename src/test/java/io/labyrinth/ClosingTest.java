@@ -2,6 +2,10 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.kit.Built;
+import io.labyrinth.kit.ChildJvm;
+import io.labyrinth.kit.FaultyCalls;
+import io.labyrinth.kit.Verify;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;

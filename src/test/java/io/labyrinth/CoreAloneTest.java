@@ -2,6 +2,7 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.kit.ChildJvm;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.List;

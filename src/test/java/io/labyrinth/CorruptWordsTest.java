@@ -12,6 +12,8 @@ import io.labyrinth.internal.pagemap.PageMap;
 import io.labyrinth.internal.pagemap.PageMapScan;
 import io.labyrinth.internal.pagemap.PageWord;
 import io.labyrinth.internal.pagemap.Zone;
+import io.labyrinth.kit.Orphan;
+import io.labyrinth.kit.Verify;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -129,7 +131,7 @@ class CorruptWordsTest {
             case 3 -> assertThat(new PageMapScan(map).evict(PageWord.tenant(random.nextInt(5)))).isBetween(0, FRAMES);
             case 4 -> assertThat(new PageMapScan(map).sweep(Living::endedOf)).isBetween(0, FRAMES);
             case 5 -> {
-                OrphansTest.mark(map, handle);
+                Orphan.mark(map, handle);
                 map.orphans.mend(map);
             }
             default -> {

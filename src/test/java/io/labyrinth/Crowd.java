@@ -1,5 +1,6 @@
 package io.labyrinth;
 
+import io.labyrinth.kit.Race;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;

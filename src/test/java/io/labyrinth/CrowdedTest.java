@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.labyrinth.bindings.Native;
 import io.labyrinth.internal.os.Machine;
 import io.labyrinth.internal.pagemap.Geometry;
+import io.labyrinth.kit.ChildJvm;
+import io.labyrinth.kit.Verify;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;

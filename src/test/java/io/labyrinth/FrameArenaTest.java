@@ -9,6 +9,8 @@ import io.labyrinth.LabyrinthException.FramesOut;
 import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.OutOfFrames;
 import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.kit.ChildJvm;
+import io.labyrinth.kit.Race;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.labyrinth.bindings.labyrinth_page;
 import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.kit.Race;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -1,6 +1,10 @@
 package io.labyrinth;
 
 import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.kit.Held;
+import io.labyrinth.kit.Hook;
+import io.labyrinth.kit.Hooked;
+import io.labyrinth.kit.Step;
 import java.util.BitSet;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
@@ -18,8 +22,8 @@ final class FrozenAnywhere {
 
     private final Labyrinth labyrinth;
     private final Handles handles;
-    private final DeepStack.Held held;
-    private final DeepStack.Step step;
+    private final Held held;
+    private final Step step;
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
     /** Taken while the thread was frozen. */
     private final long[] taken = new long[FRAMES];
@@ -27,10 +31,10 @@ final class FrozenAnywhere {
     private int freeBefore;
     private boolean stopped;
 
-    private FrozenAnywhere(Labyrinth labyrinth, Gfp gfp, DeepStack.Step step) {
+    private FrozenAnywhere(Labyrinth labyrinth, Gfp gfp, Step step) {
         this.labyrinth = labyrinth;
         this.handles = labyrinth.handles();
-        this.held = new DeepStack.Held(labyrinth, gfp);
+        this.held = new Held(labyrinth, gfp);
         this.step = step;
     }
 
@@ -39,7 +43,7 @@ final class FrozenAnywhere {
             return;
         }
         try (Labyrinth labyrinth = Labyrinth.builder("frozen").frames(FRAMES).reserve(8).open()) {
-            for (DeepStack.Step step : DeepStack.Step.values()) {
+            for (Step step : Step.values()) {
                 int stops = 0;
                 for (Gfp gfp : List.of(Gfp.ATOMIC_EXCLUSIVE, Gfp.NOWAIT)) {
                     for (Thread.Builder kind : List.of(Thread.ofPlatform(), Thread.ofVirtual())) {
@@ -86,7 +90,7 @@ final class FrozenAnywhere {
     /** So that a claim which is not signed yet still has the name of one who has ended. */
     private void giveAllToTheDead() {
         int frames = 0;
-        while (labyrinth.claim(ALL.bits(), 0, DeepStack.Step.DEAD) != 0) {
+        while (labyrinth.claim(ALL.bits(), 0, Step.DEAD) != 0) {
             frames++;
         }
         check(labyrinth.sweepDeadOwners() == frames && frames == FRAMES, "not all free", "before " + step);

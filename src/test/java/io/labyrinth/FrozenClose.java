@@ -1,5 +1,7 @@
 package io.labyrinth;
 
+import io.labyrinth.kit.Hook;
+import io.labyrinth.kit.Hooked;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicReference;
 

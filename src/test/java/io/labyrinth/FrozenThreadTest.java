@@ -10,6 +10,10 @@ import io.labyrinth.internal.pagemap.PageMap;
 import io.labyrinth.internal.pagemap.PageMapScan;
 import io.labyrinth.internal.pagemap.PageWord;
 import io.labyrinth.internal.pagemap.Zone;
+import io.labyrinth.kit.ChildJvm;
+import io.labyrinth.kit.Race;
+import io.labyrinth.kit.Step;
+import io.labyrinth.kit.Verify;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -105,12 +109,12 @@ class FrozenThreadTest {
         ChildJvm.Result child = ChildJvm.of(FrozenAnywhere.class).jvm("-Xmx64m").run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
-        assertThat(child.out().lines()).hasSize(DeepStack.Step.values().length).allSatisfy(line -> {
+        assertThat(child.out().lines()).hasSize(Step.values().length).allSatisfy(line -> {
             if (!line.startsWith("SEGMENT_OF_FRAME=")) {    // which only looks
                 assertThat(Integer.parseInt(line.substring(line.indexOf('=') + 1))).as(line).isGreaterThan(7);
             }
         });
-        Verify.held("a frozen thread stops no other", "FrozenThreadTest", DeepStack.Step.values().length
+        Verify.held("a frozen thread stops no other", "FrozenThreadTest", Step.values().length
                 + " operations, at each store, load and compare-and-set: "
                 + child.out().lines().mapToInt(line -> Integer.parseInt(line.substring(line.indexOf('=') + 1))).sum()
                 + " stops");

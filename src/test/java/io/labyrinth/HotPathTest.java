@@ -3,6 +3,7 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.labyrinth.internal.pagemap.Geometry;
+import io.labyrinth.kit.ChildJvm;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.lang.reflect.Method;

@@ -14,6 +14,7 @@ import io.labyrinth.internal.os.Libc;
 import io.labyrinth.internal.pagemap.Orphans;
 import io.labyrinth.internal.pagemap.PageMap;
 import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.kit.ChildJvm;
 import io.labyrinth.map.ColorBy;
 import io.labyrinth.map.MapPicture;
 import io.labyrinth.map.MapWatch;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.labyrinth.bindings.Native;
 import io.labyrinth.internal.pagemap.Geometry;
 import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.kit.ChildJvm;
 import java.io.IOException;
 import java.lang.foreign.GroupLayout;
 import java.lang.foreign.MemoryLayout;

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.labyrinth.internal.os.Machine;
 import io.labyrinth.internal.pagemap.Geometry;
+import io.labyrinth.kit.ChildJvm;
+import io.labyrinth.kit.Verify;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;

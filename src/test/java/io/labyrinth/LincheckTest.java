@@ -3,6 +3,8 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.kit.ChildJvm;
+import io.labyrinth.kit.Verify;
 import java.io.IOException;
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.ClassModel;

@@ -2,6 +2,9 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.kit.Built;
+import io.labyrinth.kit.ChildJvm;
+import io.labyrinth.kit.Verify;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import io.labyrinth.kit.Verify;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

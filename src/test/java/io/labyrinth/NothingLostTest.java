@@ -1,9 +1,14 @@
 package io.labyrinth;
 
+import static io.labyrinth.kit.Heap.fillTheHeap;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
+import io.labyrinth.kit.ChildJvm;
+import io.labyrinth.kit.Race;
+import io.labyrinth.kit.Step;
+import io.labyrinth.kit.Verify;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -44,7 +49,7 @@ class NothingLostTest {
                 .with(sampleClaims, String.valueOf(Verify.scale(2, 1, 1))).run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
-        assertThat(child.out().lines()).hasSize(2 * 2 * DeepStack.Step.values().length).allSatisfy(line ->
+        assertThat(child.out().lines()).hasSize(2 * 2 * Step.values().length).allSatisfy(line ->
                 assertThat(number("overflows", line)).as(line).isPositive());
         if (mode.equals("-Xint")) {
             // Compiled, the whole of a step is often one method, which the stack has room for or not. A split's
@@ -54,7 +59,7 @@ class NothingLostTest {
                         .allSatisfy(line -> assertThat(number("orphans", line)).as(line).isPositive());
             }
         }
-        Verify.held("no frame is lost by a StackOverflowError", "NothingLostTest", DeepStack.Step.values().length
+        Verify.held("no frame is lost by a StackOverflowError", "NothingLostTest", Step.values().length
                 + " steps at each depth of the stack, " + mode + ": "
                 + child.out().lines().mapToInt(line -> number("overflows", line)).sum() + " overflows");
     }
@@ -236,21 +241,6 @@ class NothingLostTest {
     }
 
     // ------------------------------------------------------------------------------------------- heap
-
-    /** Everything that the heap has; in coarse steps, as each ends with collections. */
-    static Object[] fillTheHeap(int largest) {
-        Object[] all = null;
-        for (int size = largest; size > 0; size /= 64) {
-            try {
-                while (true) {
-                    all = new Object[] {all, new long[size]};
-                }
-            } catch (OutOfMemoryError e) {
-                // On with the smaller ones.
-            }
-        }
-        return all;
-    }
 
     /** Turns of allocations in a heap with some kilobytes to spare; what had no error is held and given up. */
     static final class FullHeap {
@@ -460,6 +450,7 @@ class NothingLostTest {
             Labyrinth labyrinth = Labyrinth.builder("first").frames(64).reserve(8).open();
             Handles handles = labyrinth.handles();
             Slab slab = labyrinth.slab(64);
+            Gfp mine = MINE;    // which initialises its class
             Gfp high = Gfp.HIGH.with(Gfp.NOWARN);
             long[] all = new long[65];
             Runtime runtime = Runtime.getRuntime();
@@ -469,7 +460,7 @@ class NothingLostTest {
             NoHeap.fillTheGaps();
             int step = 0;
             try {
-                long exclusive = handles.alloc(MINE, 0);
+                long exclusive = handles.alloc(mine, 0);
                 step++;
                 exclusive = handles.accept(handles.handOff(exclusive));
                 step++;
@@ -484,7 +475,7 @@ class NothingLostTest {
                 }
                 step++;
                 step += all[64] == 0 && handles.alloc(Gfp.NOWAIT, 5) != 0 ? 1 : 0;    // joins
-                slab.free(slab.accept(slab.handOff(slab.alloc(MINE))));
+                slab.free(slab.accept(slab.handOff(slab.alloc(mine))));
                 step += 36;
             } catch (OutOfMemoryError e) {
                 // Tells by its exit.

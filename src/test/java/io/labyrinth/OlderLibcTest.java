@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.labyrinth.internal.os.Libc;
 import io.labyrinth.internal.os.Machine;
 import io.labyrinth.internal.os.MemoryFile;
+import io.labyrinth.kit.Built;
+import io.labyrinth.kit.ChildJvm;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;

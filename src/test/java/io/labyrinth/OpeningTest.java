@@ -3,6 +3,11 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.labyrinth.bindings.Native;
+import io.labyrinth.kit.Built;
+import io.labyrinth.kit.ChildJvm;
+import io.labyrinth.kit.FaultyCalls;
+import io.labyrinth.kit.Heap;
+import io.labyrinth.kit.Verify;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -317,7 +322,7 @@ class OpeningTest {
             for (int turn = 0; turn < 16; turn++) {
                 State before = State.now();
                 byte[] room = new byte[random.nextInt(turn % 2 == 0 ? 1 << 13 : 1 << 19)];
-                Object[] hog = NothingLostTest.fillTheHeap(1 << 13);
+                Object[] hog = Heap.fillTheHeap(1 << 13);
                 room = null;
                 boolean failed = true;
                 try {

@@ -12,6 +12,8 @@ import io.labyrinth.internal.pagemap.PageMap;
 import io.labyrinth.internal.pagemap.PageMapScan;
 import io.labyrinth.internal.pagemap.PageWord;
 import io.labyrinth.internal.pagemap.Zone;
+import io.labyrinth.kit.Orphan;
+import io.labyrinth.kit.Race;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -55,17 +57,10 @@ class OrphansTest {
 
     private void mend(int... marked) {
         for (int pfn : marked) {
-            mark(map, PageWord.handle(map.lvWord(pfn), pfn));
+            Orphan.mark(map, PageWord.handle(map.lvWord(pfn), pfn));
         }
         map.orphans.any = true;
         assertThat(map.orphans.mend(map)).isTrue();
-    }
-
-    /** As a handler does. */
-    static void mark(PageMap map, long handle) {
-        map.orphans.marks[PageWord.pfn(handle)] =
-                (char) (Orphans.ORPHAN | handle >>> Orphans.GENERATION_AT & Orphans.GENERATION);
-        map.orphans.any = true;
     }
 
     @Test
@@ -126,7 +121,7 @@ class OrphansTest {
         long ended = map.claimSeen(0, map.lvWord(0), 0, PageWord.EXCLUSIVE, ME);
         map.release(ended, ME, PageWord.EXCLUSIVE);
         long mine = map.claimSeen(0, map.lvWord(0), 0, PageWord.EXCLUSIVE, ME);
-        mark(map, ended);
+        Orphan.mark(map, ended);
 
         assertThat(map.orphans.mend(map)).isTrue();
         map.release(mine, ME, PageWord.EXCLUSIVE);
@@ -135,7 +130,7 @@ class OrphansTest {
     /** The steps that once freed a stranger's frame: an error, its mark, the thread's end, a sweep, another's claim. */
     @Test
     void aSweepLeavesAMarkedRunToTheMender() {
-        Thread struck = Thread.ofPlatform().start(() -> mark(map,
+        Thread struck = Thread.ofPlatform().start(() -> Orphan.mark(map,
                 map.claimSeen(0, map.lvWord(0), 10, PageWord.EXCLUSIVE, Thread.currentThread())));
         Race.join(struck);
         PageMapScan scan = new PageMapScan(map);
@@ -172,7 +167,7 @@ class OrphansTest {
     @Test
     void walkThatFindsNothingElseFindsThem() {
         claimUnsigned(0);
-        mark(map, PageWord.handle(map.lvWord(0), 0));
+        Orphan.mark(map, PageWord.handle(map.lvWord(0), 0));
 
         long handle = new Zone(map, 1).claim(Gfp.NOWAIT.bits(), 10, ME);
         assertThat(handle).isNotZero();
@@ -191,7 +186,7 @@ class OrphansTest {
         Labyrinth labyrinth = Labyrinth.builder("orphans").frames(64).locking(Locking.PREFERRED).open();
         labyrinth.validate();
         long orphan = labyrinth.handles().alloc(Gfp.NOWAIT, 2);
-        mark(labyrinth.map, orphan);
+        Orphan.mark(labyrinth.map, orphan);
 
         labyrinth.close();
         assertThatThrownBy(labyrinth::stats).isInstanceOf(LabyrinthException.Closed.class);

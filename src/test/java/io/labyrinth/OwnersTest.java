@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.labyrinth.Owner.Claim;
 import io.labyrinth.Owner.Holding;
 import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.kit.ChildJvm;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,5 +1,7 @@
 package io.labyrinth;
 
+import io.labyrinth.kit.Race;
+import io.labyrinth.kit.Verify;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

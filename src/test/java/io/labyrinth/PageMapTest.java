@@ -8,6 +8,7 @@ import io.labyrinth.internal.pagemap.Geometry;
 import io.labyrinth.internal.pagemap.PageMap;
 import io.labyrinth.internal.pagemap.PageMapScan;
 import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.kit.Race;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

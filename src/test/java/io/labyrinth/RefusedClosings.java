@@ -4,6 +4,7 @@ import io.labyrinth.ClosingCase.End;
 import io.labyrinth.ClosingCase.Kind;
 import io.labyrinth.bindings.Native;
 import io.labyrinth.internal.os.Machine;
+import io.labyrinth.kit.FaultyCalls;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -3,6 +3,8 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.labyrinth.kit.Race;
+import io.labyrinth.kit.Verify;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;

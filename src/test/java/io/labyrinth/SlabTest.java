@@ -13,6 +13,8 @@ import io.labyrinth.LabyrinthException.Stale;
 import io.labyrinth.internal.pagemap.PageMap;
 import io.labyrinth.internal.pagemap.PageMapScan;
 import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.kit.ChildJvm;
+import io.labyrinth.kit.Race;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;

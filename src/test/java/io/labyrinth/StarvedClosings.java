@@ -2,6 +2,7 @@ package io.labyrinth;
 
 import io.labyrinth.ClosingCase.End;
 import io.labyrinth.ClosingCase.Kind;
+import io.labyrinth.kit.Heap;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
@@ -41,7 +42,7 @@ final class StarvedClosings {
         for (int turn = 0; turn < TURNS; turn++) {
             ClosingCase closing = new ClosingCase(Kind.values()[turn % 3], End.values()[turn / 3 % 3], host);
             byte[] spare = new byte[random.nextInt(3000)];
-            Object[] hog = NothingLostTest.fillTheHeap(1 << 16);
+            Object[] hog = Heap.fillTheHeap(1 << 16);
             spare = null;
             Throwable failure = null;
             int told = -1;

@@ -1,6 +1,8 @@
 package io.labyrinth;
 
 import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.kit.Hook;
+import io.labyrinth.kit.Hooked;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;

@@ -1,5 +1,9 @@
 package io.labyrinth;
 
+import io.labyrinth.kit.Held;
+import io.labyrinth.kit.Hook;
+import io.labyrinth.kit.Hooked;
+import io.labyrinth.kit.Step;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -37,9 +41,9 @@ final class StruckCalls {
         try (Labyrinth labyrinth = Boolean.getBoolean(SAMPLED_OPTION) ? builder.sampleClaims(1).open()
                 : builder.open()) {
             for (Gfp gfp : List.of(Gfp.ATOMIC_EXCLUSIVE, Gfp.NOWAIT)) {
-                for (DeepStack.Step step : DeepStack.Step.values()) {
+                for (Step step : Step.values()) {
                     for (Hook.Error error : Hook.Error.values()) {
-                        everyCall(new DeepStack.Held(labyrinth, gfp), step, error);
+                        everyCall(new Held(labyrinth, gfp), step, error);
                     }
                 }
             }
@@ -89,7 +93,7 @@ final class StruckCalls {
         }
     }
 
-    private static void everyCall(DeepStack.Held held, DeepStack.Step step, Hook.Error error) {
+    private static void everyCall(Held held, Step step, Hook.Error error) {
         boolean struck = true;
         for (int call = 1; struck; call++) {
             step.prepare(held);

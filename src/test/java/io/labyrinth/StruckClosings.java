@@ -2,6 +2,8 @@ package io.labyrinth;
 
 import io.labyrinth.ClosingCase.End;
 import io.labyrinth.ClosingCase.Kind;
+import io.labyrinth.kit.Hook;
+import io.labyrinth.kit.Hooked;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;

@@ -2,6 +2,8 @@ package io.labyrinth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.kit.Built;
+import io.labyrinth.kit.Verify;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;

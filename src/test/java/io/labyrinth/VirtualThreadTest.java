@@ -3,6 +3,8 @@ package io.labyrinth;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.kit.Race;
+import io.labyrinth.kit.Verify;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;

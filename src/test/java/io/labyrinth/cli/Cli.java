@@ -1,6 +1,6 @@
 package io.labyrinth.cli;
 
-import io.labyrinth.ChildJvm;
+import io.labyrinth.kit.ChildJvm;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -2,7 +2,7 @@ package io.labyrinth.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.labyrinth.Built;
+import io.labyrinth.kit.Built;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;

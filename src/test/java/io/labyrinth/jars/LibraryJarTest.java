@@ -2,7 +2,7 @@ package io.labyrinth.jars;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.labyrinth.ChildJvm;
+import io.labyrinth.kit.ChildJvm;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;

@@ -2,9 +2,9 @@ package io.labyrinth.misuse;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.labyrinth.ChildJvm;
 import io.labyrinth.LabyrinthException;
-import io.labyrinth.Verify;
+import io.labyrinth.kit.ChildJvm;
+import io.labyrinth.kit.Verify;
 import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.List;

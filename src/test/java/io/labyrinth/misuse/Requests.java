@@ -1,12 +1,12 @@
 package io.labyrinth.misuse;
 
-import io.labyrinth.ChildJvm;
 import io.labyrinth.Frame;
 import io.labyrinth.Gfp;
 import io.labyrinth.Labyrinth;
 import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.MapRefused;
 import io.labyrinth.Locking;
+import io.labyrinth.kit.ChildJvm;
 
 /** Requests that no labyrinth can serve. */
 final class Requests extends Program {

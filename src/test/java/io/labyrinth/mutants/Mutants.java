@@ -1,6 +1,6 @@
 package io.labyrinth.mutants;
 
-import io.labyrinth.Verify;
+import io.labyrinth.kit.Verify;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -26,6 +26,9 @@ public final class Mutants {
 
     private static final Path CLASSES = Path.of("target", "classes");
     private static final Path TESTS = Path.of("target", "test-classes", "io", "labyrinth");
+    /** Packages whose tests are about other things than the core, or need a JVM for each misuse. */
+    private static final Set<String> NOT_OF_THE_CORE = Set.of("arrow", "cli", "jars", "jmx", "map", "micrometer",
+            "misuse", "mutants", "netty", "vm");
     private static final Path WORK = Path.of("target", "mutants");
     private static final String TOOL = "mutants";
 
@@ -163,10 +166,11 @@ public final class Mutants {
     }
 
     private static Set<String> coreTests() throws IOException {
-        try (Stream<Path> files = Files.list(TESTS)) {
-            return new LinkedHashSet<>(files.map(file -> file.getFileName().toString())
-                    .filter(name -> name.endsWith("Test.class")).map(name -> name.replace(".class", "")).sorted()
-                    .toList());
+        try (Stream<Path> files = Files.walk(TESTS)) {
+            return new LinkedHashSet<>(files.map(TESTS::relativize)
+                    .filter(file -> !NOT_OF_THE_CORE.contains(file.getName(0).toString())).map(Path::toString)
+                    .filter(name -> name.endsWith("Test.class"))
+                    .map(name -> name.replace(".class", "").replace('/', '.')).sorted().toList());
         }
     }
 

@@ -2,7 +2,7 @@ package io.labyrinth.netty;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.labyrinth.ChildJvm;
+import io.labyrinth.kit.ChildJvm;
 import org.junit.jupiter.api.Test;
 
 /** Netty's leak detector finds a buffer that nobody has released. Its frame stays out, and nobody takes it away. */

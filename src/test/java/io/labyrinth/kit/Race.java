@@ -1,15 +1,15 @@
-package io.labyrinth;
+package io.labyrinth.kit;
 
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 
 /** Lets threads meet at one line again and again. What happens rarely in one round is certain in ten thousand. */
-final class Race {
+public final class Race {
 
     /** One thread's part of a round. */
     @FunctionalInterface
-    interface Actor {
+    public interface Actor {
         void act(int round) throws Exception;
     }
 
@@ -34,7 +34,7 @@ final class Race {
      *
      * @param atRest what one thread does after each round, while no other is at work
      */
-    static void run(int rounds, Actor atRest, Actor... actors) {
+    public static void run(int rounds, Actor atRest, Actor... actors) {
         Race race = new Race(actors.length);
         Thread[] threads = new Thread[actors.length];
         for (int i = 0; i < actors.length; i++) {
@@ -49,7 +49,7 @@ final class Race {
         }
     }
 
-    static void join(Thread thread) {
+    public static void join(Thread thread) {
         try {
             thread.join();
         } catch (InterruptedException e) {

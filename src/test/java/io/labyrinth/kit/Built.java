@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.kit;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,12 +12,12 @@ public final class Built {
     private static final Path FOLDER = Path.of("target", "native").toAbsolutePath();
 
     /** faults.c, for System.load. */
-    static final String FAULTS = "agents/faults.so";
+    public static final String FAULTS = "agents/faults.so";
     /** The same, to be preloaded too. */
-    static final String PRELOADED = "agents/preloaded.so";
-    static final String HIDDEN = "agents/hidden.so";
-    static final String ATTACHED = "agents/attached.so";
-    static final String FILTER = "agents/filter";
+    public static final String PRELOADED = "agents/preloaded.so";
+    public static final String HIDDEN = "agents/hidden.so";
+    public static final String ATTACHED = "agents/attached.so";
+    public static final String FILTER = "agents/filter";
 
     private Built() {
     }

@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.kit;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -28,18 +28,18 @@ import java.util.stream.Stream;
  * may throw an error or stop the thread. The shipped classes have no hooks. It is for child JVMs, because Labyrinth
  * must be on the class path and not in its named module.
  */
-final class Hooked extends ClassLoader {
+public final class Hooked extends ClassLoader {
 
     /** Where the words are changed, the advice is, the passes over both, and what else is done with a claim. */
-    static final List<String> MAP = List.of("PageMap", "Advice", "Orphans", "Zone", "PageMapScan", "Allocator");
+    public static final List<String> MAP = List.of("PageMap", "Advice", "Orphans", "Zone", "PageMapScan", "Allocator");
     /** Where frames are cut into smaller pieces, and books are kept of that. */
-    static final List<String> ARENAS_AND_SLABS = List.of("FrameArena", "FrameArena$Run", "Allocator", "Slab", "SlabPages",
-            "PageMap", "Advice", "Orphans");
+    public static final List<String> ARENAS_AND_SLABS = List.of("FrameArena", "FrameArena$Run", "Allocator", "Slab",
+            "SlabPages", "PageMap", "Advice", "Orphans");
     /** What gives back all that a labyrinth has. */
-    static final List<String> CLOSING = List.of("Labyrinth", "Closing", "Region", "Mapping", "SharedFile", "Slabs",
-            "Slab", "SlabPages", "PageMapScan", "Libc", "Machine");
+    public static final List<String> CLOSING = List.of("Labyrinth", "Closing", "Region", "Mapping", "SharedFile",
+            "Slabs", "Slab", "SlabPages", "PageMapScan", "Libc", "Machine");
     private static final String PACKAGE = "io.labyrinth.";
-    private static final ClassDesc HOOK = ClassDesc.of(PACKAGE + "Hook");
+    private static final ClassDesc HOOK = ClassDesc.of(Hook.class.getName());
     private static final MethodTypeDesc AT = MethodTypeDesc.of(ConstantDescs.CD_void, ConstantDescs.CD_String,
             ConstantDescs.CD_boolean);
     private static final String NAME = "hooked";
@@ -61,7 +61,7 @@ final class Hooked extends ClassLoader {
      * Runs a program's main method in a copy of its class that sees hooks, with the calls in try blocks as arguments;
      * false if the caller is in that copy.
      */
-    static boolean runs(Class<?> program, List<String> withHooks) {
+    public static boolean runs(Class<?> program, List<String> withHooks) {
         if (NAME.equals(program.getClassLoader().getName())) {
             return false;
         }

@@ -1,5 +1,6 @@
-package io.labyrinth;
+package io.labyrinth.kit;
 
+import io.labyrinth.Labyrinth;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
@@ -44,7 +45,7 @@ public final class ChildJvm {
     }
 
     /** The same, with another class path before the usual one. */
-    static ChildJvm of(String before, Class<?> program) {
+    public static ChildJvm of(String before, Class<?> program) {
         return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"),
                 List.of("-cp", before + ":" + mainPath() + ":" + home(ChildJvm.class), program.getName()));
     }
@@ -58,7 +59,7 @@ public final class ChildJvm {
     }
 
     /** The main method of a test class, in the named module: no other but these, and what they need, can be had. */
-    static ChildJvm ofModules(Class<?> program, String... modules) {
+    public static ChildJvm ofModules(Class<?> program, String... modules) {
         return new ChildJvm(List.of("--enable-native-access=io.labyrinth", "--module-path", mainPath(),
                 "--limit-modules", String.join(",", modules), "--add-modules", String.join(",", modules),
                 "--patch-module",
@@ -66,19 +67,19 @@ public final class ChildJvm {
     }
 
     /** A source file of a user of the module, compiled and run by the java launcher. */
-    static ChildJvm source(Path file) {
+    public static ChildJvm source(Path file) {
         return new ChildJvm(List.of("--enable-native-access=io.labyrinth", "--module-path", mainPath(), "--add-modules",
                 "io.labyrinth"), List.of(file.toString()));
     }
 
     /** A module of a user, {@code name/main.class}, with none of the libraries that the core does not need. */
-    static ChildJvm module(Path classes, String program) {
+    public static ChildJvm module(Path classes, String program) {
         return new ChildJvm(List.of("--enable-native-access=io.labyrinth", "--module-path", classes + ":" + mainPath()),
                 List.of("--module", program));
     }
 
     /** A program that comes in a jar, with these jars and the tests on the class path. */
-    static ChildJvm ofJars(String program, List<Class<?>> inJars) {
+    public static ChildJvm ofJars(String program, List<Class<?>> inJars) {
         String path = inJars.stream().map(ChildJvm::home).distinct().collect(Collectors.joining(":"));
         return new ChildJvm(List.of("--enable-native-access=ALL-UNNAMED"),
                 List.of("-cp", mainPath() + ":" + home(ChildJvm.class) + ":" + path, program));
@@ -90,7 +91,7 @@ public final class ChildJvm {
     }
 
     /** As {@link #ofAll}, of a source file. */
-    static ChildJvm sourceWithAll(Path file) {
+    public static ChildJvm sourceWithAll(Path file) {
         return withAll(file.toString());
     }
 
@@ -142,19 +143,19 @@ public final class ChildJvm {
     }
 
     /** For a program that runs long enough, or that is about what the second compiler makes of it. */
-    ChildJvm withBothCompilers() {
+    public ChildJvm withBothCompilers() {
         options.remove(FIRST_COMPILER);
         return this;
     }
 
     /** For a program that takes longer than others. */
-    ChildJvm patience(int seconds) {
+    public ChildJvm patience(int seconds) {
         patienceSeconds = seconds;
         return this;
     }
 
     /** As a member of this cgroup. */
-    ChildJvm memberOf(Path cgroup) {
+    public ChildJvm memberOf(Path cgroup) {
         wrapper.addAll(List.of("sh", "-c", "echo $$ > " + cgroup.resolve("cgroup.procs") + " && exec \"$@\"", "sh"));
         return this;
     }
@@ -166,7 +167,7 @@ public final class ChildJvm {
     }
 
     /** With a library that comes before libc, and {@code NAME=value} of the environment. */
-    ChildJvm preload(Path library, String... environment) {
+    public ChildJvm preload(Path library, String... environment) {
         wrapper.addAll(List.of("env", "LD_PRELOAD=" + library));
         wrapper.addAll(List.of(environment));
         return this;
@@ -181,7 +182,7 @@ public final class ChildJvm {
     }
 
     /** For whoever reads what it prints while it runs, or ends it; nobody else will. */
-    Process start() {
+    public Process start() {
         try {
             return new ProcessBuilder(command()).redirectErrorStream(true).start();
         } catch (IOException e) {
@@ -241,7 +242,7 @@ public final class ChildJvm {
     }
 
     /** Bit 14 of CapEff is CAP_IPC_LOCK: with it, no limit is ever tested. */
-    static boolean hasLockRight() {
+    public static boolean hasLockRight() {
         return (status("CapEff", 16) >>> 14 & 1) != 0;
     }
 }

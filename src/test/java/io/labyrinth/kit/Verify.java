@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.kit;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;

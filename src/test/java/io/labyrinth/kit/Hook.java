@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.kit;
 
 import java.util.HashMap;
 import java.util.Map;
@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 public final class Hook {
 
     /** In the call chosen, or also in each that follows: as where the stack has ended, until somebody has returned. */
-    enum Error { ONCE, FROM_THEN_ON }
+    public enum Error { ONCE, FROM_THEN_ON }
 
     private static volatile @Nullable Thread chosen;
     private static int countdown;
@@ -75,12 +75,12 @@ public final class Hook {
     }
 
     /** The calling thread's n-th call in a try block from now on fails. */
-    static void failAt(int call, Error how) {
+    public static void failAt(int call, Error how) {
         failAt(call, how, false, false);
     }
 
     /** The same, of all its calls, in a loop the first times; for want of heap or of stack. */
-    static void failAnywhere(int call, Error how, boolean heap) {
+    public static void failAnywhere(int call, Error how, boolean heap) {
         failAt(call, how, true, heap);
     }
 
@@ -94,44 +94,44 @@ public final class Hook {
     }
 
     /** The calling thread stops in front of its n-th step from now on. */
-    static void stopAt(int call) {
+    public static void stopAt(int call) {
         error = null;
         countdown = call;
         chosen = Thread.currentThread();
     }
 
     /** Ends either, and tells whether it came to pass. */
-    static boolean happened() {
+    public static boolean happened() {
         chosen = null;
         return countdown <= 0;
     }
 
     /** The call that was struck first, of those that were struck for the last failure that was asked for. */
-    static String firstStruck() {
+    public static String firstStruck() {
         return firstStruck;
     }
 
     /** The calls that have failed so far. */
-    static Set<String> struck() {
+    public static Set<String> struck() {
         return STRUCK;
     }
 
     /** Before {@link #stopAt}: for one thread that stops, and one that waits for it. */
-    static void prepareToStop() {
+    public static void prepareToStop() {
         stopped = new CountDownLatch(1);
         letGo = new CountDownLatch(1);
     }
 
     /** The thread that stops calls this at its end, too, as it may not come to its n-th call. */
-    static void stopped() {
+    public static void stopped() {
         stopped.countDown();
     }
 
-    static void awaitStopped() throws InterruptedException {
+    public static void awaitStopped() throws InterruptedException {
         stopped.await();
     }
 
-    static void letGo() {
+    public static void letGo() {
         letGo.countDown();
     }
 }

@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.kit;
 
 import java.io.IOException;
 import java.lang.foreign.FunctionDescriptor;
@@ -15,25 +15,25 @@ import java.nio.file.Path;
  * before those of libc.
  */
 @SuppressWarnings("restricted")
-final class FaultyCalls {
+public final class FaultyCalls {
 
     /** Kinds of calls, as in the C source. {@code ADVISE} is all advice but the one that faults pages in. */
-    static final int MMAP = 1;
-    static final int MUNMAP = 2;
-    static final int ADVISE = 4;
-    static final int POPULATE = 8;
-    static final int LOCK2_ON_FAULT = 16;
-    static final int LOCK2 = 32;
-    static final int LOCK = 64;
-    static final int UNLOCK = 128;
-    static final int OPEN = 256;
-    static final int THREAD = 512;
-    static final int SHARED = 1024;
-    static final int BYTE_LOCK = 1 << 16;
-    static final int FALLOCATE = 1 << 17;
-    static final int FIND = 1 << 18;
-    static final int MREMAP = 1 << 19;
-    static final int ANY = -1;
+    public static final int MMAP = 1;
+    public static final int MUNMAP = 2;
+    public static final int ADVISE = 4;
+    public static final int POPULATE = 8;
+    public static final int LOCK2_ON_FAULT = 16;
+    public static final int LOCK2 = 32;
+    public static final int LOCK = 64;
+    public static final int UNLOCK = 128;
+    public static final int OPEN = 256;
+    public static final int THREAD = 512;
+    public static final int SHARED = 1024;
+    public static final int BYTE_LOCK = 1 << 16;
+    public static final int FALLOCATE = 1 << 17;
+    public static final int FIND = 1 << 18;
+    public static final int MREMAP = 1 << 19;
+    public static final int ANY = -1;
 
     private static final String LIBRARY = "labyrinth.faults";
 
@@ -46,14 +46,14 @@ final class FaultyCalls {
     // ------------------------------------------------------------------------------------------- for the parent
 
     /** The option by which a child finds the library. */
-    static String option(Path library) {
+    public static String option(Path library) {
         return "-D" + LIBRARY + "=" + library;
     }
 
     // ------------------------------------------------------------------------------------------- in the child
 
     /** From now on the calls first to last of these kinds, counted from 1, fail with this error. */
-    static void refuse(int first, int last, int kinds, int error) {
+    public static void refuse(int first, int last, int kinds, int error) {
         try {
             Library.REFUSE.invokeExact(first, last, kinds, error);
         } catch (Throwable e) {
@@ -62,12 +62,12 @@ final class FaultyCalls {
     }
 
     /** Ends that, and tells the kind of the last call that was refused; 0 if none was. */
-    static int refused() {
+    public static int refused() {
         return (int) ask("refused", INT);
     }
 
     /** Whether anything is mapped where the last mmap of Labyrinth's was put. */
-    static boolean isAnythingLeft() {
+    public static boolean isAnythingLeft() {
         long start = ask("place_start", LONG);
         long end = ask("place_end", LONG);
         try {
@@ -80,21 +80,21 @@ final class FaultyCalls {
     }
 
     /** A child that neither ends nor calls exec; its pid. */
-    static int fork() {
+    public static int fork() {
         return (int) ask("fork_one", INT);
     }
 
-    static void forbidHugePages() {
+    public static void forbidHugePages() {
         succeed("no_huge_pages");
     }
 
     /** From now on, as before Linux 6.12: an mmap(MAP_FIXED) that is refused has unmapped what was there. */
-    static void unmapFirst() {
+    public static void unmapFirst() {
         succeed("unmap_first");
     }
 
     /** As where the kernel has no MADV_COLD; of the library that is preloaded. */
-    static void forgetCold() {
+    public static void forgetCold() {
         try {
             Library.handle("forget_cold", FunctionDescriptor.ofVoid()).invokeExact();
         } catch (Throwable e) {
@@ -103,16 +103,16 @@ final class FaultyCalls {
     }
 
     /** Signals, to every thread of this JVM, until {@link #endStorm}. */
-    static void beginStorm() {
+    public static void beginStorm() {
         succeed("storm_begins");
     }
 
-    static void endStorm() {
+    public static void endStorm() {
         succeed("storm_ends");
     }
 
     /** Those that reached the thread which began the storm. */
-    static long signalsMet() {
+    public static long signalsMet() {
         return ask("signals_met", LONG);
     }
 
