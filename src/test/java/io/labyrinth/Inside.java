@@ -34,6 +34,11 @@ public final class Inside {
         return frame.handle;
     }
 
+    /** The handle of an object of a slab. */
+    public static long handle(SlabObject object) {
+        return object.handle;
+    }
+
     /** Claims for any thread, also for one that has ended. Returns the handle, or 0. */
     public static long claim(Labyrinth labyrinth, int gfp, int order, Thread owner) {
         return labyrinth.claim(gfp, order, owner);

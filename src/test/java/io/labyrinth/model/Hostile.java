@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.model;
 
 import io.labyrinth.internal.pagemap.PageWord;
 

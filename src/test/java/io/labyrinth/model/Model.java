@@ -1,7 +1,10 @@
-package io.labyrinth;
+package io.labyrinth.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.Gfp;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthStats;
 import io.labyrinth.internal.pagemap.GfpFlags;
 import io.labyrinth.internal.pagemap.PageWord;
 import java.util.BitSet;

@@ -1,7 +1,8 @@
-package io.labyrinth;
+package io.labyrinth.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.LabyrinthException;
 import java.util.EnumMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

@@ -1,7 +1,11 @@
-package io.labyrinth;
+package io.labyrinth.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.Frame;
+import io.labyrinth.Gfp;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.Locking;
 import io.labyrinth.internal.pagemap.PageWord;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.model;
 
 /** A call that {@link Arguments} makes. */
 enum Call {

@@ -1,14 +1,24 @@
-package io.labyrinth;
+package io.labyrinth.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.FrameArena;
+import io.labyrinth.Gfp;
+import io.labyrinth.Inside;
+import io.labyrinth.Labyrinth;
 import io.labyrinth.LabyrinthException.Closed;
 import io.labyrinth.LabyrinthException.Foreign;
 import io.labyrinth.LabyrinthException.FramesOut;
 import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.OutOfFrames;
 import io.labyrinth.LabyrinthException.Stale;
+import io.labyrinth.LabyrinthStats;
+import io.labyrinth.Locking;
+import io.labyrinth.Slab;
+import io.labyrinth.SlabObject;
+import io.labyrinth.Watermarks;
 import io.labyrinth.internal.os.Machine;
+import io.labyrinth.internal.pagemap.GfpFlags;
 import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
@@ -112,7 +122,7 @@ final class ArgumentsAlone {
         Duration interval = in.next() % 2 == 0 ? Duration.ofHours(1) : Duration.ofNanos(in.number());
         BiConsumer<Watermarks.Mark, LabyrinthStats> listener = in.next() % 4 == 0 ? null : (mark, stats) -> { };
         log.note("low=" + low + " high=" + high + " interval=" + interval + " listener=" + (listener != null));
-        boolean good = low >= 0 && low < high && high <= labyrinth.map.ordinary && !interval.isNegative()
+        boolean good = low >= 0 && low < high && high <= Inside.map(labyrinth).ordinary && !interval.isNegative()
                 && interval.toMillis() >= 1 && interval.compareTo(Duration.ofDays(1)) <= 0;
         Class<? extends Throwable> refusal = closed ? Closed.class : !good ? InvalidRequest.class
                 : listener == null ? NullPointerException.class : null;
@@ -164,7 +174,7 @@ final class ArgumentsAlone {
             return IllegalArgumentException.class;
         }
         long largest = labyrinth.frameSize() << Labyrinth.MAX_ORDER;
-        boolean aligned = alignment <= Long.lowestOneBit(labyrinth.region.address(0));
+        boolean aligned = alignment <= Long.lowestOneBit(Inside.region(labyrinth).address(0));
         boolean fits = size <= largest && (aligned ? alignment <= largest
                 : Math.max(1, size) + (alignment - labyrinth.frameSize()) <= largest);
         return fits ? null : InvalidRequest.class;
@@ -193,7 +203,7 @@ final class ArgumentsAlone {
             Long made = log.made(Call.SLAB_OBJECT, gfp == null ? NullPointerException.class : null,
                     () -> slab.alloc(gfp));
             if (made != null) {
-                objects(log, in, slab, made, gfp.isExclusive());
+                objects(log, in, slab, made, GfpFlags.isExclusive(gfp.bits()));
             }
             SlabObject object = log.made(Call.OBJECT, gfp == null ? NullPointerException.class : null,
                     () -> slab.allocObject(gfp));
@@ -220,7 +230,7 @@ final class ArgumentsAlone {
                 () -> segment.get(ValueLayout.JAVA_LONG_UNALIGNED, offset));
         if (object.isExclusive()) {
             log.made(Call.SLAB_OBJECT, InvalidRequest.class, () -> {
-                slab.free(object.handle);
+                slab.free(Inside.handle(object));
                 return null;
             });
         }
@@ -238,7 +248,8 @@ final class ArgumentsAlone {
     /** One is out. */
     private static void objects(CallLog log, Hostile in, Slab slab, long good, boolean exclusive) {
         int inFrame = (int) Machine.pageSize() / slab.objectBytes();
-        int words = slab.objects() / inFrame << SlabPages.shift(inFrame);
+        // The words of a frame are the next power of 2.
+        int words = slab.objects() / inFrame * Integer.highestOneBit(2 * inFrame - 1);
         slab.putLong(good, 0, good);
         for (int i = 0; i < 6; i++) {
             long handle = in.handleLike(good);

@@ -1,16 +1,25 @@
-package io.labyrinth;
+package io.labyrinth.model;
 
-import static io.labyrinth.Life.State.ENDED;
-import static io.labyrinth.Life.State.HELD;
-import static io.labyrinth.Life.State.IN_TRANSIT;
+import static io.labyrinth.model.ModelRun.State.ENDED;
+import static io.labyrinth.model.ModelRun.State.HELD;
+import static io.labyrinth.model.ModelRun.State.IN_TRANSIT;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.Frame;
+import io.labyrinth.Gfp;
+import io.labyrinth.Handles;
+import io.labyrinth.Inside;
+import io.labyrinth.Labyrinth;
 import io.labyrinth.LabyrinthException.Closed;
 import io.labyrinth.LabyrinthException.Foreign;
 import io.labyrinth.LabyrinthException.FramesOut;
 import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.NotOwner;
 import io.labyrinth.LabyrinthException.Stale;
+import io.labyrinth.LabyrinthMap;
+import io.labyrinth.Locking;
+import io.labyrinth.Owner;
+import io.labyrinth.Ticket;
 import io.labyrinth.bindings.labyrinth_page;
 import io.labyrinth.internal.pagemap.GfpFlags;
 import io.labyrinth.internal.pagemap.PageWord;
@@ -47,7 +56,7 @@ public final class Arguments {
 
     private final Actors actors = new Actors();
     private final CallLog log = new CallLog();
-    private final List<Life> lives = new ArrayList<>();
+    private final List<ModelRun> lives = new ArrayList<>();
     private Labyrinth labyrinth;
     private Handles handles;
     private Model model;
@@ -150,8 +159,8 @@ public final class Arguments {
     private long[] words() {
         long[] words = new long[2 * FRAMES];
         for (int pfn = 0; pfn < FRAMES; pfn++) {
-            words[2 * pfn] = labyrinth.map.lvWord(pfn);
-            words[2 * pfn + 1] = labyrinth.map.lvOwner(pfn);
+            words[2 * pfn] = Inside.map(labyrinth).lvWord(pfn);
+            words[2 * pfn + 1] = Inside.map(labyrinth).lvOwner(pfn);
         }
         return words;
     }
@@ -160,9 +169,9 @@ public final class Arguments {
         return actors.thread(actor);
     }
 
-    private @Nullable Life anyGeneration(Predicate<Life> kind) {
-        List<Life> some = lives.stream().filter(kind).toList();
-        Life life = some.isEmpty() ? null : some.get(in.below(some.size()));
+    private @Nullable ModelRun anyGeneration(Predicate<ModelRun> kind) {
+        List<ModelRun> some = lives.stream().filter(kind).toList();
+        ModelRun life = some.isEmpty() ? null : some.get(in.below(some.size()));
         log.note("thread=" + actor + " " + life);
         return life;
     }
@@ -173,8 +182,8 @@ public final class Arguments {
         return handle;
     }
 
-    private @Nullable Life of(long handle, Life.State state) {
-        for (Life life : lives) {
+    private @Nullable ModelRun of(long handle, ModelRun.State state) {
+        for (ModelRun life : lives) {
             if (life.handle == handle && life.state == state) {
                 return life;
             }
@@ -182,7 +191,7 @@ public final class Arguments {
         return null;
     }
 
-    private void remember(Life life) {
+    private void remember(ModelRun life) {
         lives.add(life);
         for (int i = 0; i < lives.size() && lives.size() > LIVES; i++) {
             if (!lives.get(i).isOut()) {
@@ -192,14 +201,14 @@ public final class Arguments {
     }
 
     /** What refuses a handle before it is asked whose it is. */
-    private @Nullable Class<? extends Throwable> refusal(long handle, @Nullable Life live) {
+    private @Nullable Class<? extends Throwable> refusal(long handle, @Nullable ModelRun live) {
         if (PageWord.pfn(handle) >= FRAMES) {
             return Foreign.class;
         }
         return closed ? Closed.class : live == null ? Stale.class : null;
     }
 
-    private @Nullable Class<? extends Throwable> refusalOfAccess(long handle, @Nullable Life live) {
+    private @Nullable Class<? extends Throwable> refusalOfAccess(long handle, @Nullable ModelRun live) {
         Class<? extends Throwable> refusal = refusal(handle, live);
         return refusal == null && live.exclusive && live.owner != me() ? NotOwner.class : refusal;
     }
@@ -221,14 +230,15 @@ public final class Arguments {
         } else {
             frame = made(Call.ALLOC, refusal, () -> order == 0 ? labyrinth.allocPage(gfp)
                     : labyrinth.allocPages(gfp, order));
-            handle = frame == null ? 0 : frame.handle;
+            handle = frame == null ? 0 : Inside.handle(frame);
         }
         if (refusal != null) {
             return;
         }
         model.answered(gfp, order, handle == 0 ? -1 : PageWord.pfn(handle));
         if (handle != 0) {
-            Life life = new Life(handle, order, gfp.isExclusive(), gfp.isExclusive() && !raw, HELD);
+            boolean exclusive = GfpFlags.isExclusive(gfp.bits());
+            ModelRun life = new ModelRun(handle, order, exclusive, exclusive && !raw, HELD);
             life.frame = frame;
             life.owner = me();
             remember(life);
@@ -237,8 +247,8 @@ public final class Arguments {
     }
 
     /** Some bytes of each frame, past all that is under test. */
-    private void dirty(Life life, boolean mustBeZero) {
-        MemorySegment run = labyrinth.segment(life.handle, life.order);
+    private void dirty(ModelRun life, boolean mustBeZero) {
+        MemorySegment run = Inside.region(labyrinth).shared(life.pfn(), life.order);
         for (long at = 0; at < run.byteSize(); at += labyrinth.frameSize() / 4 - Integer.BYTES) {
             if (mustBeZero) {
                 assertThat(run.get(ValueLayout.JAVA_INT, at)).as("ZERO, at %s", at).isZero();
@@ -249,7 +259,7 @@ public final class Arguments {
 
     // ------------------------------------------------------------------------------------------------ frames
 
-    private void frameEnd(Call call, @Nullable Life life) throws Throwable {
+    private void frameEnd(Call call, @Nullable ModelRun life) throws Throwable {
         if (life == null) {
             return;
         }
@@ -266,7 +276,7 @@ public final class Arguments {
             Ticket ticket = made(call, refusal, life.frame::handOff);
             if (refusal == null) {
                 assertThat(ticket.order()).isEqualTo(life.order);
-                inTransit(life, ticket.ticket).ticket = ticket;
+                inTransit(life, ticket.handle()).ticket = ticket;
             }
         }
         if (life.exclusive && life.owner == me()) {
@@ -278,28 +288,28 @@ public final class Arguments {
         }
     }
 
-    private void ended(Life life) {
+    private void ended(ModelRun life) {
         life.state = ENDED;
         model.freed(life.pfn(), life.order);
     }
 
-    private Life inTransit(Life life, long ticket) {
+    private ModelRun inTransit(ModelRun life, long ticket) {
         life.state = ENDED;
         assertThat(ticket).isEqualTo(PageWord.nextGeneration(life.handle));
-        Life next = new Life(ticket, life.order, life.exclusive, life.framed, IN_TRANSIT);
+        ModelRun next = new ModelRun(ticket, life.order, life.exclusive, life.framed, IN_TRANSIT);
         remember(next);
         model.inTransit += life.frames();
         model.livesEnded++;
         return next;
     }
 
-    private void accepted(Life life) {
+    private void accepted(ModelRun life) {
         life.state = HELD;
         life.owner = me();
         model.inTransit -= life.frames();
     }
 
-    private void segment(@Nullable Life life) throws Throwable {
+    private void segment(@Nullable ModelRun life) throws Throwable {
         if (life == null) {
             return;
         }
@@ -314,7 +324,7 @@ public final class Arguments {
             return;
         }
         assertThat(segment.byteSize()).isEqualTo(labyrinth.frameSize() << life.order);
-        assertThat(segment.address()).isEqualTo(labyrinth.region.address(life.pfn()));
+        assertThat(segment.address()).isEqualTo(Inside.region(labyrinth).address(life.pfn()));
         if (life.exclusive) {
             assertThat(life.segment == null || life.segment == segment).as("the same each time").isTrue();
             life.segment = segment;
@@ -327,7 +337,7 @@ public final class Arguments {
                 () -> segment.get(ValueLayout.JAVA_LONG_UNALIGNED, offset));
     }
 
-    private void look(@Nullable Life life) throws Throwable {
+    private void look(@Nullable ModelRun life) throws Throwable {
         if (life == null) {
             return;
         }
@@ -341,7 +351,7 @@ public final class Arguments {
         MemorySegment page = frame.descriptor();
         assertThat(page.byteSize()).isEqualTo(labyrinth_page.sizeof());
         assertThat(page.isReadOnly()).isTrue();
-        assertThat(labyrinth_page.word(page)).isEqualTo(labyrinth.map.lvWord(life.pfn()));
+        assertThat(labyrinth_page.word(page)).isEqualTo(Inside.map(labyrinth).lvWord(life.pfn()));
         Class<? extends Throwable> refusal = refusal(life.handle, life.state == HELD ? life : null);
         Long owner = made(Call.FRAME_LOOK, refusal, frame::owner);
         if (refusal == null) {
@@ -349,7 +359,7 @@ public final class Arguments {
         }
     }
 
-    private void accept(@Nullable Life life) throws Throwable {
+    private void accept(@Nullable ModelRun life) throws Throwable {
         if (life == null) {
             return;
         }
@@ -365,7 +375,7 @@ public final class Arguments {
     // ------------------------------------------------------------------------------------------------ handles
 
     private void handleEnd(Call call, long handle) throws Throwable {
-        Life live = of(handle, HELD);
+        ModelRun live = of(handle, HELD);
         Class<? extends Throwable> refusal = refusal(handle, live);
         refusal = refusal == null && live.framed ? InvalidRequest.class : refusalOfAccess(handle, live);
         if (call == Call.FREE) {
@@ -385,7 +395,7 @@ public final class Arguments {
     }
 
     private void acceptHandle(long ticket) throws Throwable {
-        Life transit = of(ticket, IN_TRANSIT);
+        ModelRun transit = of(ticket, IN_TRANSIT);
         Class<? extends Throwable> refusal = refusal(ticket, transit);
         Long handle = made(Call.ACCEPT, refusal, () -> handles.accept(ticket));
         if (refusal == null) {
@@ -397,9 +407,9 @@ public final class Arguments {
 
     /** As a Frame, of a ticket that came as a number. */
     private void acceptNumber() throws Throwable {
-        Life passed = in.next() % 2 == 0 ? null : anyGeneration(life -> life.state == IN_TRANSIT);
+        ModelRun passed = in.next() % 2 == 0 ? null : anyGeneration(life -> life.state == IN_TRANSIT);
         long ticket = passed == null ? anyHandle() : passed.handle;
-        Life transit = of(ticket, IN_TRANSIT);
+        ModelRun transit = of(ticket, IN_TRANSIT);
         Frame frame = made(Call.ACCEPT_NUMBER, refusal(ticket, transit), () -> labyrinth.accept(ticket));
         if (frame != null) {
             transit.framed = transit.exclusive;
@@ -411,7 +421,7 @@ public final class Arguments {
     private void lookAtHandle(long handle) throws Throwable {
         assertThat(handles.pfn(handle)).isEqualTo((int) handle & 0xffffff);
         assertThat(handles.generation(handle)).isEqualTo(handle >>> 24);
-        Life live = of(handle, HELD);
+        ModelRun live = of(handle, HELD);
         Class<? extends Throwable> refusal = refusalOfAccess(handle, live);
         Integer order = made(Call.HANDLE_LOOK, refusal, () -> handles.order(handle));
         Long size = made(Call.HANDLE_LOOK, refusal, () -> handles.byteSize(handle));
@@ -419,23 +429,23 @@ public final class Arguments {
         if (refusal == null) {
             assertThat(order).isEqualTo(live.order);
             assertThat(size).isEqualTo(labyrinth.frameSize() << live.order);
-            assertThat(address).isEqualTo(labyrinth.region.address(live.pfn()));
+            assertThat(address).isEqualTo(Inside.region(labyrinth).address(live.pfn()));
         }
     }
 
     private void segmentOfHandle(long handle) throws Throwable {
-        Life live = of(handle, HELD);
+        ModelRun live = of(handle, HELD);
         Class<? extends Throwable> refusal = refusalOfAccess(handle, live);
         refusal = refusal == null && live.exclusive ? InvalidRequest.class : refusal;
         MemorySegment segment = made(Call.HANDLE_SEGMENT, refusal, () -> handles.segment(handle));
         if (refusal == null) {
-            assertThat(segment.address()).isEqualTo(labyrinth.region.address(live.pfn()));
+            assertThat(segment.address()).isEqualTo(Inside.region(labyrinth).address(live.pfn()));
             assertThat(segment.byteSize()).isEqualTo(labyrinth.frameSize() << live.order);
         }
     }
 
     private void access(long handle) throws Throwable {
-        Life live = of(handle, HELD);
+        ModelRun live = of(handle, HELD);
         // Half of them around the run's end.
         long offset = live == null || in.next() % 2 == 0 ? in.number()
                 : (labyrinth.frameSize() << live.order) + (byte) in.next();
@@ -453,7 +463,7 @@ public final class Arguments {
         access(handle, live, offset, Long.BYTES, () -> handles.getLong(handle, offset), value);
     }
 
-    private void access(long handle, @Nullable Life live, long offset, int bytes, Callable<Long> body, long value)
+    private void access(long handle, @Nullable ModelRun live, long offset, int bytes, Callable<Long> body, long value)
             throws Throwable {
         Class<? extends Throwable> refusal = refusalOfAccess(handle, live);
         if (refusal == null && (offset < 0 || offset > (labyrinth.frameSize() << live.order) - bytes)) {
@@ -469,8 +479,8 @@ public final class Arguments {
 
     private void sweep() throws Throwable {
         int expected = 0;
-        List<Life> left = new ArrayList<>();
-        for (Life life : lives) {
+        List<ModelRun> left = new ArrayList<>();
+        for (ModelRun life : lives) {
             if (life.state == HELD && life.exclusive && !life.owner.isAlive()) {
                 left.add(life);
                 expected += life.frames();
@@ -487,7 +497,7 @@ public final class Arguments {
         List<Owner> owners = made(Call.OWNERS, closed ? Closed.class : null, labyrinth::owners);
         LabyrinthMap map = made(Call.OWNERS, closed ? Closed.class : null, labyrinth::map);
         if (!closed) {
-            int out = lives.stream().filter(Life::isOut).mapToInt(Life::frames).sum();
+            int out = lives.stream().filter(ModelRun::isOut).mapToInt(ModelRun::frames).sum();
             assertThat(owners.stream().mapToInt(Owner::frames).sum()).isEqualTo(out);
             assertThat(map.free()).isEqualTo(model.free.get(0, model.ordinary).cardinality());
         }
@@ -502,7 +512,7 @@ public final class Arguments {
 
     /** That it closes is rare, as it ends the history, and the next one begins with an opening. */
     private void close(boolean now) throws Throwable {
-        long out = closed ? 0 : lives.stream().filter(Life::isOut).count();
+        long out = closed ? 0 : lives.stream().filter(ModelRun::isOut).count();
         if ((now || out == 0) && !closed && in.below(8) != 0) {
             return;
         }
@@ -528,7 +538,7 @@ public final class Arguments {
             return;
         }
         sweep();
-        for (Life life : List.copyOf(lives)) {
+        for (ModelRun life : List.copyOf(lives)) {
             actor = 0;
             if (life.state == IN_TRANSIT) {
                 if (life.framed) {

@@ -1,11 +1,13 @@
-package io.labyrinth;
+package io.labyrinth.model;
 
+import io.labyrinth.Frame;
+import io.labyrinth.Ticket;
 import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /** One life of one run, as the model has it, and the objects that stand for it. */
-final class Life {
+final class ModelRun {
 
     /** A ticket's becomes HELD with its acceptance. */
     enum State { HELD, IN_TRANSIT, ENDED }
@@ -25,7 +27,7 @@ final class Life {
     /** The owner has ended the descriptor, if not the life: that ended before. */
     boolean gaveUp;
 
-    Life(long handle, int order, boolean exclusive, boolean framed, State state) {
+    ModelRun(long handle, int order, boolean exclusive, boolean framed, State state) {
         this.handle = handle;
         this.order = order;
         this.exclusive = exclusive;

@@ -1,10 +1,16 @@
-package io.labyrinth;
+package io.labyrinth.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.Frame;
+import io.labyrinth.Gfp;
+import io.labyrinth.Labyrinth;
 import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.MapRefused;
 import io.labyrinth.LabyrinthException.NotALabyrinth;
+import io.labyrinth.LabyrinthMap;
+import io.labyrinth.Locking;
+import io.labyrinth.Owner;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.Charset;

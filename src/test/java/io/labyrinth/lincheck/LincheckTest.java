@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.lincheck;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -69,7 +69,7 @@ class LincheckTest {
                     for (int i = 0; i < type.parameterCount(); i++) {
                         code.lload(2 * i);
                     }
-                    code.invokestatic(ClassDesc.of("io.labyrinth.Cells"), name.equals("cas") ? cas : name, type)
+                    code.invokestatic(ClassDesc.of(Cells.class.getName()), name.equals("cas") ? cas : name, type)
                             .return_(TypeKind.from(type.returnType()));
                 });
             } else {

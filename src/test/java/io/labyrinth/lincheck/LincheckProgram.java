@@ -1,7 +1,8 @@
-package io.labyrinth;
+package io.labyrinth.lincheck;
 
 import static org.jetbrains.lincheck.datastructures.ManagedStrategyGuaranteeKt.forClasses;
 
+import io.labyrinth.LabyrinthException;
 import io.labyrinth.internal.pagemap.Geometry;
 import io.labyrinth.internal.pagemap.PageMap;
 import io.labyrinth.internal.pagemap.PageWord;

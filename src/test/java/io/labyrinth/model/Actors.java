@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.model;
 
 import io.labyrinth.kit.Race;
 import java.util.concurrent.Callable;
