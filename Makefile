@@ -82,7 +82,7 @@ ownership: jdk
 	@$(MVN) -q test-compile dependency:build-classpath -Dmdep.outputFile=target/test.classpath
 	@"$(JDK)/bin/java" -Xmx256m --enable-native-access=ALL-UNNAMED \
 		-cp "target/test-classes:target/classes:$$(cat target/test.classpath)" \
-		io.labyrinth.OwnershipStress $(or $(N),1000000000)
+		io.labyrinth.stress.OwnershipStress $(or $(N),1000000000)
 
 vm: jdk
 	@$(MVN) -q -DskipTests package

@@ -2,7 +2,9 @@ package io.labyrinth;
 
 import io.labyrinth.internal.os.Region;
 import io.labyrinth.internal.pagemap.PageMap;
+import io.labyrinth.internal.pagemap.PageMapScan;
 import io.labyrinth.internal.pagemap.Zone;
+import java.util.List;
 
 /**
  * What a labyrinth keeps to its own package, for tests in other packages. The library itself gives nobody these: a test
@@ -42,5 +44,15 @@ public final class Inside {
     /** Claims for any thread, also for one that has ended. Returns the handle, or 0. */
     public static long claim(Labyrinth labyrinth, int gfp, int order, Thread owner) {
         return labyrinth.claim(gfp, order, owner);
+    }
+
+    /** What a labyrinth with these parts says about itself. */
+    public static LabyrinthStats stats(PageMapScan.Counts counts, Zone zone, Region region) {
+        return LabyrinthStats.of("inside", counts, zone, region);
+    }
+
+    /** Who holds these runs. */
+    public static List<Owner> owners(List<PageMapScan.Seen> out, PageMap map) {
+        return Owner.of(out, map, null);
     }
 }

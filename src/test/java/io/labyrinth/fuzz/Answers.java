@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.fuzz;
 
 import java.io.BufferedReader;
 import java.io.IOException;

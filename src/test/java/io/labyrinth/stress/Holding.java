@@ -1,5 +1,8 @@
-package io.labyrinth;
+package io.labyrinth.stress;
 
+import io.labyrinth.Frame;
+import io.labyrinth.Handles;
+import io.labyrinth.Ticket;
 import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

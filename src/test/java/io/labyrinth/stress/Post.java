@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.stress;
 
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicReferenceArray;

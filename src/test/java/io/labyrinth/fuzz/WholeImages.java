@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.fuzz;
 
 import io.labyrinth.bindings.Native;
 import io.labyrinth.bindings.labyrinth_advice;

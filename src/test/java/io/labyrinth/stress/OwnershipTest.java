@@ -1,7 +1,12 @@
-package io.labyrinth;
+package io.labyrinth.stress;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.Frame;
+import io.labyrinth.Gfp;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.Locking;
+import io.labyrinth.Ticket;
 import io.labyrinth.kit.Race;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

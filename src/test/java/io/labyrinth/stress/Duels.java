@@ -1,5 +1,7 @@
-package io.labyrinth;
+package io.labyrinth.stress;
 
+import io.labyrinth.Gfp;
+import io.labyrinth.LabyrinthException;
 import io.labyrinth.kit.Race;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;

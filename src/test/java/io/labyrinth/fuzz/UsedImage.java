@@ -1,5 +1,15 @@
-package io.labyrinth;
+package io.labyrinth.fuzz;
 
+import io.labyrinth.Frame;
+import io.labyrinth.Gfp;
+import io.labyrinth.Handles;
+import io.labyrinth.Inside;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.LabyrinthMap;
+import io.labyrinth.LabyrinthStats;
+import io.labyrinth.Locking;
+import io.labyrinth.Owner;
 import io.labyrinth.internal.pagemap.PageWord;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -105,9 +115,9 @@ final class UsedImage {
         step(this::stats);
         step(this::validate);
         step(() -> look(labyrinth.map()));
-        step(() -> expect(labyrinth.picture().length() == labyrinth.map.frames, "the picture's length"));
+        step(() -> expect(labyrinth.picture().length() == Inside.map(labyrinth).frames, "the picture's length"));
         step(this::owners);
-        step(() -> expect(labyrinth.sweepDeadOwners() <= labyrinth.map.frames, "swept more than there is"));
+        step(() -> expect(labyrinth.sweepDeadOwners() <= Inside.map(labyrinth).frames, "swept more than there is"));
         step(this::stats);
     }
 
@@ -125,7 +135,7 @@ final class UsedImage {
             expect(owner.frames() > 0, "an owner of nothing");
             held += owner.frames();
         }
-        expect(held <= labyrinth.map.frames, "owners of more than there is");
+        expect(held <= Inside.map(labyrinth).frames, "owners of more than there is");
     }
 
     private void stats() {
@@ -154,12 +164,12 @@ final class UsedImage {
 
     private void isWithin(int pfn, int order) {
         expect(order >= 0 && order <= Labyrinth.MAX_ORDER, "an order that there is not");
-        expect(pfn >= 0 && pfn + (1 << order) <= labyrinth.map.frames, "a run that leads beyond the labyrinth");
+        expect(pfn >= 0 && pfn + (1 << order) <= Inside.map(labyrinth).frames, "a run that leads beyond the labyrinth");
     }
 
     private void isWithin(MemorySegment segment) {
-        long start = labyrinth.region.address(0);
-        long end = labyrinth.region.address(labyrinth.map.frames);
+        long start = Inside.region(labyrinth).address(0);
+        long end = Inside.region(labyrinth).address(Inside.map(labyrinth).frames);
         expect(segment.address() >= start && segment.address() + segment.byteSize() <= end,
                 "a segment that leads beyond the labyrinth");
     }
@@ -185,8 +195,8 @@ final class UsedImage {
     }
 
     private void useAllHandles(int turn) {
-        for (int pfn = 0; pfn < labyrinth.map.frames; pfn++) {
-            long handle = PageWord.handle(labyrinth.map.lvWord(pfn), pfn);
+        for (int pfn = 0; pfn < Inside.map(labyrinth).frames; pfn++) {
+            long handle = PageWord.handle(Inside.map(labyrinth).lvWord(pfn), pfn);
             step(() -> useHandle(handle));
             step(() -> endGeneration(handle, turn));
         }

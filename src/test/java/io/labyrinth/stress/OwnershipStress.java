@@ -1,5 +1,8 @@
-package io.labyrinth;
+package io.labyrinth.stress;
 
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthStats;
+import io.labyrinth.Locking;
 import io.labyrinth.kit.Race;
 import io.labyrinth.kit.Verify;
 import java.util.ArrayList;

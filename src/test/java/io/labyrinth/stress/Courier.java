@@ -1,5 +1,8 @@
-package io.labyrinth;
+package io.labyrinth.stress;
 
+import io.labyrinth.Frame;
+import io.labyrinth.Gfp;
+import io.labyrinth.Handles;
 import io.labyrinth.internal.pagemap.GfpFlags;
 import java.util.SplittableRandom;
 import java.util.concurrent.locks.LockSupport;
@@ -82,7 +85,7 @@ final class Courier {
         Handles handles = stress.labyrinth.handles();
         if (raw) {
             long handle = handles.alloc(gfp, order);
-            return handle == 0 ? null : new Holding(handles, handle, gfp.isExclusive());
+            return handle == 0 ? null : new Holding(handles, handle, GfpFlags.isExclusive(gfp.bits()));
         }
         Frame frame = stress.labyrinth.allocPages(gfp, order);
         return frame == null ? null : new Holding(handles, frame);

@@ -1,5 +1,6 @@
-package io.labyrinth;
+package io.labyrinth.stress;
 
+import io.labyrinth.Ticket;
 import org.jspecify.annotations.Nullable;
 
 /**

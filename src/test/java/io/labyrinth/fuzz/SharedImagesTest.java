@@ -1,8 +1,11 @@
-package io.labyrinth;
+package io.labyrinth.fuzz;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.Locking;
 import io.labyrinth.bindings.labyrinth_header;
 import io.labyrinth.internal.os.Header;
 import java.lang.foreign.Arena;

@@ -1,5 +1,6 @@
-package io.labyrinth;
+package io.labyrinth.fuzz;
 
+import io.labyrinth.Labyrinth;
 import io.labyrinth.bindings.Native;
 import io.labyrinth.bindings.labyrinth_header;
 import io.labyrinth.internal.os.Header;

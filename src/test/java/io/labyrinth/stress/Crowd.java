@@ -1,5 +1,7 @@
-package io.labyrinth;
+package io.labyrinth.stress;
 
+import io.labyrinth.Gfp;
+import io.labyrinth.Labyrinth;
 import io.labyrinth.kit.Race;
 import java.util.ArrayList;
 import java.util.List;

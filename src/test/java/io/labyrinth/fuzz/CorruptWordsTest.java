@@ -1,8 +1,13 @@
-package io.labyrinth;
+package io.labyrinth.fuzz;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.labyrinth.Gfp;
+import io.labyrinth.Inside;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.LabyrinthStats;
+import io.labyrinth.Locking;
 import io.labyrinth.internal.os.Libc;
 import io.labyrinth.internal.os.Living;
 import io.labyrinth.internal.os.Region;
@@ -107,7 +112,7 @@ class CorruptWordsTest {
 
     private static int look(PageMap map, Zone zone, Region region) {
         PageMapScan scan = new PageMapScan(map);
-        LabyrinthStats stats = LabyrinthStats.of("corrupt", scan.count(5), zone, region);
+        LabyrinthStats stats = Inside.stats(scan.count(5), zone, region);
         assertThat(stats.free() + stats.reserveFree() + stats.claimed() + stats.inTransit()
                 + stats.quarantined()).isBetween(0, FRAMES);
         assertThat(stats.free()).isNotNegative();
@@ -115,7 +120,7 @@ class CorruptWordsTest {
         assertThat(scan.free()).isBetween(0, FRAMES);
         assertThat(scan.picture()).hasSize(FRAMES);
         assertThat(scan.describeOut(scan.out())).isNotNull();
-        assertThat(Owner.of(scan.out(), map, null)).isNotNull();
+        assertThat(Inside.owners(scan.out(), map)).isNotNull();
         scan.violation();
         return 6;
     }

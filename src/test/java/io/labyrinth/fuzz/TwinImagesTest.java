@@ -1,10 +1,13 @@
-package io.labyrinth;
+package io.labyrinth.fuzz;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.Labyrinth;
 import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.MapRefused;
 import io.labyrinth.LabyrinthException.NotALabyrinth;
+import io.labyrinth.LabyrinthMap;
+import io.labyrinth.Locking;
 import io.labyrinth.bindings.Native;
 import io.labyrinth.internal.os.Libc;
 import io.labyrinth.kit.Built;

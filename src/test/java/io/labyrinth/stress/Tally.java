@@ -1,4 +1,6 @@
-package io.labyrinth;
+package io.labyrinth.stress;
+
+import io.labyrinth.Labyrinth;
 
 /** What one thread of an ownership stress has done. The tallies are added up when the threads have ended. */
 final class Tally {
