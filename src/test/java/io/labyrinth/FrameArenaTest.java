@@ -9,7 +9,6 @@ import io.labyrinth.LabyrinthException.FramesOut;
 import io.labyrinth.LabyrinthException.InvalidRequest;
 import io.labyrinth.LabyrinthException.OutOfFrames;
 import io.labyrinth.internal.pagemap.PageWord;
-import io.labyrinth.kit.ChildJvm;
 import io.labyrinth.kit.Race;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -226,16 +225,6 @@ class FrameArenaTest {
             arena.set(labyrinth.arena(Gfp.NOWAIT));
         }, allocates, allocates, closes);
         arena.get().close();
-    }
-
-    /** The same, one moment after the other. */
-    @Test
-    void aThreadThatStopsAnywhereInAnAllocationOrACloseSpoilsNothing() {
-        ChildJvm.Result child = ChildJvm.of(FrozenArena.class).jvm("-Xmx64m").run();
-
-        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
-        assertThat(child.out().lines()).hasSize(9).allSatisfy(line ->
-                assertThat(Integer.parseInt(line.replaceAll(".*=", ""))).as(line).isGreaterThan(7));
     }
 
     private static void assertApart(ConcurrentLinkedQueue<Map.Entry<Long, Long>> taken) {

@@ -9,6 +9,8 @@ import io.labyrinth.kit.ChildJvm;
 import io.labyrinth.kit.Race;
 import io.labyrinth.kit.Step;
 import io.labyrinth.kit.Verify;
+import io.labyrinth.struck.DeepStack;
+import io.labyrinth.struck.StruckCalls;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.SplittableRandom;

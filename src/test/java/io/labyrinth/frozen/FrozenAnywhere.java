@@ -1,6 +1,12 @@
-package io.labyrinth;
+package io.labyrinth.frozen;
 
+import io.labyrinth.Gfp;
+import io.labyrinth.Handles;
+import io.labyrinth.Inside;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthStats;
 import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.internal.pagemap.Zone;
 import io.labyrinth.kit.Held;
 import io.labyrinth.kit.Hook;
 import io.labyrinth.kit.Hooked;
@@ -90,7 +96,7 @@ final class FrozenAnywhere {
     /** So that a claim which is not signed yet still has the name of one who has ended. */
     private void giveAllToTheDead() {
         int frames = 0;
-        while (labyrinth.claim(ALL.bits(), 0, Step.DEAD) != 0) {
+        while (Inside.claim(labyrinth, ALL.bits(), 0, Step.DEAD) != 0) {
             frames++;
         }
         check(labyrinth.sweepDeadOwners() == frames && frames == FRAMES, "not all free", "before " + step);
@@ -117,7 +123,7 @@ final class FrozenAnywhere {
         int free = 0;
         int pfn = 0;
         while (pfn < FRAMES) {
-            long word = labyrinth.map.lvWord(pfn);
+            long word = Inside.map(labyrinth).lvWord(pfn);
             free += PageWord.isFree(word) ? PageWord.frames(word) : 0;
             pfn = PageWord.next(pfn, word);
         }
@@ -133,7 +139,8 @@ final class FrozenAnywhere {
             pfns.set(handles.pfn(handle));
             taken[count++] = handle;
         }
-        check(labyrinth.zone.lastWalkSteps(Thread.currentThread()) <= 2 * labyrinth.zone.walkBound(), "far", where);
+        Zone zone = Inside.zone(labyrinth);
+        check(zone.lastWalkSteps(Thread.currentThread()) <= 2 * zone.walkBound(), "far", where);
         check(count >= freeBefore - step.most(), "only " + count + " of " + freeBefore, where);
         labyrinth.sweepDeadOwners();
         labyrinth.stats();

@@ -1,7 +1,9 @@
-package io.labyrinth;
+package io.labyrinth.closing;
 
-import io.labyrinth.ClosingCase.End;
-import io.labyrinth.ClosingCase.Kind;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.closing.ClosingCase.End;
+import io.labyrinth.closing.ClosingCase.Kind;
 import io.labyrinth.kit.Hook;
 import io.labyrinth.kit.Hooked;
 import java.util.List;
@@ -64,13 +66,13 @@ final class StruckClosings {
             } finally {
                 struck = Hook.happened();
             }
-            if (outcome.equals("StackOverflowError") && closing.labyrinth.region.isOpen()
+            if (outcome.equals("StackOverflowError") && closing.isOpen()
                     && Hook.firstStruck().matches("(Closing.end|PageMapScan)[.#].*")) {
                 ClosingCase.require(why.equals(Hook.firstStruck()), what + " hides " + Hook.firstStruck());
             }
             if (!outcome.equals("closed")) {
                 closing.checkAfterFailure(what, error == Hook.Error.FROM_THEN_ON);
-                outcome += closing.labyrinth.region.isOpen() ? " open" : " ended";
+                outcome += closing.isOpen() ? " open" : " ended";
                 told = closing.close();
             }
             OUTCOMES.merge(outcome, 1, Integer::sum);

@@ -1,8 +1,11 @@
-package io.labyrinth;
+package io.labyrinth.closing;
 
-import io.labyrinth.ClosingCase.End;
-import io.labyrinth.ClosingCase.Kind;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.Locking;
 import io.labyrinth.bindings.Native;
+import io.labyrinth.closing.ClosingCase.End;
+import io.labyrinth.closing.ClosingCase.Kind;
 import io.labyrinth.internal.os.Machine;
 import io.labyrinth.kit.FaultyCalls;
 import java.io.IOException;

@@ -1,5 +1,8 @@
-package io.labyrinth;
+package io.labyrinth.struck;
 
+import io.labyrinth.Frame;
+import io.labyrinth.Gfp;
+import io.labyrinth.Labyrinth;
 import io.labyrinth.kit.Held;
 import io.labyrinth.kit.Hook;
 import io.labyrinth.kit.Hooked;
@@ -8,13 +11,13 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A program for {@link NothingLostTest}. It runs each step again and again. An error strikes in the first call within a
+ * A program for {@code NothingLostTest}. It runs each step again and again. An error strikes in the first call within a
  * try block of the page map, then in the second, and so on until the step meets no error. So every handler is reached,
  * by every path to it. Which handlers a real stack overflow reaches depends on frame sizes.
  */
-final class StruckCalls {
+public final class StruckCalls {
 
-    static final String SAMPLED_OPTION = "labyrinth.sampled";
+    public static final String SAMPLED_OPTION = "labyrinth.sampled";
     private static final int FRAMES = 64;
 
     private StruckCalls() {

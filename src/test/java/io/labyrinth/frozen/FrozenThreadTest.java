@@ -1,8 +1,10 @@
-package io.labyrinth;
+package io.labyrinth.frozen;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.labyrinth.Gfp;
+import io.labyrinth.LabyrinthException;
 import io.labyrinth.internal.os.Living;
 import io.labyrinth.internal.pagemap.Advice;
 import io.labyrinth.internal.pagemap.Geometry;
@@ -24,9 +26,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /**
- * A thread that is frozen between two of its steps stops no other thread, and nobody gets what it holds. One test stops
- * real threads, by hooks. The others write by hand, word by word, the state that such a thread leaves. There everything
- * else is exact.
+ * A thread that is frozen between two of its steps stops no other thread, and nobody gets what it holds. The first
+ * tests stop real threads, by hooks. The others write by hand, word by word, the state that such a thread leaves. There
+ * everything else is exact.
  */
 class FrozenThreadTest {
 
@@ -118,6 +120,24 @@ class FrozenThreadTest {
                 + " operations, at each store, load and compare-and-set: "
                 + child.out().lines().mapToInt(line -> Integer.parseInt(line.substring(line.indexOf('=') + 1))).sum()
                 + " stops");
+    }
+
+    @Test
+    void threadThatStopsAnywhereInAnArenaSpoilsNothing() {
+        ChildJvm.Result child = ChildJvm.of(FrozenArena.class).jvm("-Xmx64m").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out().lines()).hasSize(9).allSatisfy(line ->
+                assertThat(Integer.parseInt(line.replaceAll(".*=", ""))).as(line).isGreaterThan(7));
+    }
+
+    @Test
+    void threadThatStopsAnywhereWhileItsLabyrinthClosesGetsNothing() {
+        ChildJvm.Result child = ChildJvm.of(FrozenClose.class).jvm("-Xmx64m").run();
+
+        assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
+        assertThat(child.out().lines()).hasSize(2).allSatisfy(line ->
+                assertThat(Integer.parseInt(line.replaceAll(".*=", ""))).as(line).isGreaterThan(2));
     }
 
     @Test

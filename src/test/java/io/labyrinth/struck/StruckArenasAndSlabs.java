@@ -1,5 +1,10 @@
-package io.labyrinth;
+package io.labyrinth.struck;
 
+import io.labyrinth.FrameArena;
+import io.labyrinth.Gfp;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.Slab;
 import io.labyrinth.internal.pagemap.PageWord;
 import io.labyrinth.kit.Hook;
 import io.labyrinth.kit.Hooked;
@@ -10,8 +15,8 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * A program for {@link SlabRaceTest}. It does what {@link StruckCalls} does, for arenas and slabs: an error strikes in
- * the first call within a try block, then in the second, and so on. Each time all frames and objects must be there
+ * A program for {@link StruckSlabsTest}. It does what {@link StruckCalls} does, for arenas and slabs: an error strikes
+ * in the first call within a try block, then in the second, and so on. Each time all frames and objects must be there
  * afterwards.
  */
 final class StruckArenasAndSlabs {

@@ -1,5 +1,8 @@
-package io.labyrinth;
+package io.labyrinth.frozen;
 
+import io.labyrinth.FrameArena;
+import io.labyrinth.Gfp;
+import io.labyrinth.Labyrinth;
 import io.labyrinth.kit.Hook;
 import io.labyrinth.kit.Hooked;
 import java.lang.foreign.MemorySegment;
@@ -9,9 +12,9 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
- * A program for {@link FrameArenaTest}. A thread allocates from an arena, or closes it, and stops before the first call
- * that the arena makes. In the next round it stops before the second one, and so on. Each time another thread allocates
- * from the same arena or closes it meanwhile. Afterwards no two segments overlap, and all frames are back.
+ * A program for {@link FrozenThreadTest}. A thread allocates from an arena, or closes it, and stops before the first
+ * call that the arena makes. In the next round it stops before the second one, and so on. Each time another thread
+ * allocates from the same arena or closes it meanwhile. Afterwards no two segments overlap, and all frames are back.
  */
 final class FrozenArena {
 

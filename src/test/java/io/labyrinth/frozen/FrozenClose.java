@@ -1,12 +1,19 @@
-package io.labyrinth;
+package io.labyrinth.frozen;
 
+import io.labyrinth.Frame;
+import io.labyrinth.Gfp;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.LabyrinthStats;
+import io.labyrinth.Locking;
+import io.labyrinth.Ticket;
 import io.labyrinth.kit.Hook;
 import io.labyrinth.kit.Hooked;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
- * A program for {@link SharedCloseTest}. A thread allocates a frame or accepts a ticket, and stops before the first
+ * A program for {@link FrozenThreadTest}. A thread allocates a frame or accepts a ticket, and stops before the first
  * load, store or compare-and-set that it makes on a word of the map. In the next round it stops before the second one,
  * and so on. Each time its labyrinth closes before the thread goes on. Then the thread must not get a frame, and
  * nothing may be lost for the other tenant.

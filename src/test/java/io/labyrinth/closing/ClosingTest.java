@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.closing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -11,7 +11,7 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
 /**
- * Closes a labyrinth while any step of the close fails. {@link OpeningTest} does the same for the opening. Each failure
+ * Closes a labyrinth while any step of the close fails. {@code OpeningTest} does the same for the opening. Each failure
  * is typed. Before the point of no return the labyrinth is as it was. After it nobody can use anything of it. The next
  * close goes on, until nothing is mapped, locked or open and no tenant seems to live.
  */

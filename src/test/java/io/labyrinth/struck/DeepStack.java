@@ -1,14 +1,17 @@
-package io.labyrinth;
+package io.labyrinth.struck;
 
+import io.labyrinth.Gfp;
+import io.labyrinth.Inside;
+import io.labyrinth.Labyrinth;
 import io.labyrinth.kit.Held;
 import io.labyrinth.kit.Step;
 import java.util.List;
 
 /**
- * A program for {@link NothingLostTest}. It runs each step at each depth of the stack: from the depth at which the step
+ * A program for {@code NothingLostTest}. It runs each step at each depth of the stack: from the depth at which the step
  * cannot begin to the depth at which it always succeeds. Each time it looks for what was lost.
  */
-final class DeepStack {
+public final class DeepStack {
 
     private static final int ENOUGH_SUCCESSES = 20;
 

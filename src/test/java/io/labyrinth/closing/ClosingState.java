@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.closing;
 
 import io.labyrinth.kit.ChildJvm;
 import java.io.IOException;

@@ -1,5 +1,14 @@
-package io.labyrinth;
+package io.labyrinth.closing;
 
+import io.labyrinth.Frame;
+import io.labyrinth.Gfp;
+import io.labyrinth.Inside;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.LabyrinthMap;
+import io.labyrinth.LabyrinthStats;
+import io.labyrinth.Locking;
+import io.labyrinth.Slab;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
@@ -45,7 +54,7 @@ final class ClosingCase {
             case CREATED -> builder.memfd().open();
             case ATTACHED -> Labyrinth.attach(host.sharedPath());
         };
-        frames = labyrinth.region.address(0);
+        frames = Inside.region(labyrinth).address(0);
         frameBytes = FRAMES * labyrinth.frameSize();
         metadata = labyrinth.stats().metadataBytes();
         slab = labyrinth.slab(1024, 8);
@@ -60,6 +69,11 @@ final class ClosingCase {
         } else {
             late = MemorySegment.NULL;
         }
+    }
+
+    /** Whether the point of no return is still ahead. */
+    boolean isOpen() {
+        return Inside.region(labyrinth).isOpen();
     }
 
     /** Of a shared labyrinth, whose words lie in front of its frames. */
@@ -95,7 +109,7 @@ final class ClosingCase {
      * @param mends whether a call that looks at all words comes first, as nothing could be undone without stack
      */
     void checkAfterFailure(String what, boolean mends) {
-        if (!labyrinth.region.isOpen()) {
+        if (!isOpen()) {
             checkNothingCanBeHad(what);
             return;
         }

@@ -1,7 +1,9 @@
-package io.labyrinth;
+package io.labyrinth.closing;
 
-import io.labyrinth.ClosingCase.End;
-import io.labyrinth.ClosingCase.Kind;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.closing.ClosingCase.End;
+import io.labyrinth.closing.ClosingCase.Kind;
 import io.labyrinth.kit.Heap;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -61,7 +63,7 @@ final class StarvedClosings {
         String how = outcome;
         if (!outcome.equals("closed")) {
             closing.checkAfterFailure(what, true);
-            how += closing.labyrinth.region.isOpen() ? " open" : " ended";
+            how += closing.isOpen() ? " open" : " ended";
             runs = closing.close();
         }
         OUTCOMES.merge(how, 1, Integer::sum);
