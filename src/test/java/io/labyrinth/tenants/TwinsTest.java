@@ -1,7 +1,12 @@
-package io.labyrinth;
+package io.labyrinth.tenants;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.Gfp;
+import io.labyrinth.Handles;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.Locking;
 import io.labyrinth.kit.Built;
 import io.labyrinth.kit.Verify;
 import java.nio.file.Files;

@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.guide;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

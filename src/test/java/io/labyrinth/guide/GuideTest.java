@@ -1,7 +1,9 @@
-package io.labyrinth;
+package io.labyrinth.guide;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.Gfp;
+import io.labyrinth.LabyrinthException;
 import io.labyrinth.kit.Built;
 import java.io.IOException;
 import java.nio.file.Files;

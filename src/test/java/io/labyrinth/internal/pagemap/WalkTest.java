@@ -1,14 +1,8 @@
-package io.labyrinth;
+package io.labyrinth.internal.pagemap;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.labyrinth.internal.pagemap.Advice;
-import io.labyrinth.internal.pagemap.Geometry;
-import io.labyrinth.internal.pagemap.GfpFlags;
-import io.labyrinth.internal.pagemap.PageMap;
-import io.labyrinth.internal.pagemap.PageMapScan;
-import io.labyrinth.internal.pagemap.PageWord;
-import io.labyrinth.internal.pagemap.Zone;
+import io.labyrinth.Gfp;
 import java.lang.foreign.Arena;
 import java.util.function.IntPredicate;
 import org.junit.jupiter.api.AfterEach;

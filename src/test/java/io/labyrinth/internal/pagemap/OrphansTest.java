@@ -1,17 +1,15 @@
-package io.labyrinth;
+package io.labyrinth.internal.pagemap;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.labyrinth.Gfp;
+import io.labyrinth.Inside;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.Locking;
 import io.labyrinth.bindings.Native;
 import io.labyrinth.internal.os.Living;
-import io.labyrinth.internal.pagemap.Advice;
-import io.labyrinth.internal.pagemap.Geometry;
-import io.labyrinth.internal.pagemap.Orphans;
-import io.labyrinth.internal.pagemap.PageMap;
-import io.labyrinth.internal.pagemap.PageMapScan;
-import io.labyrinth.internal.pagemap.PageWord;
-import io.labyrinth.internal.pagemap.Zone;
 import io.labyrinth.kit.Orphan;
 import io.labyrinth.kit.Race;
 import java.lang.foreign.Arena;
@@ -186,7 +184,7 @@ class OrphansTest {
         Labyrinth labyrinth = Labyrinth.builder("orphans").frames(64).locking(Locking.PREFERRED).open();
         labyrinth.validate();
         long orphan = labyrinth.handles().alloc(Gfp.NOWAIT, 2);
-        Orphan.mark(labyrinth.map, orphan);
+        Orphan.mark(Inside.map(labyrinth), orphan);
 
         labyrinth.close();
         assertThatThrownBy(labyrinth::stats).isInstanceOf(LabyrinthException.Closed.class);

@@ -1,7 +1,11 @@
-package io.labyrinth;
+package io.labyrinth.tenants;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.Frame;
+import io.labyrinth.Gfp;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.Locking;
 import io.labyrinth.kit.ChildJvm;
 import io.labyrinth.kit.Verify;
 import java.lang.foreign.MemorySegment;

@@ -1,11 +1,7 @@
-package io.labyrinth;
+package io.labyrinth.internal.pagemap;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.labyrinth.internal.pagemap.Geometry;
-import io.labyrinth.internal.pagemap.PageMap;
-import io.labyrinth.internal.pagemap.PageMapScan;
-import io.labyrinth.internal.pagemap.PageWord;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

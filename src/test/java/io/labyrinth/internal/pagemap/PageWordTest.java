@@ -1,8 +1,8 @@
-package io.labyrinth;
+package io.labyrinth.internal.pagemap;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.labyrinth.internal.pagemap.PageWord;
+import io.labyrinth.Labyrinth;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;

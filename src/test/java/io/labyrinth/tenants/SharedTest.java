@@ -1,8 +1,15 @@
-package io.labyrinth;
+package io.labyrinth.tenants;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.labyrinth.Frame;
+import io.labyrinth.Gfp;
+import io.labyrinth.Inside;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
+import io.labyrinth.Locking;
+import io.labyrinth.Ticket;
 import io.labyrinth.internal.os.Header;
 import java.io.RandomAccessFile;
 import java.lang.foreign.ValueLayout;
@@ -71,9 +78,9 @@ class SharedTest {
         try (Labyrinth one = Labyrinth.builder("shared").frames(FRAMES).shared(path).open();
                 Labyrinth two = Labyrinth.attach(path); Labyrinth three = Labyrinth.attach(path)) {
             for (Labyrinth each : List.of(one, two, three)) {
-                assertThat(each.stats().lockedBytes()).isEqualTo(each.region.file.header.fileBytes())
+                assertThat(each.stats().lockedBytes()).isEqualTo(Inside.region(each).file.header.fileBytes())
                         .as("with its header and its tenants").isEqualTo(each.stats().mappedBytes());
-                assertThat(each.stats().metadataBytes()).isEqualTo(each.region.file.header.framesOffset());
+                assertThat(each.stats().metadataBytes()).isEqualTo(Inside.region(each).file.header.framesOffset());
             }
             one.validate();
         }

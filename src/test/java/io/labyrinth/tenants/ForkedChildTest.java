@@ -1,8 +1,14 @@
-package io.labyrinth;
+package io.labyrinth.tenants;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
+import io.labyrinth.Frame;
+import io.labyrinth.Gfp;
+import io.labyrinth.Inside;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthMap;
+import io.labyrinth.Locking;
 import io.labyrinth.bindings.Native;
 import io.labyrinth.bindings.labyrinth_tenant;
 import io.labyrinth.internal.os.Libc;
@@ -161,7 +167,7 @@ class ForkedChildTest {
             try {
                 Labyrinth dead = attach();
                 assertThat(dead.allocPages(EXCLUSIVE, 2)).isNotNull();
-                SharedFile file = dead.region.file;
+                SharedFile file = Inside.region(dead).file;
                 labyrinth_tenant.pid(Mapping.segment(file.base + file.header.tenantsOffset()
                         + 3 * labyrinth_tenant.sizeof(), labyrinth_tenant.sizeof()), ended.pid());
 
@@ -195,7 +201,8 @@ class ForkedChildTest {
             Labyrinth left = attach();
             assertThat(left.allocPages(EXCLUSIVE, 2)).isNotNull();
             assertThat(labyrinth.map().tenants()).extracting(LabyrinthMap.Tenant::alive).containsExactly(true, true);
-            assertThat(Libc.lockByte(fd(left.region.file), Native.F_UNLCK(), SharedFile.lockAt(3)).failed()).isFalse();
+            int fd = fd(Inside.region(left).file);
+            assertThat(Libc.lockByte(fd, Native.F_UNLCK(), SharedFile.lockAt(3)).failed()).isFalse();
 
             assertThat(labyrinth.map().tenants()).extracting(LabyrinthMap.Tenant::alive).containsExactly(true, false);
             assertThat(LabyrinthMap.of(path).tenants()).isEqualTo(labyrinth.map().tenants());

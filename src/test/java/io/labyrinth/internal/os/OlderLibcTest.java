@@ -1,11 +1,10 @@
-package io.labyrinth;
+package io.labyrinth.internal.os;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.labyrinth.internal.os.Libc;
-import io.labyrinth.internal.os.Machine;
-import io.labyrinth.internal.os.MemoryFile;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.LabyrinthException;
 import io.labyrinth.kit.Built;
 import io.labyrinth.kit.ChildJvm;
 import java.nio.file.Files;

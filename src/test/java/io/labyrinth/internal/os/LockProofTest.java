@@ -1,12 +1,8 @@
-package io.labyrinth;
+package io.labyrinth.internal.os;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.labyrinth.bindings.Native;
-import io.labyrinth.internal.os.Libc;
-import io.labyrinth.internal.os.LockProof;
-import io.labyrinth.internal.os.Machine;
-import io.labyrinth.internal.os.Mapping;
 import io.labyrinth.kit.Built;
 import io.labyrinth.kit.ChildJvm;
 import io.labyrinth.kit.FaultyCalls;

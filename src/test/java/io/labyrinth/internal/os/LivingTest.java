@@ -1,7 +1,9 @@
-package io.labyrinth;
+package io.labyrinth.internal.os;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.Gfp;
+import io.labyrinth.Labyrinth;
 import io.labyrinth.kit.Built;
 import io.labyrinth.kit.ChildJvm;
 import io.labyrinth.kit.Verify;
