@@ -1,5 +1,6 @@
 package io.labyrinth;
 
+import io.labyrinth.internal.os.Mapping;
 import io.labyrinth.internal.pagemap.GfpFlags;
 import io.labyrinth.internal.pagemap.Orphans;
 import io.labyrinth.internal.pagemap.PageWord;
@@ -32,10 +33,11 @@ import org.jspecify.annotations.Nullable;
  * same time, use its segments, and close it, once. To close such an arena takes a handshake with every thread of the
  * JVM: 20 to 250 us. An EXCLUSIVE arena needs no handshake.
  *
- * <p><b>Room.</b> A segment comes from the run with the most room, or from a new run of the smallest order that holds
- * the segment. So a segment larger than a page may take up to twice its size; later segments use the rest. Alignments
- * up to 2 MiB cost nothing if the labyrinth has at least 2 MiB of memory and is not shared. Any larger alignment needs
- * a run that holds the segment wherever the boundary lies.
+ * <p><b>Room.</b> A segment comes from a run with room for it, or from a new run. In a small arena that is a run of
+ * the smallest order that holds the segment, so a segment larger than a page may take up to twice its size. Later
+ * segments use the rest. New runs get larger as the arena grows: 1,000 segments of one size take at most 1.15 of their
+ * bytes, and segments of random sizes about 1.03. Alignments up to 2 MiB cost nothing if the labyrinth has at least 2
+ * MiB of memory and is not shared. Any larger alignment needs a run that holds the segment wherever the boundary lies.
  *
  * <p><b>Nothing free.</b> An arena cannot return {@code null}. If nothing free is found, it throws
  * {@link LabyrinthException.OutOfFrames}. A request that no labyrinth can serve (more than 2^10 frames in one piece) is
@@ -53,67 +55,96 @@ import org.jspecify.annotations.Nullable;
 public final class FrameArena implements Arena {
 
     /*
-     * Lock-free. The EXCLUSIVE kind is lock-free as well: it costs one CAS more, and only one path has to be right.
+     * An arena that is not EXCLUSIVE is lock-free: threads bump `used` by compare-and-set, and push runs to a list by
+     * compare-and-set. Only its own thread can change an EXCLUSIVE arena, so that one does both by plain writes. A
+     * compare-and-set there costs 5 ns a segment, and it makes run and arena escape: see lost-designs, "arena".
      *
      * The runs are a list that only grows, until close() takes the whole list and leaves CLOSED in its place. A thread
      * that has claimed a run meanwhile finds CLOSED, so no run is pushed that nobody would free. The scope is closed
      * before the first run is freed, because the next owner may write to it a nanosecond later.
+     *
+     * Room. A run begins as small as its first segment allows. As the arena grows, new runs get larger: up to an eighth
+     * of what the arena has, and up to 8 times the segment. Then the rest of a run that is too small for the next
+     * segment is small itself. The arena remembers 8 runs with room, and a later, smaller segment takes the rest.
      *
      * Anything may throw between a claim and its place in the list. Then the run becomes an orphan (see Orphans).
      */
 
     private static final class Run {
         final long handle;
-        final @Nullable MemorySegment memory;
-        final AtomicLong used = new AtomicLong();
+        private final long end;
+        /** The address of the first byte that is not taken, in an EXCLUSIVE arena. */
+        private long next;
+        /** The same in any other arena; null in an EXCLUSIVE one. */
+        private final @Nullable AtomicLong sharedNext;
         @Nullable Run before;
 
-        Run(long handle, @Nullable MemorySegment memory) {
+        Run(long handle, long start, long bytes, boolean isShared) {
             this.handle = handle;
-            this.memory = memory;
+            this.end = start + bytes;
+            this.next = start;
+            this.sharedNext = isShared ? new AtomicLong(start) : null;
         }
 
         long room() {
-            return memory == null ? 0 : memory.byteSize() - used.get();
+            return end - (sharedNext == null ? next : sharedNext.get());
         }
 
-        /** A piece of {@code size} bytes, at least 1; null if the run has no room for it. */
-        @Nullable MemorySegment take(long size, long alignment) {
-            if (memory == null) {
-                return null;
+        /** The address of the next piece of {@code size} bytes, at least 1; 0 if the run has no room for it. */
+        long take(long size, long alignment) {
+            if (sharedNext != null) {
+                return takeShared(sharedNext, size, alignment);
             }
-            long start = memory.address();
+            long from = next + alignment - 1 & -alignment;
+            if (from > end - size) {
+                return 0;
+            }
+            next = from + size;
+            return from;
+        }
+
+        private long takeShared(AtomicLong shared, long size, long alignment) {
             long seen;
             long from;
             do {
-                seen = used.get();
-                from = (start + seen + alignment - 1 & -alignment) - start;
-                if (from > memory.byteSize() - size) {
-                    return null;
+                seen = shared.get();
+                from = seen + alignment - 1 & -alignment;
+                if (from > end - size) {
+                    return 0;
                 }
-            } while (!used.compareAndSet(seen, from + size));
-            return memory.asSlice(from, size);
+            } while (!shared.compareAndSet(seen, from + size));
+            return from;
         }
     }
 
     /** The JDK's arenas never align to less, because malloc does not, and existing code depends on that. */
     private static final long MALLOC_ALIGNMENT = 16;
+    /** A new run has at most one of so many parts of what the arena has, and room for at most so many segments. */
+    private static final int PARTS = 8;
+    /** Runs with room that an arena remembers. */
+    private static final int RESTS = 8;
 
     /** The list before the first run, and the list after close(), for good. */
-    private static final Run NONE = new Run(0, null);
-    private static final Run CLOSED = new Run(0, null);
+    private static final Run NONE = new Run(0, 0, 0, false);
+    private static final Run CLOSED = new Run(0, 0, 0, false);
 
     private final Allocator labyrinth;
     private final int bits;
     /** The thread that the arena is EXCLUSIVE to; null if it is not EXCLUSIVE. */
     private final @Nullable Thread owner;
     private final Arena backing;
-    private final long largest;
-    private final AtomicReference<Run> newest = new AtomicReference<>(NONE);
-    /** Only a hint: the run to look at first. */
-    private volatile Run roomiest = NONE;
-    /** The runs that close() still has to free. */
-    private volatile Run left = NONE;
+    /** The newest run of an EXCLUSIVE arena. In any other arena: the newest run that close() still has to free. */
+    private Run newest = NONE;
+    /** The newest run of an arena that is not EXCLUSIVE. */
+    private final @Nullable AtomicReference<Run> sharedNewest;
+    /** The run to look at first. Racy, as all fields below: only hints, and a Run shows its final fields to all. */
+    private Run current = NONE;
+    /** Other runs with room. */
+    private @Nullable Run @Nullable [] rests;
+    /** Frames that the arena has claimed. */
+    private int frames;
+    /** No run was free that is larger than its segment needs. */
+    private boolean cannotGrow;
 
     FrameArena(Allocator labyrinth, Gfp gfp) {
         this.labyrinth = labyrinth;
@@ -121,7 +152,7 @@ public final class FrameArena implements Arena {
         // allocate() zeroes each segment, so a request for a run does not ask for zeros.
         this.bits = gfp.bits() & ~GfpFlags.ZERO | (owner != null ? GfpFlags.FRAMED : 0);
         this.backing = owner != null ? Arena.ofConfined() : Arena.ofShared();
-        this.largest = labyrinth.byteSize(PageWord.MAX_ORDER);
+        this.sharedNewest = owner != null ? null : new AtomicReference<>(NONE);
     }
 
     /**
@@ -155,64 +186,128 @@ public final class FrameArena implements Arena {
             throw new IllegalArgumentException("byteSize=" + byteSize + " byteAlignment=" + byteAlignment
                     + ": the size must be at least 0, the alignment a power of two");
         }
-        checkUsable();
-        // As in the JDK's arenas, a segment without a byte has an address of its own.
-        long size = Math.max(1, byteSize);
-        long alignment = Math.max(MALLOC_ALIGNMENT, byteAlignment);
-        MemorySegment taken = roomiest.take(size, alignment);
-        if (taken == null) {
-            taken = takeNew(size, alignment);
-        }
-        return size == byteSize ? taken : taken.asSlice(0, 0);
-    }
-
-    private void checkUsable() {
         if (owner != null && owner != Thread.currentThread()) {
             throw new WrongThreadException("arena of " + labyrinth + " is EXCLUSIVE to thread=" + owner.threadId()
                     + ", caller is thread=" + Thread.currentThread().threadId());
         }
+        // As in the JDK's arenas, a segment without a byte has an address of its own.
+        long size = Math.max(1, byteSize);
+        long alignment = Math.max(MALLOC_ALIGNMENT, byteAlignment);
+        long from = current.take(size, alignment);
+        if (from == 0) {
+            from = takeElsewhere(size, alignment);
+        }
+        return Mapping.segment(from, byteSize, backing);    // refuses if the arena is closed
+    }
+
+    private long takeElsewhere(long size, long alignment) {
         if (!backing.scope().isAlive()) {
             throw new IllegalStateException("Already closed");
         }
+        @Nullable Run[] others = rests;
+        if (others != null) {
+            for (Run rest : others) {
+                long from = rest == null ? 0 : rest.take(size, alignment);
+                if (from != 0) {
+                    return from;
+                }
+            }
+        }
+        return takeNew(size, alignment);
     }
 
-    private MemorySegment takeNew(long size, long alignment) {
-        int order = orderFor(size, alignment);
+    private long takeNew(long size, long alignment) {
+        int least = orderFor(size, alignment);
+        int order = Math.max(least, grownOrder(size));
         Thread me = Thread.currentThread();
-        long handle = labyrinth.claim(bits, order, me);
+        // A larger run than the segment needs is not worth the reserve, or a warning.
+        long handle = labyrinth.claim(order == least ? bits : bits & ~GfpFlags.HIGH | GfpFlags.NOWARN, order, me);
+        if (handle == 0 && order != least) {
+            cannotGrow = true;
+            order = least;
+            handle = labyrinth.claim(bits, least, me);
+        }
         if (handle == 0) {
             throw new LabyrinthException.OutOfFrames("labyrinth=" + labyrinth.name + " has no free run for size=" + size
                     + " alignment=" + alignment + " order=" + order + ": close other arenas or frames first, or open"
                     + " it with more frames");
         }
         Run run;
-        MemorySegment taken;
+        long from;
         try {
-            run = new Run(handle, labyrinth.segment(handle, order, backing));
-            taken = run.take(size, alignment);
-            Run before;
-            do {
-                before = newest.get();
-                if (before == CLOSED || taken == null) {
-                    throw new IllegalStateException("Already closed");
-                }
-                run.before = before;
-            } while (!newest.compareAndSet(before, run));
+            run = new Run(handle, labyrinth.region.address(PageWord.pfn(handle)), labyrinth.byteSize(order),
+                    sharedNewest != null);
+            from = run.take(size, alignment);
+            if (!push(run)) {
+                throw new IllegalStateException("Already closed");
+            }
         } catch (Throwable e) {
             labyrinth.map.orphans.marks[(int) (handle & PageWord.LOW_MASK)] =
                     (char) (Orphans.ORPHAN | handle >>> Orphans.GENERATION_AT & Orphans.GENERATION);
             labyrinth.map.orphans.any = true;
             throw e;
         }
-        if (run.room() > roomiest.room()) {
-            roomiest = run;
+        frames += 1 << order;
+        remember(run);
+        return from;
+    }
+
+    /** False if the arena is closed. */
+    private boolean push(Run run) {
+        if (sharedNewest == null) {
+            run.before = newest;
+            newest = run;    // the last step: nothing is called after it
+            return true;
         }
-        return taken;
+        Run before;
+        do {
+            before = sharedNewest.get();
+            if (before == CLOSED) {
+                return false;
+            }
+            run.before = before;
+        } while (!sharedNewest.compareAndSet(before, run));
+        return true;
+    }
+
+    /** The run with the most room comes first. The other one takes the place of the rest with the least room. */
+    private void remember(Run run) {
+        Run rest = current.room() > run.room() ? run : current;
+        if (rest != run) {
+            current = run;
+        }
+        if (rest == NONE) {
+            return;
+        }
+        @Nullable Run[] others = rests;
+        if (others == null) {
+            others = new Run[RESTS];
+            rests = others;
+        }
+        int least = 0;
+        for (int i = 0; i < others.length && others[least] != null; i++) {
+            least = others[i] == null || others[i].room() < others[least].room() ? i : least;
+        }
+        if (others[least] == null || others[least].room() < rest.room()) {
+            others[least] = rest;
+        }
+    }
+
+    /** The order of a run for this segment and later ones: see above. */
+    private int grownOrder(long size) {
+        int share = frames / PARTS;
+        if (share < 2 || cannotGrow) {
+            return 0;
+        }
+        int most = 31 - Integer.numberOfLeadingZeros(share);
+        long enough = size * PARTS / labyrinth.region.pageSize;
+        return Math.min(Math.min(most, PageWord.MAX_ORDER), Long.SIZE - Long.numberOfLeadingZeros(enough));
     }
 
     /** The order of a run that has room for the segment, wherever the alignment puts it within the run. */
     private int orderFor(long size, long alignment) {
         long pageSize = labyrinth.region.pageSize;
+        long largest = labyrinth.byteSize(PageWord.MAX_ORDER);
         boolean alignedAnyway = alignment <= Long.lowestOneBit(labyrinth.region.address(0));
         long room = alignedAnyway ? Math.max(size, alignment) : size + (alignment - pageSize);
         if (size > largest || room > largest) {
@@ -244,18 +339,18 @@ public final class FrameArena implements Arena {
         if (first) {
             backing.close();
         }
-        Run taken = newest.getAndSet(CLOSED);
-        if (taken != CLOSED) {
-            left = taken;
+        if (sharedNewest != null) {
+            Run taken = sharedNewest.getAndSet(CLOSED);
+            newest = taken == CLOSED ? newest : taken;
         }
         Thread me = Thread.currentThread();
-        for (Run run = left; run != null && run.handle != 0; run = run.before) {
+        for (Run run = newest; run != null && run.handle != 0; run = run.before) {
             try {
                 labyrinth.free(run.handle, me, Lease.FLAGS);
             } catch (LabyrinthException.Stale e) {
                 // An earlier close freed this run, and ran out of stack before the next run. This close goes on there.
             }
-            left = run.before;
+            newest = run.before;
         }
         if (!first) {
             backing.close();    // refuses: the arena is closed, or is EXCLUSIVE to another thread

@@ -9,6 +9,19 @@ import io.labyrinth.internal.pagemap.PageWord;
  * <p>A handle names one life of one run. It is never 0. Each access ({@link #getLong} and its like) checks page word
  * and owner. For a {@link Frame} the JDK's confined segment makes that check.
  *
+ * {@snippet :
+ * try (Labyrinth labyrinth = Labyrinth.builder("visits").frames(64).open()) {
+ *     Handles handles = labyrinth.handles();
+ *     long handle = handles.alloc(Gfp.ATOMIC_EXCLUSIVE, 0);                // 0 at once if nothing is free
+ *     if (handle != 0) {
+ *         handles.putLong(handle, 0, 42L);                                 // each access is checked
+ *         long at = handles.offset(handle);                                // or once for a visit
+ *         System.out.println(handles.memory().get(ValueLayout.JAVA_LONG, at));    // 42
+ *         handles.free(handle);
+ *     }
+ * }
+ * }
+ *
  * <p>Only a {@link Frame} can end a run that was allocated as an EXCLUSIVE {@link Frame}, because its segment must die
  * with it.
  *

@@ -66,6 +66,26 @@ abstract class RawAllocator extends Allocator {
     }
 
     /**
+     * All frames of the labyrinth as one segment, the same object each time. With {@link #offset} it gives every access
+     * of a segment (any layout, bulk, copies) after one check for a visit, and without an object on the heap.
+     *
+     * <p>An access checks only the bounds of the labyrinth, and whether the labyrinth is open. The caller must own what
+     * it reads and writes, and must stay within it. The segment ends when the labyrinth closes.
+     */
+    public final MemorySegment memory() {
+        return region.frames;
+    }
+
+    /**
+     * Start of the run or object, in bytes from the start of {@link #memory}. Checked as an access is. It is good until
+     * the run or object is freed or handed over.
+     */
+    public final long offset(long handle) {
+        checked(handle, "offset");
+        return offset(handle, "offset");
+    }
+
+    /**
      * The memory of a run or object that is not EXCLUSIVE. The segment lives as long as the labyrinth. Allocates it on
      * the heap.
      *

@@ -231,12 +231,6 @@ public final class Slab extends RawAllocator implements AutoCloseable {
         return object;
     }
 
-    /** Start of the object, in bytes from the start of the labyrinth's first frame. Checked as an access is. */
-    public long offset(long handle) {
-        checked(handle, "offset");
-        return offset(handle, "offset");
-    }
-
     // ------------------------------------------------------------------------------------------------ hooks
 
     @Override

@@ -147,11 +147,12 @@ class CloseTest {
                 Map.entry("slab", () -> labyrinth.slab(64)), Map.entry("shrinkSlabs", labyrinth::shrinkSlabs),
                 Map.entry("watermarks",
                         () -> labyrinth.watermarks(1, 2, Duration.ofSeconds(1), (mark, stats) -> { }))));
-        refusesAll(Handles.class, Set.of("pfn", "generation"), Map.ofEntries(
+        refusesAll(Handles.class, Set.of("pfn", "generation", "memory"), Map.ofEntries(
                 Map.entry("alloc", () -> handles.alloc(MINE, 0)), Map.entry("free", () -> handles.free(handle)),
                 Map.entry("handOff", () -> handles.handOff(handle)), Map.entry("accept", () -> handles.accept(handle)),
                 Map.entry("order", () -> handles.order(handle)), Map.entry("byteSize", () -> handles.byteSize(handle)),
                 Map.entry("address", () -> handles.address(handle)),
+                Map.entry("offset", () -> handles.offset(handle)),
                 Map.entry("segment", () -> handles.segment(handle)),
                 Map.entry("getLong", () -> handles.getLong(handle, 0)),
                 Map.entry("putLong", () -> handles.putLong(handle, 0, 1)),
@@ -160,7 +161,8 @@ class CloseTest {
         refusesAll(Frame.class,
                 Set.of("pfn", "order", "isExclusive", "generation", "byteSize", "descriptor", "toString"),
                 Map.of("owner", frame::owner, "handOff", frame::handOff, "close", frame::close));
-        refusesAll(Slab.class, Set.of("objectBytes", "objects", "frames", "out", "toString"), Map.ofEntries(
+        refusesAll(Slab.class, Set.of("objectBytes", "objects", "frames", "out", "memory", "toString"),
+                Map.ofEntries(
                 Map.entry("alloc", () -> slab.alloc(MINE)), Map.entry("free", () -> slab.free(mine)),
                 Map.entry("allocObject", () -> slab.allocObject(Gfp.NOWAIT)),
                 Map.entry("handOff", () -> slab.handOff(mine)), Map.entry("accept", () -> slab.accept(mine)),

@@ -400,6 +400,7 @@ class FaultsTest {
     private List<ThrowingCallable> usesOf(long handle) {
         return List.of(() -> handles.free(handle), () -> handles.handOff(handle), () -> handles.order(handle),
                 () -> handles.byteSize(handle), () -> handles.address(handle), () -> handles.segment(handle),
+                () -> handles.offset(handle),
                 () -> handles.getLong(handle, 0), () -> handles.putLong(handle, 0, 1), () -> handles.getByte(handle, 0),
                 () -> handles.putByte(handle, 0, (byte) 1), () -> handles.accept(handle));
     }

@@ -16,6 +16,7 @@ import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
@@ -61,6 +62,50 @@ class FrameArenaTest {
         assertThat(labyrinth.picture()).contains("EEEE");
         arena.close();
         assertThat(labyrinth.stats().claimed()).isZero();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"NOWAIT", "ATOMIC_EXCLUSIVE"})
+    void laterSegmentsTakeTheRestsOfItsRuns(String gfp) {
+        try (FrameArena arena = labyrinth.arena(Gfp.parse(gfp))) {
+            for (int i = 0; i < 5; i++) {
+                arena.allocate(4097);
+            }
+            assertThat(labyrinth.stats().claimed()).isEqualTo(10);
+            for (int i = 0; i < 5; i++) {
+                arena.allocate(4000);
+            }
+            assertThat(labyrinth.stats().claimed()).as("each had room for one more").isEqualTo(10);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {4097, 1000, 3000, 5000, 8200, 16_500, 65_537, 0, 1, 2})
+    void aGrownArenaTakesLittleMoreThanItsSegments(int size) {
+        Random random = new Random(size);
+        long asked = 0;
+        try (Labyrinth large = Labyrinth.builder("grown").frames(1 << 15).locking(Locking.NONE).open();
+                FrameArena arena = large.arena(Gfp.ATOMIC_EXCLUSIVE)) {
+            for (int i = 0; i < 1000; i++) {
+                int bytes = size > 2 ? size : 1 + random.nextInt(size == 1 ? 1 << 14 : 1 << 16);
+                arena.unzeroed().allocate(bytes);
+                asked += bytes;
+            }
+            double taken = (double) large.stats().claimed() * large.frameSize() / asked;
+            assertThat(taken).as("frames' bytes for each byte").isLessThanOrEqualTo(size > 2 ? 1.15 : 1.05);
+        }
+    }
+
+    /** A larger run is a convenience: what is left for it is no reason to refuse, to warn, or to take the reserve. */
+    @Test
+    void growsOnlyWhereThereIsRoom() {
+        try (FrameArena arena = labyrinth.arena(Gfp.ATOMIC_EXCLUSIVE)) {
+            for (int i = 0; i < FRAMES - 4; i++) {
+                arena.allocate(4096);
+            }
+            assertThat(labyrinth.stats().reserveFree()).isEqualTo(4);
+            assertThat(labyrinth.stats().free()).isZero();
+        }
     }
 
     @ParameterizedTest

@@ -277,6 +277,26 @@ class FrameTest {
     }
 
     @Test
+    void oneCheckIsEnoughForAVisit() {
+        Labyrinth visited = Labyrinth.builder("visited").frames(16).open();
+        Handles handles = visited.handles();
+        MemorySegment memory = handles.memory();
+        handles.alloc(Gfp.ATOMIC_EXCLUSIVE, 0);    // so that the next one is not at the start
+        long handle = handles.alloc(Gfp.ATOMIC_EXCLUSIVE, 1);
+        long at = handles.offset(handle);
+        memory.set(ValueLayout.JAVA_INT, at + 12, 42);
+        memory.asSlice(at + 64, 64).copyFrom(memory.asSlice(at, 64));
+        assertThat(handles.getLong(handle, 76) & 0xFFFFFFFFL).isEqualTo(42);
+        assertThat(handles.address(handle)).isEqualTo(memory.address() + at);
+        assertThat(memory.byteSize()).isEqualTo(16 * visited.frameSize());
+        assertThat(handles.memory()).isSameAs(memory);
+        handles.free(handle);
+        assertThatThrownBy(() -> handles.offset(handle)).isInstanceOf(LabyrinthException.Stale.class);
+        visited.closeNow();
+        assertThatThrownBy(() -> memory.get(ValueLayout.JAVA_INT, at)).isInstanceOf(IllegalStateException.class);
+    }
+
+    @Test
     void rawFaceRefusesWhatAFrameRefuses() {
         Handles handles = labyrinth.handles();
         long handle = handles.alloc(Gfp.ATOMIC_EXCLUSIVE, 1);

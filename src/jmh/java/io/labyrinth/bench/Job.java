@@ -132,7 +132,8 @@ record Job(String benchmark, Map<String, String> params, int threads, Measure me
     List<Double> run(Pace pace, Path folder) throws RunnerException, IOException {
         Path log = Files.createDirectories(folder.resolve("log")).resolve(name().replace(' ', '_') + ".txt");
         List<String> jvm = new ArrayList<>(JVM);
-        if (benchmark.startsWith(NettyBench.class.getSimpleName())) {
+        if (benchmark.startsWith(NettyBench.class.getSimpleName())
+                || benchmark.startsWith(InFlightBench.class.getSimpleName())) {
             jvm.add("-Djmh.executor=CUSTOM");
             jvm.add("-Djmh.executor.class=" + NettyBench.EventLoops.class.getName());
         }

@@ -18,6 +18,8 @@ import java.util.stream.Stream;
 record Plan(String name, Pace pace, List<Job> jobs) {
 
     static final String PAIR = "pair";
+    static final String IN_FLIGHT = "in-flight";
+    static final String ARENA = "arena";
     static final String LARGE = "large";
     static final String THREADS = "threads";
     static final String BURST = "burst";
@@ -63,12 +65,15 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     static final Job SLAB_BURST = Job.of("SlabBench.burst");
     static final Job MALLOC_BURST = Job.of("PeerBench.mallocBurst");
     static final Job NETTY_BURST = Job.of("NettyBench.adaptiveBurst");
+    static final Job ARENA_OWN = Job.of("ArenaBench.labyrinth");
+    static final Job ARENA_JDK = Job.of("ArenaBench.confined");
+    static final Job ARENA_SLICING = Job.of("ArenaBench.slicing");
     static final Job BYTES_HANDLE = HANDLE.measure(Measure.BYTES);
     static final Job BYTES_FRAME = FRAME.measure(Measure.BYTES);
 
     /** Whether a figure of summary.json comes from it. */
     boolean isGoal() {
-        return !Set.of(OTHERS, BURST, VIRTUAL, MATRIX).contains(name);
+        return !Set.of(IN_FLIGHT, ARENA, OTHERS, BURST, VIRTUAL, MATRIX).contains(name);
     }
 
     static List<Plan> quick() {
@@ -79,6 +84,7 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     static List<Plan> full() {
         Pace three = new Pace(3, 1000, 100, 8);
         List<Plan> plans = new ArrayList<>(plans(three.rounds(5), new Pace(5, 1000, 20, 50), three));
+        plans.add(new Plan(IN_FLIGHT + "-16", three, inFlight(16)));
         plans.add(new Plan(SLAB, three, slab()));
         plans.add(new Plan(MATRIX, three, matrix()));
         return plans;
@@ -89,6 +95,10 @@ record Plan(String name, Pace pace, List<Job> jobs) {
         return List.of(
                 new Plan(PAIR, goals, join(List.of(CAS_LIMIT, HANDLE, FRAME, MALLOC, ARENA_CONFINED, NETTY_POOLED,
                         NETTY_ADAPTIVE), POOLS)),
+                new Plan(IN_FLIGHT, others, inFlight(256)),
+                new Plan(ARENA, others, List.of(ARENA_OWN.with("segments", 1), ARENA_JDK.with("segments", 1),
+                        ARENA_OWN.with("segments", 20), ARENA_SLICING.with("segments", 20),
+                        ARENA_JDK.with("segments", 20))),
                 new Plan(LARGE, goals, List.of(FRAME_64K, NETTY_ADAPTIVE_64K, FRAME_2M, MALLOC_2M,
                         MALLOC_2M_MMAPPED)),
                 new Plan(THREADS, together, List.of(HANDLES_OF_1, HANDLES_OF_2, HANDLES_OF_8)),
@@ -113,6 +123,14 @@ record Plan(String name, Pace pace, List<Job> jobs) {
                         "NettyBench.adaptiveBurst")),
                 new Plan(VIRTUAL, others, jobs("VirtualBench.nothing", "VirtualBench.frames", "VirtualBench.malloc",
                         "VirtualBench.mpmcArrayQueue")));
+    }
+
+    /** Buffers that stay out for a while: ours, and all peers that can do it. */
+    private static List<Job> inFlight(int window) {
+        return jobs("InFlightBench.handlesByVisit", "InFlightBench.handlesByAccess", "InFlightBench.frames",
+                "InFlightBench.sharedFrames", "InFlightBench.malloc", "InFlightBench.mpmcArrayQueue",
+                "InFlightBench.ownArrayDeque", "InFlightBench.labyrinthNetty", "InFlightBench.nettyPooled",
+                "InFlightBench.nettyAdaptive").stream().map(job -> job.with("window", window)).toList();
     }
 
     /** Below a page: pairs and bursts. */

@@ -559,20 +559,20 @@ public final class PageMap {
         return Math.min(frames, pfn + PageWord.frames(word));
     }
 
-    /** The word of the live run that the handle names. Refuses a run that is EXCLUSIVE to another thread. */
+    /**
+     * The word of the live run that the handle names. Refuses a run that is EXCLUSIVE to another thread.
+     *
+     * <p>Plain loads, because the compiler loads all fields again after an acquire: see lost-designs, "access". They
+     * are enough. A life ends by a step of this thread, or by a step that happens before this call. If it ends during
+     * this call, the access may come before the end or after it anyway.
+     */
     public long checked(long handle, String verb, Thread me) {
         int pfn = inBounds(handle, verb);
-        long word = lvWord(pfn);
-        if (!PageWord.isLive(word, handle)) {
-            throw Refusals.stale(verb, handle, word);
-        }
-        if (PageWord.isExclusive(word)) {
-            if (PageWord.tenantOf(word) != tenant) {
-                throw Refusals.heldOtherwise(verb, handle, word, tenant);
-            }
-            if (lvOwner(pfn) != PageWord.owner(me, handle)) {
-                throw Refusals.notOwner(verb, handle, lvOwner(pfn), me);
-            }
+        long at = wordAt(pfn);
+        long word = (long) WORD.get(MEMORY, at);
+        if (!PageWord.isLiveExclusive(word, handle, PageWord.EXCLUSIVE | tenant)
+                || !PageWord.isOwner((long) OWNER.get(MEMORY, at), handle, me)) {
+            Refusals.requireUsable(verb, handle, word, tenant, lvOwner(pfn), me);
         }
         return word;
     }

@@ -245,6 +245,12 @@ public final class PageWord {
         return thread.isVirtual() ? owner | VIRTUAL : owner;
     }
 
+    /** Whether {@code owner} is the owner word of this thread for that life. No two threads have the same id. */
+    static boolean isOwner(long owner, long handle, Thread thread) {
+        return (owner & ~VIRTUAL) == (thread.threadId()
+                | handle << OWNER_GENERATION_SHIFT - GENERATION_SHIFT & OWNER_GENERATION);
+    }
+
     /**
      * Whether the owner word was written in the life that the word is in. If not, the claimer has not signed yet. An
      * owner word that was never written is 0. Its generation bits could match by chance, so the id is checked as well:

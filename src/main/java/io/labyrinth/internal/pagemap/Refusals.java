@@ -12,6 +12,21 @@ public final class Refusals {
     private Refusals() {
     }
 
+    /** Refuses a use of the run, unless this thread may use it. The rare half of {@link PageMap#checked}. */
+    static void requireUsable(String verb, long handle, long word, long tenant, long owner, Thread me) {
+        if (!PageWord.isLive(word, handle)) {
+            throw stale(verb, handle, word);
+        }
+        if (PageWord.isExclusive(word)) {
+            if (PageWord.tenantOf(word) != tenant) {
+                throw heldOtherwise(verb, handle, word, tenant);
+            }
+            if (!PageWord.isOwner(owner, handle, me)) {
+                throw notOwner(verb, handle, owner, me);
+            }
+        }
+    }
+
     public static Stale stale(String verb, long handle, long word) {
         return new Stale(verb + " refused: " + PageWord.describeHandle(handle) + ", but the frame is "
                 + PageWord.describe(word) + ": this life of it has ended (freed, handed over or swept before);"
