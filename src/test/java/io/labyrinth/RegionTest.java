@@ -11,9 +11,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.HashSet;
 import java.util.Set;
-import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,62 +27,44 @@ class RegionTest {
 
     private static final long HUGE = 2L << 20;
 
-    /** What /proc/self/smaps says of an address range, added up. */
-    private record Smaps(long size, long resident, long locked, Set<String> flagsOfAll, long pageSize) {
-    }
-
     @Test
-    void whatIsReportedAsLockedIsWhatTheKernelSaysIsLocked() throws IOException {
-        long before = lockedOnceTheCollectorIsThrough();
+    void whatIsReportedAsLockedIsWhatTheKernelSaysIsLocked() {
+        Smaps.Range range;
         try (Labyrinth labyrinth = Labyrinth.builder("locked").frames(1024).open()) {
             LabyrinthStats stats = labyrinth.stats();
-            Smaps smaps = smaps(labyrinth);
+            Smaps smaps = Smaps.of(labyrinth);
+            range = Smaps.Range.of(labyrinth);
 
-            assertThat(stats.lockedBytes()).isEqualTo(stats.mappedBytes()).isEqualTo(smaps.locked)
-                    .isEqualTo(smaps.size);
-            assertThat(ChildJvm.status("VmLck", 10) - before).isEqualTo(stats.mappedBytes() / 1024);
+            assertThat(stats.lockedBytes()).isEqualTo(stats.mappedBytes()).isEqualTo(smaps.locked())
+                    .isEqualTo(smaps.size()).isEqualTo(smaps.resident());
             assertThat(stats.mappedBytes()).isEqualTo(1024 * labyrinth.frameSize() + stats.metadataBytes());
             labyrinth.validate();
         }
-        assertThat(ChildJvm.status("VmLck", 10)).isEqualTo(before);
+        assertThat(range.locked()).isZero();
         Verify.held("What is reported as locked is what /proc/self/smaps says is locked.", "RegionTest",
-                "4 MiB of frames, and VmLck before and after");
-    }
-
-    /** What earlier tests left unreachable, and open, is unlocked whenever the collector finds it. */
-    static long lockedOnceTheCollectorIsThrough() {
-        long locked = ChildJvm.status("VmLck", 10);
-        long before;
-        do {
-            before = locked;
-            System.gc();
-            LockSupport.parkNanos(100_000_000);
-            locked = ChildJvm.status("VmLck", 10);
-        } while (locked != before);
-        return locked;
+                "4 MiB of frames, open and closed");
     }
 
     @Test
     void closingNowGivesTheLockBackAlthoughFramesAreOut() {
-        long before = lockedOnceTheCollectorIsThrough();
         Labyrinth labyrinth = Labyrinth.builder("out").frames(600).open();
+        Smaps.Range range = Smaps.Range.of(labyrinth);
+        assertThat(range.locked()).isEqualTo(labyrinth.stats().mappedBytes());
         labyrinth.allocPage(Gfp.ATOMIC_EXCLUSIVE);
         labyrinth.validate();
 
         assertThat(labyrinth.closeNow()).isOne();
-        assertThat(ChildJvm.status("VmLck", 10)).isEqualTo(before);
+        assertThat(range.locked()).isZero();
     }
 
     @Test
-    void withoutLockingNothingIsLockedAndAllIsPresent() throws IOException {
-        long before = lockedOnceTheCollectorIsThrough();
+    void withoutLockingNothingIsLockedAndAllIsPresent() {
         try (Labyrinth labyrinth = Labyrinth.builder("none").frames(3000).locking(Locking.NONE).open()) {
-            Smaps smaps = smaps(labyrinth);
+            Smaps smaps = Smaps.of(labyrinth);
 
             assertThat(labyrinth.stats().lockedBytes()).isZero();
-            assertThat(smaps.locked).isZero();
-            assertThat(smaps.resident).isEqualTo(smaps.size).isEqualTo(labyrinth.stats().mappedBytes());
-            assertThat(ChildJvm.status("VmLck", 10)).isEqualTo(before);
+            assertThat(smaps.locked()).isZero();
+            assertThat(smaps.resident()).isEqualTo(smaps.size()).isEqualTo(labyrinth.stats().mappedBytes());
             labyrinth.validate();
         }
     }
@@ -92,10 +72,10 @@ class RegionTest {
     /** Above 32 MiB several threads fault in, each its chunks; none may be left out. */
     @ParameterizedTest
     @ValueSource(ints = {8192, 8192 + 1, 3 * 8192 - 1})
-    void everyChunkIsFaultedIn(int frames) throws IOException {
+    void everyChunkIsFaultedIn(int frames) {
         try (Labyrinth labyrinth = Labyrinth.builder("chunks").frames(frames).locking(Locking.NONE).open()) {
-            Smaps smaps = smaps(labyrinth);
-            assertThat(smaps.resident).isEqualTo(smaps.size).isEqualTo(labyrinth.stats().mappedBytes());
+            Smaps smaps = Smaps.of(labyrinth);
+            assertThat(smaps.resident()).isEqualTo(smaps.size()).isEqualTo(labyrinth.stats().mappedBytes());
             labyrinth.validate();
         }
     }
@@ -105,7 +85,7 @@ class RegionTest {
         Process getconf = new ProcessBuilder("getconf", "PAGESIZE").start();
         long pageSize = Long.parseLong(new String(getconf.getInputStream().readAllBytes()).strip());
         try (Labyrinth labyrinth = Labyrinth.builder("page").frames(8).open()) {
-            assertThat(labyrinth.frameSize()).isEqualTo(pageSize).isEqualTo(smaps(labyrinth).pageSize);
+            assertThat(labyrinth.frameSize()).isEqualTo(pageSize).isEqualTo(Smaps.of(labyrinth).pageSize());
             for (int pfn = 0; pfn < 8; pfn++) {
                 assertThat(labyrinth.region.address(pfn)).isEqualTo(labyrinth.region.address(0) + pfn * pageSize);
             }
@@ -152,9 +132,9 @@ class RegionTest {
     /** dc: no copy in a forked child. dd: not in a core dump. hg: huge pages are welcome. lo: locked. */
     @ParameterizedTest
     @EnumSource(value = Locking.class, names = {"REQUIRED", "NONE"})
-    void theMappingIsKeptFromForksAndDumps(Locking locking) throws IOException {
+    void theMappingIsKeptFromForksAndDumps(Locking locking) {
         try (Labyrinth labyrinth = Labyrinth.builder("flags").frames(600).locking(locking).open()) {
-            Set<String> flags = smaps(labyrinth).flagsOfAll;
+            Set<String> flags = Smaps.of(labyrinth).flagsOfAll();
 
             assertThat(flags).contains("rd", "wr", "dc", "dd").doesNotContain("ex", "sh");
             assertThat(flags.contains("lo")).isEqualTo(locking == Locking.REQUIRED);
@@ -251,38 +231,5 @@ class RegionTest {
     private static long minorFaults() throws IOException {
         String stat = Files.readString(Path.of("/proc/thread-self/stat"));
         return Long.parseLong(stat.substring(stat.lastIndexOf(')') + 2).split(" ")[7]);
-    }
-
-    private static Smaps smaps(Labyrinth labyrinth) throws IOException {
-        long start = labyrinth.region.address(0);
-        long end = labyrinth.region.metadata.address() + labyrinth.region.metadata.byteSize();
-        long size = 0;
-        long resident = 0;
-        long locked = 0;
-        long pageSize = 0;
-        Set<String> flags = null;
-        boolean within = false;
-        for (String line : Files.readAllLines(Path.of("/proc/self/smaps"))) {
-            String[] words = line.split("\\s+");
-            if (words[0].matches("[0-9a-f]+-[0-9a-f]+")) {
-                String[] range = words[0].split("-");
-                long from = Long.parseUnsignedLong(range[0], 16);
-                long to = Long.parseUnsignedLong(range[1], 16);
-                within = Long.compareUnsigned(from, start) >= 0 && Long.compareUnsigned(to, end) <= 0;
-                size += within ? to - from : 0;
-            } else if (within && words[0].equals("Rss:")) {
-                resident += Long.parseLong(words[1]) * 1024;
-            } else if (within && words[0].equals("Locked:")) {
-                locked += Long.parseLong(words[1]) * 1024;
-            } else if (within && words[0].equals("KernelPageSize:")) {
-                pageSize = Long.parseLong(words[1]) * 1024;
-            } else if (within && words[0].equals("VmFlags:")) {
-                Set<String> these = new HashSet<>(Arrays.asList(words).subList(1, words.length));
-                these.retainAll(flags == null ? these : flags);
-                flags = these;
-            }
-        }
-        assertThat(size).as("the mapping is one of its own").isEqualTo(end - start);
-        return new Smaps(size, resident, locked, flags, pageSize);
     }
 }

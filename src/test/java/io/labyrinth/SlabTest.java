@@ -363,24 +363,33 @@ class SlabTest {
     @Test
     void itsWordsAreCountedAndGivenBack() {
         LabyrinthStats before = labyrinth.stats();
-        long locked = RegionTest.lockedOnceTheCollectorIsThrough();
         Slab slab = labyrinth.slab(64);
         long bytes = labyrinth.stats().mappedBytes() - before.mappedBytes();
         assertThat(bytes).isBetween(16L * slab.objects(), 20L * slab.objects());
         assertThat(labyrinth.stats().metadataBytes() - before.metadataBytes()).isEqualTo(bytes);
         assertThat(labyrinth.stats().lockedBytes() - before.lockedBytes()).isEqualTo(bytes);
-        assertThat(ChildJvm.status("VmLck", 10) - locked).isEqualTo(bytes / 1024);
+        Smaps.Range words = words(slab, bytes);
+        assertThat(words.locked()).isEqualTo(bytes);
         end(slab);
         assertThat(labyrinth.stats()).isEqualTo(before);
-        assertThat(ChildJvm.status("VmLck", 10)).isEqualTo(locked);
+        assertThat(words.locked()).isZero();
 
         Labyrinth other = Labyrinth.builder("other").frames(64).open();
         Slab open = other.slab(64);
         long mine = open.alloc(MINE);
+        Smaps.Range itsWords = words(open, bytes);
+        Smaps.Range itsFrames = Smaps.Range.of(other);
+        assertThat(itsWords.locked()).isEqualTo(bytes);
+        assertThat(itsFrames.locked()).isPositive();
         assertThat(other.closeNow()).isEqualTo(1);
-        assertThat(ChildJvm.status("VmLck", 10)).as("all of a labyrinth that has closed").isEqualTo(locked);
+        assertThat(itsWords.locked() + itsFrames.locked()).as("of a labyrinth that has closed").isZero();
         assertThatThrownBy(() -> open.free(mine)).isExactlyInstanceOf(Closed.class);
         assertThatThrownBy(open::close).isExactlyInstanceOf(Closed.class);
+    }
+
+    private static Smaps.Range words(Slab slab, long bytes) {
+        long start = slab.map.descriptor(0).address();
+        return new Smaps.Range(start, start + bytes);
     }
 
     /** As a free leaves it that was under way while the labyrinth closed, and gave the words back. */
