@@ -131,6 +131,22 @@ class MutantTest {
         assertThat(without).isEmpty();
     }
 
+    /** So is a test that has another name or place now. */
+    @Test
+    void eachMutantHasItsTests() throws IOException {
+        List<String> without = new ArrayList<>();
+        for (Mutant mutant : Mutant.all()) {
+            for (String test : mutant.tests()) {
+                try {
+                    FirstFailure.select(test, new ArrayList<>());
+                } catch (ClassNotFoundException | IllegalArgumentException e) {
+                    without.add(mutant.name() + ": " + test);
+                }
+            }
+        }
+        assertThat(without).isEmpty();
+    }
+
     private static String planted(String source, String from) {
         return new Mutant("name", "A sentence.", source, List.of(), from, "planted").plantedIn(SOURCE);
     }
