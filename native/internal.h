@@ -142,6 +142,10 @@ struct cgroup_room {
 };
 
 struct cgroup_room cgroup_room(const char *memberships, const char *hierarchies);
+/* Pages that the kernel may charge ahead of their use while it charges so many pages; online is the list of the
+ * processors. CgroupMemory.java gives the same number and explains it.
+ */
+uint64_t charged_ahead(uint64_t pages, const char *online);
 /* Bytes available without swapping on the nodes that this process may use; restricted: these are not all nodes. */
 uint64_t available_memory(const char *proc, const char *nodes_folder, uint64_t page_size, bool *restricted);
 /* MAP_REFUSED if the machine, its memory nodes or the cgroups do not have this many bytes. */

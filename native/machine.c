@@ -396,21 +396,36 @@ uint64_t available_memory(const char *proc, const char *nodes_folder, uint64_t p
 
 /* ------------------------------------------------------------------------------------------------ the check */
 
+uint64_t charged_ahead(uint64_t pages, const char *online)
+{
+    enum { BATCH = 64 };
+    char list[1024] = "";
+    read_line(online, list, sizeof list);
+    struct nodes processors = parse_nodes(list); /* a list of the same form */
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < MOST_NODES; i++) {
+        count += has_node(&processors, i);
+    }
+    return BATCH * smaller(larger(1, count), pages / BATCH + 1);
+}
+
 enum labyrinth_error require_memory(const char *name, uint64_t bytes)
 {
     if (bytes == 0) {
         return LABYRINTH_OK; /* the file has all of its memory already: then the overhead is not new either */
     }
     uint64_t page_size = (uint64_t) sysconf(_SC_PAGESIZE);
-    uint64_t needed = bytes + bytes / page_size * 17 + 64 * page_size; /* with the overhead that Machine.java has */
+    uint64_t pages = bytes / page_size;
+    uint64_t needed = bytes + pages * 17 + 64 * page_size; /* with the overhead that Machine.java has */
     bool restricted;
     uint64_t available = available_memory("/proc", "/sys/devices/system/node", page_size, &restricted);
     struct cgroup_room room = cgroup_room("/proc/self/cgroup", "/sys/fs/cgroup");
-    if (needed <= smaller(available, room.bytes)) {
+    uint64_t left = less(room.bytes, charged_ahead(pages, "/sys/devices/system/cpu/online") * page_size);
+    if (needed <= smaller(available, left)) {
         return LABYRINTH_OK;
     }
     const char *remedy = "the machine has no more to give: ask for fewer frames, or give it more";
-    if (room.bytes < available) {
+    if (left < available) {
         remedy = room.is_high ? "below its cgroup's memory.high, above which locked memory is never reclaimed and"
                                 " whatever allocates is slowed down for good: ask for fewer frames, or raise it"
                               : "below its cgroup's memory limit, less what cannot be reclaimed there: ask for fewer"

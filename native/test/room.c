@@ -6,6 +6,7 @@
  *                                      1 if that limit is memory.high
  *     room PROC NODES PAGE_SIZE        the bytes available on the memory nodes, and 1 if the process may use only some
  *                                      of the nodes
+ *     room ahead PAGES ONLINE          pages that a cgroup is charged ahead of their use, with these processors
  *     room missing PATH BYTES          how many of the file's first bytes have no memory yet
  *     room create FRAMES...            creates memfds with these numbers of frames, one after the other: each result
  *     room attach PATH...              attaches to these files, one after the other: each result
@@ -55,6 +56,10 @@ int main(int count, char **args)
     if (count == 4 && strcmp(args[1], "missing") == 0) {
         int fd = open(args[2], O_RDONLY);
         printf("%llu\n", (unsigned long long) room_missing(fd, strtoull(args[3], NULL, 10)));
+        return 0;
+    }
+    if (count == 4 && strcmp(args[1], "ahead") == 0) {
+        printf("%llu\n", (unsigned long long) charged_ahead(strtoull(args[2], NULL, 10), args[3]));
         return 0;
     }
     if (count == 4) {

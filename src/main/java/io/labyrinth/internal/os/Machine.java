@@ -167,13 +167,15 @@ public final class Machine {
         if (bytes == 0) {
             return;    // a file that has all of its memory already: not even the overhead is new
         }
-        long needed = bytes + overhead(bytes / Libc.pageSize(), Libc.pageSize());
+        long pages = bytes / Libc.pageSize();
+        long needed = bytes + overhead(pages, Libc.pageSize());
         long available = availableMemory();
         CgroupMemory cgroup = CgroupMemory.tightest();
-        if (needed > Math.min(available, cgroup.room())) {
+        long room = cgroup.room() - CgroupMemory.chargedAhead(pages) * Libc.pageSize();
+        if (needed > Math.min(available, room)) {
             throw new LabyrinthException.MapRefused("labyrinth=" + name + " requested=" + bytes(bytes) + " "
                     + memory(available, cgroup) + ": ask for fewer frames, or "
-                    + (cgroup.room() < available ? remedy(cgroup) : NodeMemory.here().isRestricted()
+                    + (room < available ? remedy(cgroup) : NodeMemory.here().isRestricted()
                             ? "allow this process more memory nodes (cpuset.mems)" : "give the machine more"));
         }
     }
@@ -190,7 +192,7 @@ public final class Machine {
     /**
      * What the kernel charges in addition: 8 bytes a page for the page tables, 9 bytes a page for the tree that finds
      * the pages of a file, and whatever this process allocates meanwhile. Without this allowance the kernel was seen to
-     * kill within the last megabyte of 200.
+     * kill within the last megabyte of 200. A cgroup needs more: see {@link CgroupMemory#chargedAhead}.
      */
     private static long overhead(long pages, long pageSize) {
         return pages * 17 + 64 * pageSize;
