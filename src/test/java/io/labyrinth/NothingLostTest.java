@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import io.labyrinth.kit.ChildJvm;
+import io.labyrinth.kit.Footprint;
 import io.labyrinth.kit.Race;
 import io.labyrinth.kit.Step;
 import io.labyrinth.kit.Verify;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.labyrinth.internal.os.Machine;
 import io.labyrinth.internal.os.Region;
 import io.labyrinth.kit.ChildJvm;
+import io.labyrinth.kit.Smaps;
 import io.labyrinth.kit.Verify;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;

@@ -15,6 +15,7 @@ import io.labyrinth.internal.pagemap.PageMapScan;
 import io.labyrinth.internal.pagemap.PageWord;
 import io.labyrinth.kit.ChildJvm;
 import io.labyrinth.kit.Race;
+import io.labyrinth.kit.Smaps;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;

@@ -6,9 +6,13 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -60,9 +64,10 @@ final class RelayCommand implements Callable<Integer> {
         }
         List<Path> paths = new ArrayList<>();
         files.forEach(file -> paths.add(RawText.path(file)));
-        try (Labyrinth labyrinth = options.describe("relay").memfd().open()) {
+        try (Labyrinth labyrinth = options.describe("relay").memfd().open();
+                ReportFile file = new ReportFile(options.json)) {
             try {
-                return relay(labyrinth, paths);
+                return relay(labyrinth, paths, file);
             } catch (Exception | Error e) {
                 labyrinth.closeNow();
                 throw e;
@@ -70,10 +75,12 @@ final class RelayCommand implements Callable<Integer> {
         }
     }
 
-    private int relay(Labyrinth labyrinth, List<Path> paths) throws IOException, InterruptedException {
+    private int relay(Labyrinth labyrinth, List<Path> paths, ReportFile report)
+            throws IOException, InterruptedException {
         OutputStream sums = new BufferedOutputStream(new StandardOutput(), 1 << 16);
         Relay relay = consumer != null ? new ToNative(labyrinth, consumer, paths, kill)
                 : new FromNative(labyrinth, Objects.requireNonNull(producer), paths, kill);
+        long begun = System.nanoTime();
         for (int file = 0; file < paths.size(); file++) {
             String sum = relay.sum(file);
             sums.write(RawText.bytes(RawText.sumLine(sum, files.get(file))));
@@ -81,11 +88,18 @@ final class RelayCommand implements Callable<Integer> {
         relay.end();
         sums.flush();
         labyrinth.validate();
-        if (!options.quiet) {
-            System.err.printf("relay        %s, %s; the program was %s, %s taken back%n",
-                    Count.of(paths.size(), "file"), Count.of(relay.bytes, "byte"),
-                    relay.killed == 0 ? "not killed" : "killed once", Count.of(relay.takenBack, "frame"));
-        }
+        Map<String, Object> work = new LinkedHashMap<>();
+        work.put("files", paths.size());
+        work.put("bytes", relay.bytes);
+        work.put("seconds", (System.nanoTime() - begun) / (double) TimeUnit.SECONDS.toNanos(1));
+        work.put(consumer != null ? "to" : "from", String.valueOf(consumer != null ? consumer : producer));
+        work.put("order", Relay.ORDER);
+        work.put("killed", relay.killed);
+        work.put("framesTakenBack", relay.takenBack);
+        String headline = String.format(Locale.ROOT, "relay        %s, %s; the program was %s, %s taken back",
+                Count.of(paths.size(), "file"), Count.of(relay.bytes, "byte"),
+                relay.killed == 0 ? "not killed" : "killed once", Count.of(relay.takenBack, "frame"));
+        Report.of("relay", work, labyrinth.stats()).publish(headline, options.quiet, report);
         return LabyrinthCli.OK;
     }
 }

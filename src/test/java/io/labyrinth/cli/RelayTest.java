@@ -2,6 +2,8 @@ package io.labyrinth.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import io.labyrinth.kit.Built;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,6 +12,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -55,6 +58,41 @@ class RelayTest {
                 + (kill == 0 ? "not killed, 0 frames taken back" : "killed once, "));
         assertThat(result.out()).isEqualTo(sums);
         assertThat(result.code()).isZero();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"--to, consume, to, 0", "--from, produce, from, 5"})
+    void theSummaryIsPrintedAndWrittenAsData(String end, String program, String key, int kill) throws Exception {
+        Path json = folder.resolve("relay.json");
+        String path = Built.of(program).toString();
+        Cli.Result result = relay(end, path, "--kill", String.valueOf(kill), "--json", json.toString());
+
+        assertThat(result.code()).isZero();
+        assertThat(result.out()).isEqualTo(sums);
+        JsonObject report = JsonParser.parseString(Files.readString(json)).getAsJsonObject();
+        assertThat(report.get("command").getAsString()).isEqualTo("relay");
+        JsonObject work = report.getAsJsonObject("work");
+        assertThat(work.get("files").getAsLong()).isEqualTo(SIZES.length);
+        assertThat(work.get("bytes").getAsLong()).isEqualTo(IntStream.of(SIZES).sum());
+        assertThat(work.get("seconds").getAsDouble()).isPositive();
+        assertThat(work.get(key).getAsString()).isEqualTo(path);
+        assertThat(work.get("killed").getAsLong()).isEqualTo(kill == 0 ? 0 : 1);
+        assertThat(work.has("framesTakenBack")).isTrue();
+        JsonObject memory = report.getAsJsonObject("memory");
+        assertThat(memory.get("mappedBytes").getAsLong()).isGreaterThan(
+                memory.get("frames").getAsLong() * memory.get("frameBytes").getAsLong());
+        assertThat(report.keySet()).as("the other process allocates, too").containsExactly("command", "work", "memory");
+        assertThat(result.err()).contains("relay  ", "memory  ").doesNotContain("null", "frames  ", "picture  ");
+    }
+
+    @Test
+    void aSummaryThatCannotBeWrittenIsRefusedBeforeTheWork() throws Exception {
+        Cli.Result result = relay("--to", Built.of("consume").toString(), "--json",
+                folder.resolve("absent/relay.json").toString());
+
+        assertThat(result.err()).contains("absent/relay.json: cannot be written").doesNotContain("\tat ");
+        assertThat(result.out()).isEmpty();
+        assertThat(result.code()).isEqualTo(1);
     }
 
     @Test

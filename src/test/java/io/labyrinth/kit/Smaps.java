@@ -1,7 +1,10 @@
-package io.labyrinth;
+package io.labyrinth.kit;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.labyrinth.Inside;
+import io.labyrinth.Labyrinth;
+import io.labyrinth.internal.os.Region;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,10 +18,10 @@ import java.util.Set;
  * @param locked     bytes of the mappings that have the flag "lo" (VM_LOCKED)
  * @param flagsOfAll the flags that every mapping of the range has
  */
-record Smaps(long size, long resident, long locked, Set<String> flagsOfAll, long pageSize) {
+public record Smaps(long size, long resident, long locked, Set<String> flagsOfAll, long pageSize) {
 
     /** Of all that an open labyrinth has mapped, except the words of its slabs. */
-    static Smaps of(Labyrinth labyrinth) {
+    public static Smaps of(Labyrinth labyrinth) {
         Range range = Range.of(labyrinth);
         Smaps smaps = read(range, true);
         assertThat(smaps.size).as("the mapping is one of its own").isEqualTo(range.end - range.start);
@@ -26,15 +29,15 @@ record Smaps(long size, long resident, long locked, Set<String> flagsOfAll, long
     }
 
     /** Addresses that may be unmapped, or be another's, by the time that smaps is read. */
-    record Range(long start, long end) {
+    public record Range(long start, long end) {
 
-        static Range of(Labyrinth labyrinth) {
-            return new Range(labyrinth.region.address(0),
-                    labyrinth.region.metadata.address() + labyrinth.region.metadata.byteSize());
+        public static Range of(Labyrinth labyrinth) {
+            Region region = Inside.region(labyrinth);
+            return new Range(region.address(0), region.metadata.address() + region.metadata.byteSize());
         }
 
         /** Bytes in this range that are mapped and locked. Part of a mapping counts too. */
-        long locked() {
+        public long locked() {
             return read(this, false).locked;
         }
     }

@@ -1,4 +1,4 @@
-package io.labyrinth;
+package io.labyrinth.kit;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -14,12 +14,12 @@ import java.util.stream.Stream;
  * @param kilobytes   the size of these mappings
  * @param descriptors of memfds
  */
-record Footprint(long mappings, long kilobytes, long descriptors) {
+public record Footprint(long mappings, long kilobytes, long descriptors) {
 
     private static final int ROUNDS = 250;
     private static final long NANOS_A_ROUND = 20_000_000;
 
-    static Footprint now() {
+    public static Footprint now() {
         try {
             long mappings = 0;
             long kilobytes = 0;
@@ -57,7 +57,7 @@ record Footprint(long mappings, long kilobytes, long descriptors) {
     }
 
     /** The footprint, at the latest when it is this one again. A closed labyrinth's page map goes with the collector. */
-    Footprint again() {
+    public Footprint again() {
         Footprint now = now();
         for (int round = 0; round < ROUNDS && !now.equals(this); round++) {
             System.gc();
