@@ -39,7 +39,7 @@ class LincheckTest {
      */
     private static final List<Shape> SHAPES = List.of(new Shape(3, 2), new Shape(2, 3))
             .subList(0, Verify.isShort() ? 1 : 2);
-    private static final int SCENARIOS = (int) Verify.scale(10, 100, 100);
+    private static final int SCENARIOS = (int) Verify.scale(8, 100, 100);
     private static final int INVOCATIONS = (int) Verify.scale(2_000, 10_000, 10_000);
     private static final int PATIENCE_SECONDS = 900;
 

@@ -64,7 +64,7 @@ final class OwnershipStress {
 
     /** As asked for by {@code -Dlabyrinth.operations=1000000000}, or as many as this run is for. */
     static long operations() {
-        return Long.getLong("labyrinth.operations", Verify.scale(2_000_000, 10_000_000, 100_000_000));
+        return Long.getLong("labyrinth.operations", Verify.scale(1_000_000, 10_000_000, 100_000_000));
     }
 
     /** What was done, in one line; throws an AssertionError at the first violation. */

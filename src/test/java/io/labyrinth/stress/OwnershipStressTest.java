@@ -22,7 +22,7 @@ class OwnershipStressTest {
     private record Mode(String name, long operations, String... options) {
 
         Mode(String name, String... options) {
-            this(name, Verify.scale(300_000, 10_000_000, 10_000_000), options);
+            this(name, Verify.scale(200_000, 10_000_000, 10_000_000), options);
         }
 
         @Override
