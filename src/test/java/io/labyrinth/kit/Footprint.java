@@ -56,7 +56,7 @@ public record Footprint(long mappings, long kilobytes, long descriptors) {
         }
     }
 
-    /** The footprint, at the latest when it is this one again. A closed labyrinth's page map goes with the collector. */
+    /** Waits until the footprint is this one again, at most 5 s: a closed page map goes with the collector. */
     public Footprint again() {
         Footprint now = now();
         for (int round = 0; round < ROUNDS && !now.equals(this); round++) {

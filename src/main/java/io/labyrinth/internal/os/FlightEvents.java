@@ -20,6 +20,14 @@ import jdk.jfr.Timespan;
  */
 public final class FlightEvents {
 
+    /*
+     * commit() asks by itself whether a recording wants the event. So only an event that needs more heap than its own
+     * object is asked before: for the text of the request's flags.
+     *
+     * The handler stands in each method, because a shared one would need a lambda. To link and to make a lambda takes
+     * heap as well, and that outside of the handler.
+     */
+
     private FlightEvents() {
     }
 
@@ -52,7 +60,7 @@ public final class FlightEvents {
                 event.commit();
             }
         } catch (OutOfMemoryError untold) {
-            // Left out: see the class comment.
+            // Left out.
         }
     }
 
@@ -84,7 +92,7 @@ public final class FlightEvents {
                 event.commit();
             }
         } catch (OutOfMemoryError untold) {
-            // Left out: see the class comment.
+            // Left out.
         }
     }
 
@@ -109,15 +117,13 @@ public final class FlightEvents {
     static void handedOver(String labyrinth, int pfn, int order, long giver) {
         try {
             HandOver event = new HandOver();
-            if (event.shouldCommit()) {
-                event.labyrinth = labyrinth;
-                event.pfn = pfn;
-                event.order = order;
-                event.giver = giver;
-                event.commit();
-            }
+            event.labyrinth = labyrinth;
+            event.pfn = pfn;
+            event.order = order;
+            event.giver = giver;
+            event.commit();
         } catch (OutOfMemoryError untold) {
-            // Left out: see the class comment.
+            // Left out.
         }
     }
 
@@ -145,16 +151,14 @@ public final class FlightEvents {
     static void opened(String labyrinth, int frames, long mapped, long locked, long nanos) {
         try {
             RegionOpened event = new RegionOpened();
-            if (event.shouldCommit()) {
-                event.labyrinth = labyrinth;
-                event.frames = frames;
-                event.mappedBytes = mapped;
-                event.lockedBytes = locked;
-                event.took = nanos;
-                event.commit();
-            }
+            event.labyrinth = labyrinth;
+            event.frames = frames;
+            event.mappedBytes = mapped;
+            event.lockedBytes = locked;
+            event.took = nanos;
+            event.commit();
         } catch (OutOfMemoryError untold) {
-            // Left out: see the class comment.
+            // Left out.
         }
     }
 
@@ -180,15 +184,13 @@ public final class FlightEvents {
     static void locked(String labyrinth, long requested, long locked, long nanos) {
         try {
             RegionLocked event = new RegionLocked();
-            if (event.shouldCommit()) {
-                event.labyrinth = labyrinth;
-                event.requestedBytes = requested;
-                event.lockedBytes = locked;
-                event.took = nanos;
-                event.commit();
-            }
+            event.labyrinth = labyrinth;
+            event.requestedBytes = requested;
+            event.lockedBytes = locked;
+            event.took = nanos;
+            event.commit();
         } catch (OutOfMemoryError untold) {
-            // Left out: see the class comment.
+            // Left out.
         }
     }
 
@@ -210,14 +212,12 @@ public final class FlightEvents {
     static void swept(String labyrinth, int frames, long nanos) {
         try {
             Sweep event = new Sweep();
-            if (event.shouldCommit()) {
-                event.labyrinth = labyrinth;
-                event.frames = frames;
-                event.took = nanos;
-                event.commit();
-            }
+            event.labyrinth = labyrinth;
+            event.frames = frames;
+            event.took = nanos;
+            event.commit();
         } catch (OutOfMemoryError untold) {
-            // Left out: see the class comment.
+            // Left out.
         }
     }
 }
