@@ -396,17 +396,26 @@ uint64_t available_memory(const char *proc, const char *nodes_folder, uint64_t p
 
 /* ------------------------------------------------------------------------------------------------ the check */
 
+/* The number of processors in a list such as 0-3,8. */
+static uint64_t processors_in(const char *list)
+{
+    uint64_t count = 0;
+    while (*list >= '0' && *list <= '9') {
+        char *end;
+        uint64_t first = strtoull(list, &end, 10);
+        uint64_t last = *end == '-' ? strtoull(end + 1, &end, 10) : first;
+        count += last >= first ? last - first + 1 : 0;
+        list = *end == ',' ? end + 1 : "";
+    }
+    return count;
+}
+
 uint64_t charged_ahead(uint64_t pages, const char *online)
 {
     enum { BATCH = 64 };
-    char list[1024] = "";
+    char list[8192] = ""; /* the kernel writes at most a page */
     read_line(online, list, sizeof list);
-    struct nodes processors = parse_nodes(list); /* a list of the same form */
-    uint64_t count = 0;
-    for (uint64_t i = 0; i < MOST_NODES; i++) {
-        count += has_node(&processors, i);
-    }
-    return BATCH * smaller(larger(1, count), pages / BATCH + 1);
+    return BATCH * smaller(larger(1, processors_in(list)), pages / BATCH + 1);
 }
 
 enum labyrinth_error require_memory(const char *name, uint64_t bytes)
@@ -435,7 +444,7 @@ enum labyrinth_error require_memory(const char *name, uint64_t bytes)
                  " (cpuset.mems)";
     }
     return refuse((struct refusal){.error = LABYRINTH_MAP_REFUSED, .name = name, .value = bytes,
-                                   .limit = smaller(available, room.bytes), .rule = remedy});
+                                   .limit = smaller(available, left), .rule = remedy});
 }
 
 uint64_t huge_page_size(void)

@@ -98,7 +98,7 @@ final class Closing {
     }
 
     private void end(boolean now) {
-        reserve(DEPTH, 0, 0);
+        reserveStack();
         undoIfOwed();
         map.orphans.mend(map);
         slabs.shrinkAtLast();
@@ -134,7 +134,11 @@ final class Closing {
         return Owner.places(out, map, labyrinth.samples) + slabs.describe();
     }
 
-    /** Checks the stack: if too little is left, StackOverflowError strikes here, where it does no harm. */
+    /** Checks the stack: if too little is left for a close, StackOverflowError strikes here, where it does no harm. */
+    static void reserveStack() {
+        reserve(DEPTH, 0, 0);
+    }
+
     private static int reserve(int depth, long a, long b) {
         return depth == 0 ? (int) (a ^ b) : reserve(depth - 1, b + depth, a) + depth;
     }

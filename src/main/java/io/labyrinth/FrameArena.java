@@ -35,9 +35,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Room.</b> A segment comes from a run with room for it, or from a new run. In a small arena that is a run of
  * the smallest order that holds the segment, so a segment larger than a page may take up to twice its size. Later
- * segments use the rest. New runs get larger as the arena grows: 1,000 segments of one size take at most 1.15 of their
- * bytes, and segments of random sizes about 1.03. Alignments up to 2 MiB cost nothing if the labyrinth has at least 2
- * MiB of memory and is not shared. Any larger alignment needs a run that holds the segment wherever the boundary lies.
+ * segments use the rest. New runs get larger as the arena grows: 1,000 segments of one size, 1 KiB to 256 KiB, take at
+ * most 1.15 of their bytes, and segments of random sizes about 1.03. Alignments up to 2 MiB cost at most a run of the
+ * alignment's size if the labyrinth has at least 2 MiB of memory and is not shared. Any larger alignment needs a run
+ * that holds the segment wherever the boundary lies.
  *
  * <p><b>Nothing free.</b> An arena cannot return {@code null}. If nothing free is found, it throws
  * {@link LabyrinthException.OutOfFrames}. A request that no labyrinth can serve (more than 2^10 frames in one piece) is
@@ -133,10 +134,14 @@ public final class FrameArena implements Arena {
     /** The thread that the arena is EXCLUSIVE to; null if it is not EXCLUSIVE. */
     private final @Nullable Thread owner;
     private final Arena backing;
-    /** The newest run of an EXCLUSIVE arena. In any other arena: the newest run that close() still has to free. */
+    /** The newest run of an EXCLUSIVE arena. */
     private Run newest = NONE;
     /** The newest run of an arena that is not EXCLUSIVE. */
     private final @Nullable AtomicReference<Run> sharedNewest;
+    /** The runs that close() still has to free, in an arena that is not EXCLUSIVE. */
+    private volatile Run left = NONE;
+    /** Whether the scope's close() has returned, in an arena that is not EXCLUSIVE. */
+    private volatile boolean scopeEnded;
     /** The run to look at first. Racy, as all fields below: only hints, and a Run shows its final fields to all. */
     private Run current = NONE;
     /** Other runs with room. */
@@ -186,10 +191,7 @@ public final class FrameArena implements Arena {
             throw new IllegalArgumentException("byteSize=" + byteSize + " byteAlignment=" + byteAlignment
                     + ": the size must be at least 0, the alignment a power of two");
         }
-        if (owner != null && owner != Thread.currentThread()) {
-            throw new WrongThreadException("arena of " + labyrinth + " is EXCLUSIVE to thread=" + owner.threadId()
-                    + ", caller is thread=" + Thread.currentThread().threadId());
-        }
+        checkOwner();
         // As in the JDK's arenas, a segment without a byte has an address of its own.
         long size = Math.max(1, byteSize);
         long alignment = Math.max(MALLOC_ALIGNMENT, byteAlignment);
@@ -198,6 +200,13 @@ public final class FrameArena implements Arena {
             from = takeElsewhere(size, alignment);
         }
         return Mapping.segment(from, byteSize, backing);    // refuses if the arena is closed
+    }
+
+    private void checkOwner() {
+        if (owner != null && owner != Thread.currentThread()) {
+            throw new WrongThreadException("arena of " + labyrinth + " is EXCLUSIVE to thread=" + owner.threadId()
+                    + ", caller is thread=" + Thread.currentThread().threadId());
+        }
     }
 
     private long takeElsewhere(long size, long alignment) {
@@ -220,12 +229,13 @@ public final class FrameArena implements Arena {
         int least = orderFor(size, alignment);
         int order = Math.max(least, grownOrder(size));
         Thread me = Thread.currentThread();
-        // A larger run than the segment needs is not worth the reserve, or a warning.
+        // A run larger than the segment needs is not worth the reserve, or a warning. stats() counts one such refusal.
         long handle = labyrinth.claim(order == least ? bits : bits & ~GfpFlags.HIGH | GfpFlags.NOWARN, order, me);
         if (handle == 0 && order != least) {
             cannotGrow = true;
             order = least;
-            handle = labyrinth.claim(bits, least, me);
+            // A sprint that found nothing makes the next one shorter, so this is none.
+            handle = labyrinth.claim(bits & ~GfpFlags.SPRINT, least, me);
         }
         if (handle == 0) {
             throw new LabyrinthException.OutOfFrames("labyrinth=" + labyrinth.name + " has no free run for size=" + size
@@ -238,7 +248,7 @@ public final class FrameArena implements Arena {
             run = new Run(handle, labyrinth.region.address(PageWord.pfn(handle)), labyrinth.byteSize(order),
                     sharedNewest != null);
             from = run.take(size, alignment);
-            if (!push(run)) {
+            if (from == 0 || !push(run)) {
                 throw new IllegalStateException("Already closed");
             }
         } catch (Throwable e) {
@@ -335,25 +345,59 @@ public final class FrameArena implements Arena {
      */
     @Override
     public void close() {
+        if (sharedNewest == null) {
+            checkOwner();
+            closeOwn();
+        } else {
+            closeShared(sharedNewest);
+        }
+    }
+
+    private void closeOwn() {
         boolean first = backing.scope().isAlive();
         if (first) {
             backing.close();
         }
-        if (sharedNewest != null) {
-            Run taken = sharedNewest.getAndSet(CLOSED);
-            newest = taken == CLOSED ? newest : taken;
-        }
         Thread me = Thread.currentThread();
         for (Run run = newest; run != null && run.handle != 0; run = run.before) {
-            try {
-                labyrinth.free(run.handle, me, Lease.FLAGS);
-            } catch (LabyrinthException.Stale e) {
-                // An earlier close freed this run, and ran out of stack before the next run. This close goes on there.
-            }
+            free(run, me);
             newest = run.before;
         }
         if (!first) {
-            backing.close();    // refuses: the arena is closed, or is EXCLUSIVE to another thread
+            backing.close();    // refuses: the arena is closed
+        }
+    }
+
+    /**
+     * The scope is dead before the handshake has ended, so it does not say that nobody uses the segments any more: only
+     * the return of its close() does. Any number of threads may free the runs at once.
+     */
+    private void closeShared(AtomicReference<Run> list) {
+        boolean first = !scopeEnded;
+        if (first) {
+            Closing.reserveStack();    // an error within the handshake would leave a scope that nobody can close
+            backing.close();           // refuses a second thread
+            scopeEnded = true;
+        }
+        Run taken = list.getAndSet(CLOSED);
+        if (taken != CLOSED) {
+            left = taken;
+        }
+        Thread me = Thread.currentThread();
+        for (Run run = left; run != null && run.handle != 0; run = run.before) {
+            free(run, me);
+            left = run.before;
+        }
+        if (!first) {
+            backing.close();    // refuses: the arena is closed
+        }
+    }
+
+    private void free(Run run, Thread me) {
+        try {
+            labyrinth.free(run.handle, me, Lease.FLAGS);
+        } catch (LabyrinthException.Stale e) {
+            // An earlier close freed this run, and ran out of stack before the next run. This close goes on there.
         }
     }
 

@@ -103,7 +103,8 @@ abstract class RawAllocator extends Allocator {
     }
 
     /**
-     * Reads 8 bytes, in native byte order. Checks page word and owner, then the offset. Wait-free.
+     * Reads 8 bytes, in native byte order. Checks page word and owner, then the offset. Wait-free. It reads and checks
+     * plainly: what another thread does is sure to be seen only if it happens before. So no loop may wait with it.
      *
      * @param offset in bytes from the start of the run or object; need not be aligned
      * @throws LabyrinthException.Stale    if this life has ended

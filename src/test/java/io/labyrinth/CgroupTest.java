@@ -192,7 +192,8 @@ class CgroupTest {
     /** A batch of 64 pages for each processor, and never many more than the request has. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {"0-1 | 50000 | 128", "0 | 50000 | 64", "0-3,8,10-11 | 50000 | 448",
-        "0-255 | 50000 | 16384", "0-255 | 1024 | 1088", "0-1 | 127 | 128", "0-1 | 63 | 64", "'' | 50000 | 64"})
+        "0-255 | 50000 | 16384", "0-255 | 1024 | 1088", "0-2047 | 1000000 | 131072", "0-1 | 127 | 128", "0-1 | 63 | 64",
+        "'' | 50000 | 64"})
     void aBatchForEachProcessorIsChargedAhead(String online, long pages, long ahead) throws IOException {
         write("online", online);
 

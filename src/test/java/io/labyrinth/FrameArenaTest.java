@@ -18,7 +18,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -80,11 +83,11 @@ class FrameArenaTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {4097, 1000, 3000, 5000, 8200, 16_500, 65_537, 0, 1, 2})
+    @ValueSource(ints = {4097, 1024, 3000, 5000, 8200, 16_500, 65_537, 262_144, 0, 1, 2})
     void aGrownArenaTakesLittleMoreThanItsSegments(int size) {
         Random random = new Random(size);
         long asked = 0;
-        try (Labyrinth large = Labyrinth.builder("grown").frames(1 << 15).locking(Locking.NONE).open();
+        try (Labyrinth large = Labyrinth.builder("grown").frames(1 << 17).locking(Locking.NONE).open();
                 FrameArena arena = large.arena(Gfp.ATOMIC_EXCLUSIVE)) {
             for (int i = 0; i < 1000; i++) {
                 int bytes = size > 2 ? size : 1 + random.nextInt(size == 1 ? 1 << 14 : 1 << 16);
@@ -106,6 +109,84 @@ class FrameArenaTest {
             assertThat(labyrinth.stats().reserveFree()).isEqualTo(4);
             assertThat(labyrinth.stats().free()).isZero();
         }
+    }
+
+    /**
+     * The scope is dead before the handshake of its close has ended, and until then another thread may be writing to a
+     * segment. A second closer that frees the run then gives it to the next owner too early.
+     */
+    @Test
+    void aSecondCloserFreesNoRunUnderAnAccess() throws InterruptedException {
+        try (Labyrinth one = Labyrinth.builder("one").frames(1024).locking(Locking.NONE).open()) {
+            Handles handles = one.handles();
+            long last = one.frameSize() * 1024 - Long.BYTES;
+            for (int round = 0; round < 200; round++) {
+                FrameArena arena = one.arena(Gfp.NOWAIT);
+                MemorySegment segment = arena.allocate(one.frameSize() * 1024);
+                CountDownLatch begun = new CountDownLatch(1);
+                Thread writer = Thread.ofPlatform().start(() -> {
+                    begun.countDown();
+                    assertThatThrownBy(() -> {
+                        while (true) {
+                            segment.fill((byte) 1);
+                        }
+                    }).isInstanceOf(IllegalStateException.class);
+                });
+                begun.await();
+                Thread closer = Thread.ofPlatform().start(() -> catchThrowable(arena::close));
+                while (catchThrowable(arena::close) == null) {    // this thread was the first one
+                    closer.join();
+                }
+                long next = handles.alloc(Gfp.NOWAIT, 10);
+                if (next != 0) {
+                    handles.putLong(next, last, 2);
+                    writer.join();
+                    assertThat(handles.getLong(next, last)).as("round %s: the next owner's bytes", round).isEqualTo(2);
+                    handles.free(next);
+                }
+                writer.join();
+                closer.join();
+            }
+        }
+    }
+
+    @Test
+    void closersThatRaceFreeEachRunOnce() throws InterruptedException {
+        for (int round = 0; round < 300; round++) {
+            FrameArena arena = labyrinth.arena(Gfp.NOWAIT);
+            for (int i = 0; i < 20; i++) {
+                arena.allocate(4096);
+            }
+            AtomicInteger closed = new AtomicInteger();
+            CountDownLatch start = new CountDownLatch(1);
+            List<Thread> closers = Stream.generate(() -> Thread.ofPlatform().start(() -> {
+                try {
+                    start.await();
+                    arena.close();
+                    closed.incrementAndGet();
+                } catch (IllegalStateException | InterruptedException second) {
+                    // Another thread closes it.
+                }
+            })).limit(3).toList();
+            start.countDown();
+            for (Thread closer : closers) {
+                closer.join();
+            }
+            assertThat(closed).hasValue(1);
+            assertThat(labyrinth.stats().claimed()).as("round %s", round).isZero();
+        }
+    }
+
+    @Test
+    void onlyItsThreadClosesAnExclusiveArena() throws InterruptedException {
+        FrameArena arena = labyrinth.arena(Gfp.ATOMIC_EXCLUSIVE);
+        arena.allocate(1);
+        AtomicReference<Throwable> refusal = new AtomicReference<>();
+        Thread.ofPlatform().start(() -> refusal.set(catchThrowable(arena::close))).join();
+        assertThat(refusal.get()).isInstanceOf(WrongThreadException.class);
+        arena.close();
+        Thread.ofPlatform().start(() -> refusal.set(catchThrowable(arena::close))).join();
+        assertThat(refusal.get()).isInstanceOf(WrongThreadException.class);
     }
 
     @ParameterizedTest

@@ -87,11 +87,12 @@ final class RelayCommand implements Callable<Integer> {
         }
         relay.end();
         sums.flush();
+        long nanos = System.nanoTime() - begun;
         labyrinth.validate();
         Map<String, Object> work = new LinkedHashMap<>();
         work.put("files", paths.size());
         work.put("bytes", relay.bytes);
-        work.put("seconds", (System.nanoTime() - begun) / (double) TimeUnit.SECONDS.toNanos(1));
+        work.put("seconds", nanos / (double) TimeUnit.SECONDS.toNanos(1));
         work.put(consumer != null ? "to" : "from", String.valueOf(consumer != null ? consumer : producer));
         work.put("order", Relay.ORDER);
         work.put("killed", relay.killed);

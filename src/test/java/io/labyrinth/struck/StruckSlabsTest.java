@@ -14,7 +14,7 @@ class StruckSlabsTest {
         ChildJvm.Result child = ChildJvm.of(StruckArenasAndSlabs.class).jvm("-Xmx64m").run();
 
         assertThat(child.exit()).as("%s%n%s", child.out(), child.err()).isZero();
-        for (String method : List.of("FrameArena.takeNew", "FrameArena.close", "Allocator.claim", "Allocator.finish",
+        for (String method : List.of("FrameArena.takeNew", "FrameArena.free", "Allocator.claim", "Allocator.finish",
                 "SlabPages.grow", "SlabPages.fill", "SlabPages.empty", "SlabPages.reopen", "SlabPages.mend",
                 "SlabPages.close")) {
             assertThat(child.out()).contains("struck " + method + "#");

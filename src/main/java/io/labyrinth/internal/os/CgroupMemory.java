@@ -59,7 +59,7 @@ public record CgroupMemory(long room, @Nullable Path limit, long bytes, long use
         return chargedAhead(pages, ONLINE);
     }
 
-    /** @param online the list of the processors. If it cannot be read, there are no files of cgroups either */
+    /** @param online the list of the processors; if it cannot be read, one processor counts */
     public static long chargedAhead(long pages, Path online) {
         long processors = Math.max(1, NodeMemory.setOf(Machine.text(online).strip()).cardinality());
         return BATCH * Math.min(processors, pages / BATCH + 1);

@@ -171,10 +171,12 @@ public final class Machine {
         long needed = bytes + overhead(pages, Libc.pageSize());
         long available = availableMemory();
         CgroupMemory cgroup = CgroupMemory.tightest();
-        long room = cgroup.room() - CgroupMemory.chargedAhead(pages) * Libc.pageSize();
+        long ahead = CgroupMemory.chargedAhead(pages) * Libc.pageSize();
+        long room = cgroup.room() - ahead;
         if (needed > Math.min(available, room)) {
             throw new LabyrinthException.MapRefused("labyrinth=" + name + " requested=" + bytes(bytes) + " "
-                    + memory(available, cgroup) + ": ask for fewer frames, or "
+                    + memory(available, cgroup) + (room < available ? " chargedAhead=" + bytes(ahead) : "")
+                    + ": ask for fewer frames, or "
                     + (room < available ? remedy(cgroup) : NodeMemory.here().isRestricted()
                             ? "allow this process more memory nodes (cpuset.mems)" : "give the machine more"));
         }

@@ -563,8 +563,8 @@ public final class PageMap {
      * The word of the live run that the handle names. Refuses a run that is EXCLUSIVE to another thread.
      *
      * <p>Plain loads, because the compiler loads all fields again after an acquire: see lost-designs, "access". They
-     * are enough. A life ends by a step of this thread, or by a step that happens before this call. If it ends during
-     * this call, the access may come before the end or after it anyway.
+     * are enough: no 64-bit JVM tears an aligned long, and a life ends by a step of this thread or by one that happens
+     * before this call. If it ends during this call, the access may come before the end or after it anyway.
      */
     public long checked(long handle, String verb, Thread me) {
         int pfn = inBounds(handle, verb);
