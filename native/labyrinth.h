@@ -45,7 +45,7 @@
  *                                  a split or a join, by CAS
  *   HEAD       -> FREE             the claimer, whose handle nobody has seen    a split's upper half; a join's rollback
  *   HEAD       -> IN_TRANSIT (+1)  as in a release                              hand-over
- *   IN_TRANSIT -> HEAD             whoever has the ticket, once, by CAS         accept; the tenant is the accepter's
+ *   IN_TRANSIT -> HEAD             a thread with the ticket, once, by CAS       accept; the tenant is the accepter's
  *   HEAD       -> IN_TRANSIT       the accepter, whose error struck, by CAS     an accept's rollback
  *   HEAD       -> TAIL             the owner of the head before it              the run grows (runs are joined)
  *   TAIL       -> HEAD             the owner of the head before it              the run shrinks (it is split)

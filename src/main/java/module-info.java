@@ -8,8 +8,8 @@ module io.labyrinth {
 
     // Each for a package or a class that nothing else needs.
     requires static jdk.jfr;
-    // Not transitive, though they are in the integrations' signatures: whoever compiles a module against this one would
-    // have to have them.
+    // Not transitive, although the signatures of the integrations name them. Otherwise every module that is compiled
+    // against this one would need them.
     requires static micrometer.core;
     requires static io.netty.buffer;
     requires static io.netty.common;
