@@ -36,9 +36,9 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Room.</b> A segment comes from a run with room for it, or from a new run. In a small arena that is a run of
  * the smallest order that holds the segment, so a segment larger than a page may take up to twice its size. Later
  * segments use the rest. New runs get larger as the arena grows: 1,000 segments of one size, 1 KiB to 256 KiB, take at
- * most 1.15 of their bytes, and segments of random sizes about 1.03. Alignments up to 2 MiB cost at most a run of the
- * alignment's size if the labyrinth has at least 2 MiB of memory and is not shared. Any larger alignment needs a run
- * that holds the segment wherever the boundary lies.
+ * most 1.15 of their bytes, and segments of random sizes up to 64 KiB at most 1.05. Alignments up to 2 MiB cost at
+ * most a run of the alignment's size if the labyrinth has at least 2 MiB of memory and is not shared. Any larger
+ * alignment needs a run that holds the segment wherever the boundary lies.
  *
  * <p><b>Nothing free.</b> An arena cannot return {@code null}. If nothing free is found, it throws
  * {@link LabyrinthException.OutOfFrames}. A request that no labyrinth can serve (more than 2^10 frames in one piece) is
