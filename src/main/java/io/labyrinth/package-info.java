@@ -22,8 +22,8 @@
  * <li><i>claim</i>: one compare-and-set, from FREE to an owner.
  * <li><i>owner</i>: the thread that claimed or accepted a run. With EXCLUSIVE, no other thread may touch it.
  * <li><i>generation</i>: a number in each word. It goes up when a run is freed, handed over or swept: one
- * <i>life</i> of the run ends, and a <i>handle</i> (pfn and generation) names one life.
- * <li><i>ticket</i>: the right to accept a run that its owner has handed off. Until then the run is in <i>transit</i>.
+ * life of the run ends, and a <i>handle</i> (pfn and generation) names one life.
+ * <li><i>ticket</i>: the right to accept a run that its owner has handed off. Until then the run is in transit.
  * <li><i>reserve</i>: the last frames of a labyrinth. Only HIGH requests get them.
  * <li><i>zone</i>: the policy: where a request looks, and how far. <i>walk</i>: one search over the words.
  * <i>sprint</i>: the short walk of an ATOMIC request. (One walks in a labyrinth, so a short walk is a sprint.)

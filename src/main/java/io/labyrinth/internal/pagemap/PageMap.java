@@ -570,8 +570,8 @@ public final class PageMap {
         int pfn = inBounds(handle, verb);
         long at = wordAt(pfn);
         long word = (long) WORD.get(MEMORY, at);
-        if (!PageWord.isLiveExclusive(word, handle, PageWord.EXCLUSIVE | tenant)
-                || !PageWord.isOwner((long) OWNER.get(MEMORY, at), handle, me)) {
+        if (!PageWord.isLive(word, handle) || PageWord.isExclusive(word) && (PageWord.tenantOf(word) != tenant
+                || !PageWord.isOwner((long) OWNER.get(MEMORY, at), handle, me))) {
             Refusals.requireUsable(verb, handle, word, tenant, lvOwner(pfn), me);
         }
         return word;
