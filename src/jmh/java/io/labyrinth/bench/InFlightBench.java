@@ -73,6 +73,14 @@ public class InFlightBench {
         return at;
     }
 
+    /** Puts it in the place of the oldest, and returns that; null until the window is full. */
+    private Object replaceOldest(Object taken) {
+        int slot = next();
+        Object oldest = objects[slot];
+        objects[slot] = taken;
+        return oldest;
+    }
+
     private static void write(MemorySegment buffer) {
         for (int i = 0; i < VISIT; i += Long.BYTES) {
             buffer.set(ValueLayout.JAVA_LONG_UNALIGNED, i, i);
@@ -143,9 +151,7 @@ public class InFlightBench {
     private long frames(Gfp gfp) {
         Frame taken = Objects.requireNonNull(labyrinth.allocPage(gfp));
         write(taken.segment());
-        int slot = next();
-        Frame oldest = (Frame) objects[slot];
-        objects[slot] = taken;
+        Frame oldest = (Frame) replaceOldest(taken);
         long sum = 0;
         if (oldest != null) {
             sum = read(oldest.segment());
@@ -174,9 +180,7 @@ public class InFlightBench {
         for (int i = 0; i < VISIT; i += Long.BYTES) {
             taken.setLong(i, i);
         }
-        int slot = next();
-        ByteBuf oldest = (ByteBuf) objects[slot];
-        objects[slot] = taken;
+        ByteBuf oldest = (ByteBuf) replaceOldest(taken);
         long sum = 0;
         if (oldest != null) {
             for (int i = 0; i < VISIT; i += Long.BYTES) {
@@ -191,9 +195,7 @@ public class InFlightBench {
     public long malloc() {
         MemorySegment taken = Rig.malloc(BYTES);
         write(taken);
-        int slot = next();
-        MemorySegment oldest = (MemorySegment) objects[slot];
-        objects[slot] = taken;
+        MemorySegment oldest = (MemorySegment) replaceOldest(taken);
         long sum = 0;
         if (oldest != null) {
             sum = read(oldest);
@@ -206,9 +208,7 @@ public class InFlightBench {
     public long mpmcArrayQueue() {
         MemorySegment taken = pool.poll();
         write(taken);
-        int slot = next();
-        MemorySegment oldest = (MemorySegment) objects[slot];
-        objects[slot] = taken;
+        MemorySegment oldest = (MemorySegment) replaceOldest(taken);
         long sum = 0;
         if (oldest != null) {
             sum = read(oldest);
@@ -221,9 +221,7 @@ public class InFlightBench {
     public long ownArrayDeque() {
         MemorySegment taken = deque.pollFirst();
         write(taken);
-        int slot = next();
-        MemorySegment oldest = (MemorySegment) objects[slot];
-        objects[slot] = taken;
+        MemorySegment oldest = (MemorySegment) replaceOldest(taken);
         long sum = 0;
         if (oldest != null) {
             sum = read(oldest);

@@ -19,6 +19,7 @@ record Plan(String name, Pace pace, List<Job> jobs) {
 
     static final String PAIR = "pair";
     static final String IN_FLIGHT = "in-flight";
+    static final String IN_FLIGHT_16 = "in-flight-16";
     static final String ARENA = "arena";
     static final String LARGE = "large";
     static final String THREADS = "threads";
@@ -73,7 +74,7 @@ record Plan(String name, Pace pace, List<Job> jobs) {
 
     /** Whether a figure of summary.json comes from it. */
     boolean isGoal() {
-        return !Set.of(IN_FLIGHT, ARENA, OTHERS, BURST, VIRTUAL, MATRIX).contains(name);
+        return !Set.of(IN_FLIGHT, IN_FLIGHT_16, ARENA, OTHERS, BURST, VIRTUAL, MATRIX).contains(name);
     }
 
     static List<Plan> quick() {
@@ -84,7 +85,7 @@ record Plan(String name, Pace pace, List<Job> jobs) {
     static List<Plan> full() {
         Pace three = new Pace(3, 1000, 100, 8);
         List<Plan> plans = new ArrayList<>(plans(three.rounds(5), new Pace(5, 1000, 20, 50), three));
-        plans.add(new Plan(IN_FLIGHT + "-16", three, inFlight(16)));
+        plans.add(new Plan(IN_FLIGHT_16, three, inFlight(16)));
         plans.add(new Plan(SLAB, three, slab()));
         plans.add(new Plan(MATRIX, three, matrix()));
         return plans;
